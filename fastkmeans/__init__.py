@@ -1,0 +1,64 @@
+"""fastkmeans: exact k-means on a CPU, compiled by numba.
+
+The map
+-------
+::
+
+    lesson, _estimator (KMeans, k_means), _seeding (kmeans_plusplus)      what users call
+        |
+    _model      predict, transform, score       _base        scikit-learn's protocol
+    _lloyd      one run: assign, update, stop   _validation  input and its messages
+    _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
+    _seeding    initial centers                 _rows        blocks of rows, no copies
+    _frame      shift and scale of the data     _errors      warnings, scikit-learn's
+    _parallel   threads, forks, row ranges
+        |
+    _kernels    numba only: tile, pack, assign, update, seeding, distances, moments;
+                drivers are its parallel entry points, simd the words of its IR
+
+Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
+loads nothing but this file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KMeans",
+    "compute_centroids",
+    "find_closest_centroids",
+    "kMeans_init_centroids",
+    "k_means",
+    "kmeans_plusplus",
+]
+
+if TYPE_CHECKING:
+    from ._estimator import KMeans, k_means
+    from ._seeding import kmeans_plusplus
+    from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
+
+_HOMES = {
+    "KMeans": "_estimator",
+    "k_means": "_estimator",
+    "kmeans_plusplus": "_seeding",
+    "compute_centroids": "lesson",
+    "find_closest_centroids": "lesson",
+    "kMeans_init_centroids": "lesson",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

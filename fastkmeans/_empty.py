@@ -1,0 +1,107 @@
+"""Empty clusters, and data with fewer distinct rows than clusters.
+
+A cluster that lost all its rows takes the row farthest from its own center (ties: the
+lowest row); the cluster that gives the row is corrected.  That is scikit-learn's rule.
+A row that is all its cluster has is not taken, nor one that lies on its center: then
+there are no more distinct rows, and the cluster stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ._lloyd import Lloyd, Step
+
+ROUNDING = 1e-26
+"""Share of the data's scatter under which an inertia is nothing but rounding."""
+
+_CHUNK = 1 << 16
+
+
+def squared_distances_to_own(lloyd: Lloyd) -> NDArray[np.float64]:
+    """Return the squared distance of each row to its center, in scaled units.
+
+    Rows of weight zero are no candidates and get -1.
+    """
+    frame, d = lloyd.frame, lloyd.rows.shape[1]
+    out = np.empty(lloyd.rows.shape[0])
+    height = max(1, _CHUNK // d)
+    for start, X in lloyd.rows.blocks():
+        for at in range(0, X.shape[1], height):
+            part = slice(start + at, min(start + at + height, start + X.shape[1]))
+            own = lloyd.centers[lloyd.labels[part]]
+            difference = (X[0, at : at + height].astype(np.float64) - own) * frame.scale
+            out[part] = np.einsum("ij,ij->i", difference, difference)
+    if lloyd.weights.size:
+        out[lloyd.weights == 0.0] = -1.0
+    return out
+
+
+def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Return ``count`` rows by falling distance, ties by rising row."""
+    if count >= distances.size:
+        candidates = np.arange(distances.size)
+    else:
+        threshold = np.partition(distances, distances.size - count)[distances.size - count]
+        candidates = np.flatnonzero(distances >= threshold)
+    order = np.lexsort((candidates, -distances[candidates]))
+    return candidates[order[:count]]
+
+
+def relocate(lloyd: Lloyd) -> int:
+    """Give rows to empty clusters, in ``new_centers``; return how many got one."""
+    empty = np.flatnonzero(lloyd.total_weights <= 0.0)
+    distances = squared_distances_to_own(lloyd)
+    floor = ROUNDING * lloyd.frame.mean_variance * lloyd.rows.shape[1]
+    counted = lloyd.labels if not lloyd.weights.size else lloyd.labels[lloyd.weights > 0.0]
+    members = np.bincount(counted, minlength=len(lloyd.centers))
+    # A cluster gives all but one of its rows, so this many candidates are enough.
+    n_candidates = min(distances.size, len(empty) + len(lloyd.centers))
+    given = 0
+    for row in farthest(distances, n_candidates):
+        donor = lloyd.labels[row]
+        if given == len(empty) or distances[row] <= floor:
+            break
+        if members[donor] < 2:
+            continue
+        _move(lloyd, int(row), int(donor), int(empty[given]))
+        members[donor] -= 1
+        given += 1
+    return given
+
+
+def _move(lloyd: Lloyd, row: int, donor: int, cluster: int) -> None:
+    frame = lloyd.frame
+    x = lloyd.rows.take(np.array([row]))[0].astype(np.float64)
+    weight = lloyd.weights[row] if lloyd.weights.size else 1.0
+    lloyd.total[donor] -= weight * (x * frame.scale + frame.offset)
+    lloyd.total_weights[donor] -= weight
+    mean = lloyd.total[donor] / lloyd.total_weights[donor]
+    lloyd.new_centers[donor] = mean / frame.scale + frame.shift
+    lloyd.new_centers[cluster] = x
+
+
+def snap(lloyd: Lloyd, step: Step) -> Step:
+    """Remove the rounding of means where every cluster is one distinct row.
+
+    The mean of equal rows may differ from them in the last digit, and so the inertia
+    from zero.  If all the inertia is that small, each center becomes the first of its
+    rows, and the rows are assigned once more.
+    """
+    n, d = lloyd.rows.shape
+    total = lloyd.weights.sum() if lloyd.weights.size else float(n)
+    if not 0.0 < step.inertia <= ROUNDING * lloyd.frame.mean_variance * d * total:
+        return step
+    weighted = np.arange(n) if not lloyd.weights.size else np.flatnonzero(lloyd.weights)
+    clusters, first = np.unique(lloyd.labels[weighted], return_index=True)
+    before = lloyd.centers.copy()
+    lloyd.centers[clusters] = lloyd.rows.take(weighted[first]).astype(np.float64)
+    snapped = lloyd.step()
+    if snapped.inertia < step.inertia:
+        return snapped
+    lloyd.centers[:] = before
+    return lloyd.step()

@@ -1,0 +1,38 @@
+"""Warnings and errors, the ones of scikit-learn where it is already in use.
+
+scikit-learn's tools catch their own classes; importing it would cost a second.  So its
+classes are taken when it has been imported before, else subclasses of the same
+built-in classes stand in.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+
+class _ConvergenceWarning(UserWarning):
+    """The algorithm stopped without reaching what it was asked for."""
+
+
+class _NotFittedError(ValueError, AttributeError):
+    """A method that needs a fitted estimator was called before ``fit``."""
+
+
+def convergence_warning(message: str, stacklevel: int = 3) -> None:
+    """Warn of a fit that found less than it was asked for."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    category = theirs.ConvergenceWarning if theirs else _ConvergenceWarning
+    warnings.warn(message, category, stacklevel=stacklevel + 1)
+
+
+def not_fitted(estimator: object) -> Exception:
+    """Return the error for a method called before ``fit``."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    kind = theirs.NotFittedError if theirs else _NotFittedError
+    name = type(estimator).__name__
+    error: Exception = kind(
+        f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments "
+        "before using this estimator."
+    )
+    return error

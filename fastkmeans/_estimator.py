@@ -1,0 +1,365 @@
+"""KMeans: parameters, restarts, and the methods of a fitted model."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._base import Estimator
+from ._errors import convergence_warning
+from ._frame import Frame, frame_of
+from ._lloyd import Iteration, Lloyd, Run, work_of
+from ._model import center_distances, closest_centers, inertia
+from ._parallel import Team
+from ._rows import Rows
+from ._seeding import initial_centers
+from ._validation import (
+    as_generator,
+    as_table,
+    as_weights,
+    check_count,
+    check_fits,
+    first_not_finite,
+)
+
+
+class KMeans(Estimator):
+    """k-means clustering by Lloyd's algorithm, exact and deterministic.
+
+    Rows are assigned to their closest center and centers moved to the mean of their
+    rows, in turn, from one or several initialisations; the run of lowest inertia is
+    kept.  Labels equal those of a float64 computation by differences, ties going to
+    the lowest index, for float32 input too.  Results do not depend on the number of
+    threads, nor on the memory layout of ``X``, which is never copied.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        The number of clusters.
+    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+        Initial centers: greedy k-means++; distinct random rows; an array of shape
+        ``(n_clusters, n_features)``; or ``init(X, n_clusters, random_state)``.
+    n_init : "auto" or int, default="auto"
+        Number of runs from different initial centers.  ``"auto"`` means 10 for
+        ``"random"`` and callables, 1 for ``"k-means++"`` and arrays.
+    max_iter : int, default=300
+        Most iterations of one run.
+    tol : float, default=1e-4
+        A run stops when the squared move of the centers is at most ``tol`` times the
+        mean variance of the features; also, always, when no row changes its cluster.
+    verbose : int, default=0
+        Print inertia, move of the centers and rows moved for each iteration.
+    random_state : None, int, RandomState or Generator, default=None
+        Source of the draws of the initialisation.
+    copy_x : bool, default=True
+        Accepted for compatibility: ``X`` is never changed, and never copied.
+    algorithm : {"auto", "lloyd"}, default="auto"
+        Both name Lloyd's algorithm.
+    n_threads : int, optional
+        Most threads to use; by default those of numba, within the CPU affinity and
+        the quota of the container.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
+        The centers.  float64 whatever the dtype of ``X``: rounded, they would no
+        longer be the centers that ``labels_`` belongs to.
+    labels_ : ndarray of shape (n_samples,), int32
+        The closest center of each row.
+    inertia_ : float
+        Weighted sum of squared distances to the closest center, from differences.
+    n_iter_ : int
+        Iterations of the best run.
+    converged_ : bool
+        Whether the best run stopped before ``max_iter`` made it.
+    stop_reason_ : str
+        Why it stopped, in words.
+    history_ : list of Iteration
+        For each iteration ``inertia`` (before the centers move), ``center_shift``,
+        ``n_moved`` and ``seconds``.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where ``X`` has names that are all text.
+
+    Raises
+    ------
+    ValueError, TypeError
+        From the methods, for input that cannot be clustered; the message names the
+        argument, the first offending row and column, and the way out.
+
+    See Also
+    --------
+    k_means : The same as a function.
+
+    References
+    ----------
+    Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information
+    Theory 28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of
+    Careful Seeding", SODA.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastkmeans import KMeans
+    >>> X = np.array([[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]])
+    >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(model.cluster_centers_.tolist())
+    [[1.0, 3.0], [10.0, 3.0]]
+    """
+
+    cluster_centers_: NDArray[np.float64]
+    labels_: NDArray[np.int32]
+    inertia_: float
+    n_iter_: int
+    converged_: bool
+    stop_reason_: str
+    history_: list[Iteration]
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: Any = None,
+        copy_x: bool = True,
+        algorithm: str = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.n_threads = n_threads
+
+    def _check_parameters(self) -> tuple[int, int]:
+        """Check the parameters; return the number of clusters and of runs."""
+        k = check_count(self.n_clusters, "n_clusters")
+        check_count(self.max_iter, "max_iter")
+        if self.n_threads is not None:
+            check_count(self.n_threads, "n_threads")
+        if isinstance(self.tol, bool) or not isinstance(self.tol, numbers.Real):
+            raise TypeError(f"tol must be a number, got {self.tol!r}.")
+        if not 0.0 <= float(self.tol) < math.inf:
+            raise ValueError(f"tol must be finite and at least 0, got {self.tol}.")
+        if self.algorithm not in ("auto", "lloyd"):
+            raise ValueError(f"algorithm must be 'auto' or 'lloyd', got {self.algorithm!r}.")
+        if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
+            raise ValueError(
+                f"init must be 'k-means++', 'random', an array or a callable, got {self.init!r}."
+            )
+        given = not isinstance(self.init, str) and not callable(self.init)
+        if self.n_init == "auto":
+            return k, 1 if given or self.init == "k-means++" else 10
+        if isinstance(self.n_init, str):
+            raise ValueError(f"n_init must be 'auto' or an integer, got {self.n_init!r}.")
+        # Every run from the same array would be the same run.
+        runs = check_count(self.n_init, "n_init")
+        return k, 1 if given else runs
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeans:
+        """Cluster the rows of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A NumPy array of any numeric dtype and layout, a nested list, or a table of
+            pandas, polars or pyarrow.  float32 and float64 are read in place.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row: 2 counts as the row twice, 0 as the row absent.
+
+        Returns
+        -------
+        KMeans
+            The fitted estimator.
+        """
+        k, n_runs = self._check_parameters()
+        table = as_table(X)
+        rows = table.rows
+        weights = as_weights(sample_weight, rows.shape[0])
+        check_fits(k, rows.shape[0])
+        with Team(self.n_threads, work_of(rows.shape, k)) as team:
+            frame = frame_of(rows, weights, team)
+            if frame is None:
+                raise first_not_finite(table)
+            best = self._best_run(X, rows, weights, k, n_runs, frame, team)
+        self._learn_features(table)
+        self._keep(best)
+        if best.n_found < k:
+            convergence_warning(
+                f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
+                f"({k}). Possibly due to duplicate points in X."
+            )
+        return self
+
+    def _best_run(
+        self,
+        X: Any,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        n_clusters: int,
+        n_runs: int,
+        frame: Frame,
+        team: Team,
+    ) -> Run:
+        """Return the run of lowest inertia, the first among equals."""
+        rng = as_generator(self.random_state)
+        lloyd = Lloyd(rows, weights, n_clusters, frame, team)
+        best: Run | None = None
+        for number in range(n_runs):
+            if self.verbose:
+                print(f"Run {number + 1} of {n_runs}")
+            centers = initial_centers(
+                self.init, X, rows, weights, n_clusters, frame, team, rng
+            )
+            run = lloyd.run(centers, self.max_iter, self.tol, _print if self.verbose else None)
+            if self.verbose:
+                print(f"  stopped: {run.stop_reason}; inertia {run.inertia:.8g}")
+            if best is None or run.inertia < best.inertia:
+                best = run
+        assert best is not None
+        return best
+
+    def _keep(self, run: Run) -> None:
+        self.cluster_centers_ = run.centers
+        self.labels_ = run.labels
+        self.inertia_ = run.inertia
+        self.n_iter_ = run.n_iter
+        self.converged_ = run.converged
+        self.stop_reason_ = run.stop_reason
+        self.history_ = run.history
+
+    @property
+    def _n_outputs(self) -> int:  # type: ignore[override]
+        return len(self.cluster_centers_)
+
+    def predict(self, X: Any) -> NDArray[np.int32]:
+        """Return the closest center of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int32
+            Ties go to the lowest index.
+        """
+        table = self._table_like_fit(X)
+        return closest_centers(table, self.cluster_centers_, self.n_threads)
+
+    def transform(self, X: Any) -> Any:
+        """Return the distance of each row to each center.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float32 or float64
+            Euclidean distances, in the precision of ``X`` (see ``set_output``).
+        """
+        table = self._table_like_fit(X)
+        return self._contain(center_distances(table, self.cluster_centers_, self.n_threads), X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return minus the inertia of ``X``: the greater the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+        """
+        table = self._table_like_fit(X)
+        return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int32]:
+        """Fit and return ``labels_``."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Fit and return the distances of ``X`` to the centers."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+
+def _print(number: int, iteration: Iteration) -> None:
+    print(
+        f"  iteration {number}: inertia {iteration.inertia:.8g}, centers moved by "
+        f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
+    )
+
+
+def k_means(
+    X: Any,
+    n_clusters: int,
+    *,
+    sample_weight: Any = None,
+    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
+    n_init: int | str = "auto",
+    max_iter: int = 300,
+    verbose: int = 0,
+    tol: float = 1e-4,
+    random_state: Any = None,
+    copy_x: bool = True,
+    algorithm: str = "auto",
+    return_n_iter: bool = False,
+    n_threads: int | None = None,
+) -> tuple[Any, ...]:
+    """Cluster the rows of ``X``: ``KMeans`` as a function.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows to cluster.
+    n_clusters : int
+        The number of clusters.
+    return_n_iter : bool, default=False
+        Whether to return the number of iterations as well.
+    sample_weight, init, n_init, max_iter, verbose, tol, random_state, copy_x, algorithm, n_threads
+        See ``KMeans``.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), float64
+    labels : ndarray of shape (n_samples,), int32
+    inertia : float
+    n_iter : int
+        Only with ``return_n_iter``.
+    """
+    model = KMeans(
+        n_clusters,
+        init=init,
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        verbose=verbose,
+        random_state=random_state,
+        copy_x=copy_x,
+        algorithm=algorithm,
+        n_threads=n_threads,
+    ).fit(X, sample_weight=sample_weight)
+    result = model.cluster_centers_, model.labels_, model.inertia_
+    return (*result, model.n_iter_) if return_n_iter else result

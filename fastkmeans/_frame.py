@@ -1,0 +1,107 @@
+"""The frame of the data: where it lies and how wide it is.
+
+One pass finds mean, variance, minimum and maximum of every column.  They give the
+scaled, shifted coordinates of the kernels, the tolerance in the data's own units, and
+the news that a value is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._kernels import drivers
+from ._kernels.moments import (
+    M2,
+    MAXIMUM,
+    MEAN,
+    MINIMUM,
+    WEIGHT,
+    add_moments,
+    clear_moments,
+    merge_moments,
+)
+from ._parallel import Team, cut
+from ._rows import Rows
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table.
+
+    Attributes
+    ----------
+    shift : ndarray of shape (n_features,), float64
+        Close to the mean, and exact in the dtype of the data.
+    scale : float
+        Power of two that brings the largest coordinate to about 1.
+    mean_variance : float
+        Mean over the columns of the (weighted) variance, in scaled units.
+    """
+
+    shift: NDArray[np.float64]
+    scale: float
+    mean_variance: float
+    offset: NDArray[np.float64]
+    x_offset: NDArray[Any]
+    x_scale: Any
+
+
+def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
+    """Return the power of two that brings ``size`` to about 1, exact in ``dtype``."""
+    if not 0.0 < size < math.inf:
+        return 1.0
+    limit = 126 if dtype == np.float32 else 1022
+    return math.ldexp(1.0, min(limit, max(-limit, -math.frexp(size)[1])))
+
+
+def make_frame(
+    dtype: np.dtype[Any], mean: NDArray[np.float64], scale: float, mean_variance: float = 0.0
+) -> Frame:
+    """Return the frame for data around ``mean``."""
+    shift = mean.astype(dtype).astype(np.float64)
+    offset = -shift * scale
+    return Frame(shift, scale, mean_variance, offset, offset.astype(dtype), dtype.type(scale))
+
+
+def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
+    """Return the moments ``(5, n_features)`` of all rows, in one pass.
+
+    The ranges depend on the shape alone: the result is the same for any team.
+    """
+    n, d = rows.shape
+    total = np.empty((5, d))
+    clear_moments(total)
+    for start, block in rows.blocks():
+        bounds = cut(block.shape[1], 16 if n * d > 1 << 16 else 1)
+        parts = np.empty((len(bounds) - 1, 5, d))
+        for part in parts:
+            clear_moments(part)
+        w = weights[start : start + block.shape[1]] if weights.size else weights
+        team.run(drivers.moments_parallel, add_moments, block, bounds, (w, scale), (parts,))
+        for part in parts:
+            merge_moments(total, part)
+    return total
+
+
+def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | None:
+    """Return the frame of the data, or None if a value is not finite."""
+    table = moments(rows, weights, team, 1.0)
+    size = max(table[MAXIMUM].max(), -table[MINIMUM].min())
+    if not math.isfinite(size) or np.isnan(table[MEAN]).any() and size < 1e150:
+        return None
+    unit = 1.0
+    if size > 1e150 or 0.0 < size < 1e-150:  # squares overflow, or vanish
+        unit = power_of_two(size, np.dtype(np.float64))
+        table = moments(rows, weights, team, unit)
+        if np.isnan(table[MEAN]).any():
+            return None
+    mean = table[MEAN]
+    reach = float(np.maximum(table[MAXIMUM] - mean, mean - table[MINIMUM]).max())
+    zoom = power_of_two(reach, rows.dtype)
+    variance = float(np.mean(table[M2] / table[WEIGHT])) * zoom * zoom
+    return make_frame(rows.dtype, mean / unit, zoom * unit, variance)

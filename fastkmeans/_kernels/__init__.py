@@ -1,0 +1,23 @@
+"""The kernels: numba only, arrays and scalars in, arrays out.
+
+The contract
+------------
+* One argument per line, with its role (``in``, ``out``, ``in/out``, ``scratch``), shape
+  and dtype in a comment.  Kernels return numbers at most; they allocate scratch, never
+  results; they never raise and never touch a Python object.
+* ``X`` is ``(2, m, d)``, the same table twice by a stride of zero (``_rows.twice``), so
+  that one compiled kernel serves every layout.  Rows are ``X[0]``.
+* The work is done by serial kernels over a range of rows, ``start, stop``, without the
+  GIL; ``drivers`` runs them with ``prange``, ``_parallel`` in a pool or one by one.
+  A range writes only to its own rows and its own output: there is no race to lose.
+* Sums that could depend on an order are kept per range and added in the order of the
+  ranges, and the ranges depend on the shape of the data alone.
+* ``fastmath`` allows contraction to fma and nothing else: no reduction is reordered.
+  Loops that must be fast are elementwise, over points (``POINTS`` lanes of a block) or
+  over features, and vectorise as they stand.
+* Coordinates are scaled and shifted (``pack``) in everything the tile reads.
+
+``simd`` is the vocabulary of the three micro-kernels that emit vector IR: the tile
+(``tile``), packing (``pack``) and adding a row (``update``).  Each has a twin in plain
+NumPy for ``NUMBA_DISABLE_JIT=1``, where kernels are ordinary Python.
+"""

@@ -1,0 +1,293 @@
+"""E step: the closest center of every row, certified.
+
+    label(x) = argmin_j |x - c_j|^2 = argmax_j s_j,   s_j = x.c_j - |c_j|^2 / 2
+
+Scores are computed in float32 whatever the dtype of ``X``.  A label is accepted only
+where a rounding bound proves that no other center can be closest; the other rows are
+scored again in float64, and what even that cannot prove (exact ties, as a rule) is
+settled by float64 differences ``sum((x - c)^2)``, lowest index first.  Labels are
+therefore those of a float64 argmin by differences, whatever path a row took.
+
+The bound
+---------
+Let ``u`` be the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing
+rounds each coordinate of ``x`` and of ``c_j`` once, relative error at most ``u``
+(float64 rows in a float32 tile: ``u + 2^-53``), and the bias once.  A chain of ``d``
+fused multiply-adds that starts at the bias has an error of at most ``g_d (|c_j|^2/2
++ sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)`` (Higham 2002, Accuracy and Stability
+of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz, for every center,
+
+    |computed s_j - s_j| <= e_j = g (|x| |c_j| + |c_j|^2 / 2),   g = (d + 4) u * 1.01
+
+as long as d u < 0.005.  Two bounds on ``e_j`` that hold for all centers at once:
+
+    (A)  |c_j| <= C, the largest norm:    e_j <= g (|x| C + C^2 / 2)
+    (B)  |c_j| <= |x| + D_j, where D_j^2 = |x - c_j|^2 = |x|^2 - 2 s_j:
+             e_j <= g (2.5 |x|^2 + 1.5 D_j^2) = g (4 |x|^2 - 3 s_j),
+         using 2 |x| D_j <= |x|^2 + D_j^2.  In terms of the computed score,
+             e_j <= h (4 |x|^2 - 3 computed s_j),   h = g / (1 - 3 g).
+
+(A) is the tighter one where the centers are near the mean, (B) where a few centers
+are far away.  Under (B), computed s_j + e_j <= (1 - 3 h) computed s_j + 4 h |x|^2
+grows with the computed score, so the runner-up bounds all others.  Hence
+
+    computed s_best - computed s_second > min(2 g (|x| C + C^2 / 2),
+                                              h (8 |x|^2 - 3 (s_best + s_second)))
+
+proves the label.  Underflow adds at most ``d 2^-149`` in float32 (coordinates are
+scaled to about 1), ``d 2^-1074`` in float64: ``d * tiny`` covers it.  ``norms`` are
+themselves rounded, relative error at most g; a factor 1.01 covers that as well.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._jit import jit
+from .pack import pack_points
+from .simd import CENTERS, POINTS
+from .tile import best_two
+
+GROUP = 8
+"""Blocks that share one pass over a panel of center tiles."""
+PANEL_BYTES = 400_000
+"""Size of a panel: it stays in the second-level cache beside a group of blocks."""
+
+SETTLED_SHARE = 1000
+"""``assign_rows`` settles about one row in so many itself: their float64 differences
+cost a few per cent of the scores of all rows."""
+EXACT_NORM = 2.0**100
+"""Above this squared norm of a center (data are scaled to about 1) scores may overflow,
+and every row is settled by differences."""
+UNROLL = 8
+"""Features between two looks at whether a distance has already lost."""
+
+
+@jit
+def rounding(
+    d,  # number of features
+    unit,  # unit roundoff of the tile's precision
+    largest,  # largest squared norm of a center
+):
+    """Return ``g`` of the bound; infinite, so that nothing is proven, where it fails."""
+    return (d + 4) * unit * 1.01 if d * unit < 0.005 and largest <= EXACT_NORM else np.inf
+
+
+@jit
+def margin_needed(
+    norm,  # squared norm of the packed point
+    best,  # best computed score
+    second,  # second-best computed score
+    g,  # rounding(d, u)
+    largest,  # largest squared norm of a center
+    tiny,  # bound on underflow
+):
+    """Return the margin ``best - second`` above which the label is proven."""
+    near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
+    h = g / (1.0 - 3.0 * g)
+    far = h * (8.0 * norm - 3.0 * (best + second)) if h > 0.0 else np.inf
+    return 1.01 * min(near, far) + tiny
+
+
+@jit
+def closest_by_differences(
+    X,  # in (2, m, d)
+    i,  # row of X
+    centers,  # in (k, d) float64
+    scale,  # power of two
+):
+    """Return the closest center of one row by float64 differences, lowest index first.
+
+    Sums run feature by feature in order and stop as soon as they exceed the best.
+    """
+    k, d = centers.shape
+    best, index = np.inf, 0
+    for j in range(k):
+        total = 0.0
+        f = 0
+        while f < d and total < best:
+            for g in range(f, min(f + UNROLL, d)):
+                difference = (np.float64(X[0, i, g]) - centers[j, g]) * scale
+                total += difference * difference
+            f += UNROLL
+        if total < best:
+            best, index = total, j
+    return index
+
+
+@jit
+def score_blocks(
+    blocks,  # in (GROUP, d, POINTS) packed points
+    count,  # number of valid blocks
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
+    best,  # out (GROUP, POINTS) of the same dtype
+    second,  # out (GROUP, POINTS) of the same dtype
+    index,  # out (GROUP, POINTS) int32
+):
+    """Score blocks against all tiles, panel by panel.
+
+    A panel of tiles is read once for a whole group of blocks, from the second-level
+    cache; a block is read once for the whole panel.
+    """
+    for b in range(count):
+        for p in range(POINTS):
+            best[b, p] = -np.inf
+            second[b, p] = -np.inf
+            index[b, p] = 0
+    n_tiles, rows, _ = tiles.shape
+    panel = max(1, PANEL_BYTES // (rows * CENTERS * tiles.itemsize))
+    for start in range(0, n_tiles, panel):
+        stop = min(n_tiles, start + panel)
+        for b in range(count):
+            best_two(blocks[b], tiles, start, stop, best[b], second[b], index[b])
+
+
+@jit
+def find_unproven(
+    first,  # row of the block's lane 0
+    count,  # number of valid lanes
+    norms,  # in (POINTS,) float32
+    best,  # in (POINTS,) float32
+    second,  # in (POINTS,) float32
+    g,  # rounding(d, u)
+    largest,  # largest squared norm of a center
+    tiny,  # bound on underflow
+    rows,  # in/out (at least n_rows + POINTS,) int64, rows left open
+    n_rows,  # number of rows left open so far
+):
+    """Append the rows of a block whose label is not proven; return their number.
+
+    Bound (A) alone, in float32 and vectorised, proves nearly all blocks; only where a
+    point fails it are both bounds computed.
+    """
+    slope = np.float32(2.03 * g * math.sqrt(largest))
+    constant = np.float32(1.02 * g * largest + tiny)
+    n_narrow = 0
+    for p in range(POINTS):
+        n_narrow += not best[p] - second[p] > slope * np.sqrt(norms[p]) + constant
+    if n_narrow:
+        for p in range(count):
+            high, low = np.float64(best[p]), np.float64(second[p])
+            if not high - low > margin_needed(np.float64(norms[p]), high, low, g, largest, tiny):
+                rows[n_rows] = first + p
+                n_rows += 1
+    return n_rows
+
+
+@jit
+def assign_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    centers,  # in (k, d) float64
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32
+    largest,  # largest squared norm of a center
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # out (m,) int32, closest center, or -1 for a row left open
+    counts,  # out (3,) int64: rows moved, settled by differences, left open
+):
+    """Assign rows ``start:stop`` in float32.
+
+    A few unproven rows are settled by differences on the spot; where there are many,
+    the rest is left open for ``settle_rows``.
+    """
+    d = X.shape[2]
+    moved, settled, left = 0, 0, 0
+    g = rounding(d, 2.0**-24, largest)
+    group = GROUP * POINTS
+    rows = np.empty(POINTS, np.int64)
+    unproven = np.empty(group, np.int64)
+    blocks = np.empty((GROUP, d, POINTS), np.float32)
+    norms = np.empty((GROUP, POINTS), np.float32)
+    best = np.empty((GROUP, POINTS), np.float32)
+    second = np.empty((GROUP, POINTS), np.float32)
+    index = np.empty((GROUP, POINTS), np.int32)
+    for first in range(start, stop, group):
+        n_blocks = (min(stop, first + group) - first + POINTS - 1) // POINTS
+        for b in range(n_blocks):
+            at = first + b * POINTS
+            for p in range(POINTS):
+                rows[p] = at + p
+            pack_points(X, rows, min(POINTS, stop - at), offset, scale, blocks[b], norms[b])
+        score_blocks(blocks, n_blocks, tiles, best, second, index)
+        n_unproven = np.int64(0)
+        for b in range(n_blocks):
+            at = first + b * POINTS
+            count = min(POINTS, stop - at)
+            n_unproven = find_unproven(
+                at, count, norms[b], best[b], second[b], g, largest, d * 1e-40, unproven, n_unproven
+            )
+            for p in range(count):
+                moved += index[b, p] != previous[at + p]
+                labels[at + p] = index[b, p]
+        for u in range(n_unproven):
+            i = unproven[u]
+            moved -= labels[i] != previous[i]
+            if settled * SETTLED_SHARE < first + group - start:
+                labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
+                moved += labels[i] != previous[i]
+                settled += 1
+            else:
+                labels[i] = -1
+                left += 1
+    counts[0], counts[1], counts[2] = moved, settled, left
+
+
+@jit
+def settle_rows(
+    X,  # in (2, m, d)
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) of X's dtype
+    scale,  # power of two, of X's dtype
+    centers,  # in (k, d) float64
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float64
+    largest,  # largest squared norm of a center
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # in/out (m,) int32; negative ones are replaced by the closest center
+    counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
+):
+    """Label the open rows among ``start:stop`` in float64, else by differences."""
+    d = X.shape[2]
+    moved, by_differences, settled = 0, 0, 0
+    g = rounding(d, 2.0**-53, largest)
+    rows = np.empty(POINTS, np.int64)
+    blocks = np.empty((1, d, POINTS), np.float64)
+    norms = np.empty((1, POINTS), np.float64)
+    best = np.empty((1, POINTS), np.float64)
+    second = np.empty((1, POINTS), np.float64)
+    index = np.empty((1, POINTS), np.int32)
+    count = 0
+    for row in range(start, stop):
+        if labels[row] < 0:
+            rows[count] = row
+            count += 1
+        if count == POINTS or (row == stop - 1 and count > 0):
+            pack_points(X, rows, count, offset, scale, blocks[0], norms[0])
+            score_blocks(blocks, 1, tiles, best, second, index)
+            for p in range(count):
+                i, high, low = rows[p], best[0, p], second[0, p]
+                labels[i] = index[0, p]
+                if not high - low > margin_needed(norms[0, p], high, low, g, largest, d * 1e-300):
+                    labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
+                    by_differences += 1
+                moved += labels[i] != previous[i]
+            settled += count
+            count = 0
+    counts[0], counts[1], counts[2] = moved, by_differences, settled
+
+
+@jit
+def assign_few(
+    X,  # in (2, m, d)
+    centers,  # in (k, d) float64
+    scale,  # power of two
+    labels,  # out (m,) int32
+):
+    """Assign rows by differences: for so few that packing the centers costs more."""
+    for i in range(X.shape[1]):
+        labels[i] = closest_by_differences(X, i, centers, scale)

@@ -1,0 +1,43 @@
+"""Distances of every row to every center, as ``transform`` returns them.
+
+    out[i, j] = sqrt(sum_f (x_if - c_jf)^2)
+
+from differences, in the precision of ``X``: small distances keep their digits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._jit import jit
+from .pack import pack_points
+from .simd import CENTERS, POINTS
+from .tile import squared_distances
+
+
+@jit
+def distance_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of X's dtype
+    out,  # out (m, k) of X's dtype
+):
+    """Write the distances of rows ``start:stop``, block by block, tile by tile."""
+    k, d = out.shape[1], X.shape[2]
+    rows = np.empty(POINTS, np.int64)
+    block = np.empty((d, POINTS), X.dtype)
+    norms = np.empty(POINTS, X.dtype)
+    squares = np.empty((CENTERS, POINTS), X.dtype)
+    for first in range(start, stop, POINTS):
+        count = min(POINTS, stop - first)
+        for p in range(POINTS):
+            rows[p] = first + p
+        pack_points(X, rows, count, offset, scale, block, norms)
+        for tile in range(tiles.shape[0]):
+            squared_distances(block, tiles, tile, tile + 1, squares)
+            for p in range(count):
+                for r in range(min(CENTERS, k - tile * CENTERS)):
+                    out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale

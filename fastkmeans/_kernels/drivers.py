@@ -1,0 +1,205 @@
+"""Entry points above the serial kernels.
+
+The ``*_parallel`` drivers run a serial kernel over row ranges with ``prange``; each
+range writes to rows and to an output of its own, so their order does not matter.
+They are few, because each costs most of a second to compile.  ``iterate_serial`` is
+one whole Lloyd iteration for data too small to share out: one call from Python.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from .._jit import jit, parallel_jit
+from .assign import assign_rows, closest_by_differences, settle_rows
+from .distances import distance_rows
+from .moments import add_moments
+from .pack import pack_centers
+from .seeding import adopt, try_candidates
+from .update import add_rows, update_centers
+
+
+@parallel_jit
+def assign_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    offset,
+    scale,
+    centers,
+    tiles,
+    largest,
+    previous,
+    labels,  # out (m,) int32
+    counts,  # out (n_ranges, 3) int64
+):
+    """Run ``assign_rows`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        assign_rows(
+            X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
+            previous, labels, counts[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def settle_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    offset,
+    scale,
+    centers,
+    tiles,
+    largest,
+    previous,
+    labels,  # in/out (m,) int32
+    counts,  # out (n_ranges, 3) int64
+):
+    """Run ``settle_rows`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        settle_rows(
+            X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
+            previous, labels, counts[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def update_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    slices,  # in (n_slices + 1,) int64, cuts along the features
+    weights,
+    labels,
+    offset,
+    scale,
+    centers,
+    sums,  # in/out (n_ranges, chains * k, d) float64
+    cluster_weights,  # in/out (n_ranges, chains * k) float64
+    squares,  # in/out (n_ranges, CHAINS, d) float64
+):
+    """Run ``add_rows`` over row ranges times slices of the features."""
+    n_slices = slices.size - 1
+    for task in numba.prange((bounds.size - 1) * n_slices):
+        r, s = task // n_slices, task % n_slices
+        add_rows(
+            X, bounds[r], bounds[r + 1], slices[s], slices[s + 1], weights, labels,
+            offset, scale, centers, sums[r], cluster_weights[r], squares[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def moments_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    weights,
+    scale,
+    moments,  # in/out (n_ranges, 5, d) float64
+):
+    """Run ``add_moments`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        add_moments(X, bounds[r], bounds[r + 1], weights, scale, moments[r])
+
+
+@parallel_jit
+def distance_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    offset,
+    scale,
+    tiles,
+    out,  # out (m, k)
+):
+    """Run ``distance_rows`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        distance_rows(X, bounds[r], bounds[r + 1], offset, scale, tiles, out)
+
+
+@parallel_jit
+def try_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    weights,
+    offset,
+    scale,
+    tiles,
+    n_candidates,
+    closest,
+    closer,
+    potentials,  # out (n_ranges, CENTERS) float64
+):
+    """Run ``try_candidates`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        try_candidates(
+            X, bounds[r], bounds[r + 1], weights, offset, scale, tiles, n_candidates,
+            closest, closer, potentials[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def adopt_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64, multiples of GROUP_ROWS
+    weights,
+    offset,
+    scale,
+    tiles,
+    winner,
+    closer,
+    closest,
+    group_sums,
+):
+    """Run ``adopt`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        adopt(
+            X, bounds[r], bounds[r + 1], weights, offset, scale, tiles, winner,
+            closer, closest, group_sums,
+        )  # fmt: skip
+
+
+@jit
+def iterate_serial(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64, the ranges of the sums
+    weights,
+    shift,
+    scale,  # float64
+    x_offset,  # (d,) of X's dtype
+    x_scale,  # of X's dtype
+    offset,  # (d,) float64
+    centers,
+    norms,
+    table,
+    repeated,
+    scaled,
+    tiles32,
+    tiles64,
+    previous,
+    labels,  # out (m,) int32
+    counts,  # out (3,) int64
+    sums,  # out, see update_centers
+    cluster_weights,
+    squares,
+    total,
+    total_weights,
+    new_centers,
+):
+    """Run one Lloyd iteration on one thread; return what ``update_centers`` returns."""
+    m = X.shape[1]
+    largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles32, tiles64)
+    assign_rows(X, 0, m, x_offset, x_scale, centers, tiles32, largest, previous, labels, counts)
+    if counts[2]:
+        for i in range(m):
+            if labels[i] < 0:
+                labels[i] = closest_by_differences(X, i, centers, scale)
+                counts[0] += labels[i] != previous[i]
+    for array in (sums, squares):
+        array[:] = 0.0
+    cluster_weights[:] = 0.0
+    d = np.int64(X.shape[2])
+    for r in range(bounds.size - 1):
+        add_rows(
+            X, bounds[r], bounds[r + 1], 0, d, weights, labels,
+            offset, scale, scaled, sums[r], cluster_weights[r], squares[r],
+        )  # fmt: skip
+    return update_centers(
+        sums, cluster_weights, squares, shift, scale, centers, total, total_weights, new_centers
+    )

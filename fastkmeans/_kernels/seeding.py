@@ -1,0 +1,160 @@
+"""Seeding: greedy k-means++ on the tile.
+
+k-means++ (Arthur & Vassilvitskii 2007, SODA) draws each center among the rows with
+probability ``w_i D_i^2``, D_i the distance to the closest center so far; the greedy
+variant draws a few candidates and keeps the one that lowers the potential
+``sum_i w_i D_i^2`` most.  A step reads the data once:
+
+    draw            candidates, from sums of ``w D^2`` per group of rows
+    try_candidates  one pass: the potential with each candidate, and one bit per row
+                    and candidate that tells whether the candidate is closer
+    adopt           D_i of the rows whose bit is set for the winner (a share of about
+                    1/t in step t); new sums per group
+
+Everything is in scaled, shifted coordinates (see ``pack``), where squares are finite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._jit import jit
+from .pack import pack_points
+from .simd import CENTERS, POINTS
+from .tile import squared_distances
+
+GROUP_ROWS = 256
+"""Rows that share one sum of ``w D^2``; row ranges begin at multiples of it."""
+
+
+@jit
+def pack_candidate(
+    row,  # in (d,) of X's dtype
+    place,  # center of the tile
+    offset,  # in (d,) of X's dtype
+    scale,  # power of two, of X's dtype
+    tiles,  # out (1, 1 + d, CENTERS) of X's dtype
+):
+    """Pack a row as a center of a tile for ``squared_distances``."""
+    for f in range(row.size):
+        tiles[0, 1 + f, place] = row[f] * scale + offset[f]
+
+
+@jit
+def try_candidates(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    weights,  # in (m,) float64, or of size 0: all ones
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
+    n_candidates,  # number of candidates, at most CENTERS
+    closest,  # in (m,) of X's dtype, D^2 to the closest center so far
+    closer,  # out (m,) uint16, bit c is set where candidate c is closer
+    potentials,  # out (CENTERS,) float64, sum w D^2 with each candidate
+):
+    """Score candidates on rows ``start:stop``."""
+    d = X.shape[2]
+    rows = np.empty(POINTS, np.int64)
+    block = np.empty((d, POINTS), X.dtype)
+    norms = np.empty(POINTS, X.dtype)
+    squares = np.empty((CENTERS, POINTS), X.dtype)
+    current = np.zeros(POINTS, X.dtype)
+    w = np.zeros(POINTS, np.float64)
+    bits = np.zeros(POINTS, np.uint16)
+    sums = np.zeros((CENTERS, POINTS), np.float64)
+    for first in range(start, stop, POINTS):
+        count = min(POINTS, stop - first)
+        for p in range(POINTS):
+            rows[p] = first + p
+            bits[p] = 0
+            w[p] = 0.0
+        for p in range(count):
+            current[p] = closest[first + p]
+            w[p] = weights[first + p] if weights.size else 1.0
+        pack_points(X, rows, count, offset, scale, block, norms)
+        squared_distances(block, tiles, 0, 1, squares)
+        for c in range(n_candidates):
+            bit = np.uint16(1 << c)
+            for p in range(POINTS):
+                nearer = squares[c, p] < current[p]
+                sums[c, p] += w[p] * np.float64(squares[c, p] if nearer else current[p])
+                bits[p] |= bit if nearer else np.uint16(0)
+        for p in range(count):
+            closer[first + p] = bits[p]
+    for c in range(n_candidates):
+        potentials[c] = 0.0
+        for p in range(POINTS):
+            potentials[c] += sums[c, p]
+
+
+@jit
+def adopt(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row, a multiple of GROUP_ROWS
+    stop,  # row to stop before
+    weights,  # in (m,) float64, or of size 0: all ones
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
+    winner,  # the candidate that becomes a center
+    closer,  # in (m,) uint16, bits from try_candidates
+    closest,  # in/out (m,) of X's dtype
+    group_sums,  # out (m / GROUP_ROWS,) float64, sums of w D^2
+):
+    """Lower D^2 where the winner is closer, and sum it by groups of rows."""
+    for first in range(start, stop, GROUP_ROWS):
+        total = 0.0
+        for i in range(first, min(stop, first + GROUP_ROWS)):
+            if closer[i] >> winner & 1:
+                square = X[0, i, 0] * 0
+                for f in range(X.shape[2]):
+                    difference = X[0, i, f] * scale + offset[f] - tiles[0, 1 + f, winner]
+                    square += difference * difference
+                closest[i] = min(closest[i], square)
+            w = weights[i] if weights.size else 1.0
+            total += w * np.float64(closest[i])
+        group_sums[first // GROUP_ROWS] = total
+
+
+@jit
+def draw(
+    uniforms,  # in (n_candidates,) float64 in [0, 1)
+    weights,  # in (n,) float64, or of size 0: all ones
+    closest,  # in (n,) float32 or float64
+    group_sums,  # in (n / GROUP_ROWS,) float64
+    rows,  # out (n_candidates,) int64
+):
+    """Draw rows with probability proportional to ``w D^2``.
+
+    The group is found first, then the row in it, both by running sums.  A row of
+    probability zero is never drawn unless all are: then rows are drawn by weight.
+    """
+    n = closest.size
+    potential = 0.0
+    for total in group_sums:
+        potential += total
+    weight = 0.0
+    if potential <= 0.0:
+        for i in range(n):
+            weight += weights[i] if weights.size else 1.0
+    for c in range(uniforms.size):
+        start, stop, target = 0, n, uniforms[c] * weight
+        if potential > 0.0:
+            target = uniforms[c] * potential
+            for group in range(group_sums.size):
+                if group_sums[group] > 0.0:
+                    start = group * GROUP_ROWS
+                    stop = min(n, start + GROUP_ROWS)
+                    if target < group_sums[group]:
+                        break
+                    target -= group_sums[group]
+        for i in range(start, stop):
+            w = weights[i] if weights.size else 1.0
+            share = w * np.float64(closest[i]) if potential > 0.0 else w
+            if share > 0.0:
+                rows[c] = i
+                if target < share:
+                    break
+                target -= share

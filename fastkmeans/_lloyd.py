@@ -1,0 +1,277 @@
+"""One run of Lloyd's algorithm: buffers, the loop, convergence.
+
+    repeat   labels  <- closest center of every row      (assign, settle)
+             centers <- mean of every cluster's rows     (update, relocate)
+    until    no label changes, or the centers hardly move
+
+Lloyd (1982), IEEE Transactions on Information Theory 28(2).  Centers stay float64
+between iterations whatever the dtype of the data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._empty import relocate, snap
+from ._frame import Frame
+from ._kernels import drivers
+from ._kernels.assign import assign_rows, settle_rows
+from ._kernels.pack import pack_centers
+from ._kernels.simd import CENTERS
+from ._kernels.update import CHAINS, add_rows, update_centers
+from ._parallel import Team, cut
+from ._rows import Block, Rows
+
+LABELS_REPEAT = "no row changed its cluster"
+SMALL_SHIFT = "the centers moved less than tol"
+MAX_ITER = "max_iter was reached"
+
+
+class Iteration(NamedTuple):
+    """What happened in one iteration.
+
+    Attributes
+    ----------
+    inertia : float
+        Sum of squared distances to the closest center, before the centers move.
+    center_shift : float
+        Euclidean norm of the move of all centers, in the units of the data.
+    n_moved : int
+        Rows that changed cluster (all of them in the first iteration).
+    seconds : float
+        Wall time.
+    """
+
+    inertia: float
+    center_shift: float
+    n_moved: int
+    seconds: float
+
+
+class Run(NamedTuple):
+    """The outcome of one run; labels and inertia are those of the centers."""
+
+    labels: NDArray[np.int32]
+    inertia: float
+    centers: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    stop_reason: str
+    history: list[Iteration]
+    n_found: int
+
+
+class Step(NamedTuple):
+    """What one pass over the data found, in scaled units."""
+
+    inertia: float
+    moved: float
+    n_empty: int
+    n_moved: int
+
+
+def work_of(shape: tuple[int, int], n_clusters: int) -> float:
+    """Estimate the nanoseconds of one pass on one thread."""
+    n, d = shape
+    return n * (n_clusters * d / 50 + d + 8)
+
+
+class Packed:
+    """Centers in the form the tile reads, and the call that packs them."""
+
+    def __init__(self, n_clusters: int, n_features: int) -> None:
+        shape = (-(-n_clusters // CENTERS), 1 + n_features, CENTERS)
+        self.norms = np.empty(n_clusters)
+        self.table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self.repeated = np.empty(n_clusters, np.bool_)
+        self.scaled = np.empty((n_clusters, n_features))
+        self.tiles32 = np.zeros(shape, np.float32)
+        self.tiles64 = np.zeros(shape)
+        self.largest = 0.0
+
+    @property
+    def buffers(self) -> tuple[NDArray[Any], ...]:
+        return self.norms, self.table, self.repeated, self.scaled, self.tiles32, self.tiles64
+
+    def pack(self, centers: NDArray[np.float64], frame: Frame) -> None:
+        self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers)
+
+
+def assign_block(
+    X: Block,
+    team: Team,
+    frame: Frame,
+    centers: NDArray[np.float64],
+    packed: Packed,
+    previous: NDArray[np.int32],
+    labels: NDArray[np.int32],
+) -> int:
+    """Assign the rows of a block; return how many changed cluster."""
+    bounds = team.cut(X.shape[1])
+    counts = np.zeros((len(bounds) - 1, 3), np.int64)
+    shared = (frame.x_offset, frame.x_scale, centers)
+    rest = (packed.largest, previous, labels)
+    arguments = (*shared, packed.tiles32, *rest)
+    team.run(drivers.assign_parallel, assign_rows, X, bounds, arguments, (counts,))
+    moved = int(counts[:, 0].sum())
+    if counts[:, 2].any():
+        arguments = (*shared, packed.tiles64, *rest)
+        team.run(drivers.settle_parallel, settle_rows, X, bounds, arguments, (counts,))
+        moved += int(counts[:, 0].sum())
+    return moved
+
+
+class Lloyd:
+    """The buffers of a fit, shared by its restarts, and the loop over them.
+
+    The sums are kept per range of rows and the ranges are added in order.  Their
+    number depends on the shape of the data only, and their memory is bounded by a
+    small part of that of the data.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        n_clusters: int,
+        frame: Frame,
+        team: Team,
+    ) -> None:
+        n, d = rows.shape
+        self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
+        self.packed = Packed(n_clusters, d)
+        self.labels = np.full(n, -1, np.int32)
+        self.previous = np.full(n, -1, np.int32)
+        chains = CHAINS if d < 8 else 1
+        budget = max(n * d // 16, 1 << 18)
+        parts = min(64, budget // (n_clusters * d * chains * 8), n // 4096)
+        self.bounds = cut(n, parts)
+        n_ranges = len(self.bounds) - 1
+        self.sums = np.empty((n_ranges, chains * n_clusters, d))
+        self.cluster_weights = np.empty((n_ranges, chains * n_clusters))
+        self.squares = np.empty((n_ranges, CHAINS, d))
+        self.total = np.empty((n_clusters, d))
+        self.total_weights = np.empty(n_clusters)
+        self.centers = np.empty((n_clusters, d))
+        self.new_centers = np.empty((n_clusters, d))
+        self._counts = np.empty(3, np.int64)
+
+    def step(self) -> Step:
+        """Assign all rows to ``centers``; put the means into ``new_centers``."""
+        self.labels, self.previous = self.previous, self.labels
+        rows, frame, team = self.rows, self.frame, self.team
+        sums = (self.sums, self.cluster_weights, self.squares)
+        out = (self.total, self.total_weights, self.new_centers)
+        blocks = rows.blocks()
+        start, X = next(blocks)
+        if team.serial and X.shape[1] == rows.shape[0]:
+            result = drivers.iterate_serial(
+                X, self.bounds, self.weights, frame.shift, frame.scale, frame.x_offset,
+                frame.x_scale, frame.offset, self.centers, *self.packed.buffers,
+                self.previous, self.labels, self._counts, *sums, *out,
+            )  # fmt: skip
+            return Step(*result, int(self._counts[0]))
+        self.packed.pack(self.centers, frame)
+        self._clear()
+        n_moved = self._assign_and_add(start, X)
+        for start, X in blocks:
+            n_moved += self._assign_and_add(start, X)
+        return Step(*update_centers(*sums, frame.shift, frame.scale, self.centers, *out), n_moved)
+
+    def take_means(self) -> None:
+        """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""
+        self.centers[:] = self.frame.shift
+        self.packed.pack(self.centers, self.frame)
+        self._clear()
+        for start, X in self.rows.blocks():
+            self._add(start, X)
+        sums = (self.sums, self.cluster_weights, self.squares)
+        out = (self.total, self.total_weights, self.new_centers)
+        update_centers(*sums, self.frame.shift, self.frame.scale, self.centers, *out)
+
+    def _clear(self) -> None:
+        for array in (self.sums, self.cluster_weights, self.squares):
+            array[:] = 0.0
+
+    def _assign_and_add(self, start: int, X: Block) -> int:
+        part = slice(start, start + X.shape[1])
+        previous, labels = self.previous[part], self.labels[part]
+        n_moved = assign_block(
+            X, self.team, self.frame, self.centers, self.packed, previous, labels
+        )
+        self._add(start, X)
+        return n_moved
+
+    def _add(self, start: int, X: Block) -> None:
+        """Add the rows of a block to the sums of the ranges that it crosses."""
+        part = slice(start, start + X.shape[1])
+        weights = self.weights[part] if self.weights.size else self.weights
+        first = int(np.searchsorted(self.bounds, start, side="right")) - 1
+        last = int(np.searchsorted(self.bounds, part.stop, side="left"))
+        bounds = np.clip(self.bounds[first : last + 1] - start, 0, X.shape[1])
+        ranges = slice(first, last)
+        frame, d = self.frame, X.shape[2]
+        arguments = (weights, self.labels[part], frame.offset, frame.scale, self.packed.scaled)
+        outputs = (self.sums[ranges], self.cluster_weights[ranges], self.squares[ranges])
+        n_slices = max(1, min(-(-2 * self.team.size // (last - first)), d // 32))
+        slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
+        self.team.run(
+            lambda X, bounds, *rest: drivers.update_parallel(X, bounds, slices, *rest),
+            lambda X, start, stop, *rest: add_rows(X, start, stop, 0, d, *rest),
+            X, bounds, arguments, outputs,
+        )  # fmt: skip
+
+    def run(
+        self,
+        centers: NDArray[np.float64],
+        max_iter: int,
+        tol: float,
+        report: Callable[[int, Iteration], None] | None = None,
+    ) -> Run:
+        """Iterate from ``centers``; ``tol`` is relative to the mean variance."""
+        self.centers[:] = centers
+        self.labels[:] = -1
+        scale, tolerance = self.frame.scale, tol * self.frame.mean_variance
+        history: list[Iteration] = []
+        reason = MAX_ITER
+        while len(history) < max_iter:
+            began = time.perf_counter()
+            step = self.step()
+            relocated, moved = 0, step.moved
+            if step.n_empty:
+                relocated = relocate(self)
+                moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
+            seconds = time.perf_counter() - began
+            record = Iteration(
+                step.inertia / scale / scale, moved**0.5 / scale, step.n_moved, seconds
+            )
+            history.append(record)
+            if report is not None:
+                report(len(history), record)
+            if step.n_moved == 0 and not relocated:
+                reason = LABELS_REPEAT
+                break
+            self.centers, self.new_centers = self.new_centers, self.centers
+            if moved <= tolerance and not relocated:
+                step = self.step()
+                if not step.n_empty:
+                    reason = SMALL_SHIFT
+                    break
+        if reason == MAX_ITER:
+            step = self.step()
+        step = snap(self, step)
+        return Run(
+            self.labels.copy(),
+            step.inertia / scale / scale,
+            self.centers.copy(),
+            len(history),
+            reason != MAX_ITER,
+            reason,
+            history,
+            int(np.count_nonzero(self.total_weights)),
+        )

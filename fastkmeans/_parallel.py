@@ -1,0 +1,166 @@
+"""Threads: how many, over which rows, and by which means.
+
+A ``Team`` decides per use how a kernel runs:
+
+``prange``   numba's threads, through a ``*_parallel`` driver: the rule.
+``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): in
+             a forked child, where numba's threads are gone and a parallel region
+             would hang or abort the process, and where numba's ``workqueue`` layer
+             is busy with another caller, which it does not survive.
+``serial``   the serial kernels, here and now: where the work is too small to share.
+
+Results do not depend on the choice: what may not depend on the number of threads is
+cut by the shape of the data (see ``_lloyd``), the rest (labels, distances) is the same
+for any cut.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+RANGE_MULTIPLE = 256
+"""Row ranges begin at multiples of this (a group of blocks; a group of seeding)."""
+SERIAL_NANOSECONDS = 200_000
+"""Below this much estimated work a parallel region costs more than it saves."""
+
+_workqueue_lock = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked, _workqueue_lock
+    _forked = True
+    _workqueue_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _cgroup_cpus() -> int | None:
+    """Return the CPU quota of the container, rounded up; None if there is none."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        return max(1, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):
+        return None
+
+
+def _available_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        cpus = len(os.sched_getaffinity(0))
+    else:
+        cpus = os.cpu_count() or 1
+    return min(cpus, _cgroup_cpus() or cpus)
+
+
+def count_threads(n_threads: int | None) -> int:
+    """Return the number of threads to use.
+
+    None means numba's own number (``NUMBA_NUM_THREADS``, ``numba.set_num_threads``),
+    within the CPU affinity and the quota of the container.  A number asked for is
+    limited by the threads that numba has.
+    """
+    limit = numba.config.NUMBA_NUM_THREADS if not _forked else _available_cpus()
+    if n_threads is not None:
+        return min(n_threads, limit)
+    mask = limit if _forked else numba.get_num_threads()
+    return max(1, min(mask, _available_cpus()))
+
+
+def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
+    """Cut rows into about ``parts`` ranges; return their ``(n_ranges + 1,)`` bounds."""
+    step = -(-n_rows // max(1, parts))
+    step = -(-step // RANGE_MULTIPLE) * RANGE_MULTIPLE
+    return np.append(np.arange(0, n_rows, step, dtype=np.int64), n_rows)
+
+
+class Team:
+    """A number of threads, for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        See ``count_threads``.
+    work : float
+        Estimated nanoseconds of one pass on one thread; small work runs serially.
+    """
+
+    def __init__(self, n_threads: int | None, work: float) -> None:
+        self._wanted = n_threads
+        self.small = work < SERIAL_NANOSECONDS  # depends on the shape alone
+        self.serial = self.small or n_threads == 1
+        self.size = 1
+        self._mask: int | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Team:
+        if not self.serial:
+            self.size = count_threads(self._wanted)
+            self.serial = self.size == 1
+        if not self.serial and not _forked:
+            self._mask = numba.get_num_threads()
+            numba.set_num_threads(self.size)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._mask is not None:
+            numba.set_num_threads(self._mask)
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def cut(self, n_rows: int) -> NDArray[np.int64]:
+        """Cut rows for kernels whose results do not depend on the cut."""
+        return cut(n_rows, 1 if self.serial else 4 * self.size)
+
+    def run(
+        self,
+        driver: Callable[..., Any],
+        kernel: Callable[..., Any],
+        X: NDArray[Any],
+        bounds: NDArray[np.int64],
+        arguments: Sequence[Any],
+        outputs: Sequence[NDArray[Any]] = (),
+    ) -> None:
+        """Run ``kernel(X, start, stop, *arguments, *outputs[r])`` for every range r."""
+        if self.serial:
+            for r in range(len(bounds) - 1):
+                kernel(X, bounds[r], bounds[r + 1], *arguments, *(o[r] for o in outputs))
+            return
+        if not _forked:
+            lock = _workqueue_lock if _may_be_workqueue() else None
+            if lock is None or lock.acquire(blocking=False):
+                try:
+                    driver(X, bounds, *arguments, *outputs)
+                finally:
+                    if lock is not None:
+                        lock.release()
+                return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.size)
+        tasks = [
+            self._pool.submit(
+                kernel, X, bounds[r], bounds[r + 1], *arguments, *(o[r] for o in outputs)
+            )
+            for r in range(len(bounds) - 1)
+        ]
+        for task in tasks:
+            task.result()
+
+
+def _may_be_workqueue() -> bool:
+    """Tell whether numba runs, or may come to run, on its ``workqueue`` layer."""
+    try:
+        return bool(numba.threading_layer() == "workqueue")
+    except ValueError:  # no parallel region has run yet
+        return True

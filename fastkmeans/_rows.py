@@ -1,0 +1,141 @@
+"""Sources of row blocks: one way to read any table, without copying it.
+
+The kernels read NumPy arrays of native float32 or float64 with any strides.  An array
+like that is one block (``ArrayRows``).  Everything else (integers, float16, foreign
+byte order, columns that lie apart in memory) is converted block by block into one
+small scratch array, anew on every pass, so that memory stays bounded
+(``ConvertedRows``, ``ColumnRows``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Block = NDArray[Any]
+
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+BLOCK_MULTIPLE = 256
+"""Blocks begin at multiples of this, as the kernels' groups of rows ask for."""
+
+
+def twice(array: NDArray[Any]) -> Block:
+    """Return a read-only view of shape ``(2, m, d)``: the array, and itself again.
+
+    numba compiles a kernel for each layout of an array: C, Fortran, neither.  A view
+    with a stride of zero is always neither, so one compiled kernel serves all, and
+    gives the same bits for all.  The kernels look at the strides when they run.
+    """
+    return np.broadcast_to(array, (2, *array.shape))
+
+
+class Rows(Protocol):
+    """A table of ``shape`` whose blocks have ``dtype`` float32 or float64.
+
+    A block is ``(2, m, d)``, see ``twice``.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Yield (first row, read-only block), in order; a block lasts until the next."""
+        ...
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        """Return a C-ordered copy of some rows, in ``dtype``."""
+        ...
+
+
+class ArrayRows:
+    """A native float array: one block, never copied."""
+
+    def __init__(self, array: NDArray[Any], owners: Any = None) -> None:
+        self._owners = owners  # whose memory the array looks at
+        self._array = array.view(np.ndarray)
+        self._block = twice(self._array)
+        self.shape = (array.shape[0], array.shape[1])
+        self.dtype = array.dtype
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        yield 0, self._block
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        return np.ascontiguousarray(self._array[indices])
+
+
+class _ScratchRows:
+    """A table that is converted into a scratch array, block by block."""
+
+    def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self.shape, self.dtype = shape, dtype
+        n, d = shape
+        values = min(max(n * d // 128, 1 << 16), 1 << 20)  # less than 0.1 of the table
+        self._height = min(n, max(1, values // d // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
+
+    def _fill(self, out: Block, start: int, stop: int) -> None:
+        raise NotImplementedError
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        scratch = np.empty((self._height, self.shape[1]), self.dtype)
+        for start in range(0, self.shape[0], self._height):
+            stop = min(self.shape[0], start + self._height)
+            self._fill(scratch[: stop - start], start, stop)
+            yield start, twice(scratch[: stop - start])
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        out = np.empty((len(indices), self.shape[1]), self.dtype)
+        for place, i in enumerate(indices.tolist()):
+            self._fill(out[place : place + 1], i, i + 1)
+        return out
+
+
+class ConvertedRows(_ScratchRows):
+    """An array of another type: integers, booleans, float16, foreign byte order."""
+
+    def __init__(self, array: NDArray[Any], dtype: np.dtype[Any]) -> None:
+        super().__init__((array.shape[0], array.shape[1]), dtype)
+        self._array = array
+
+    def _fill(self, out: Block, start: int, stop: int) -> None:
+        out[...] = self._array[start:stop]
+
+
+class ColumnRows(_ScratchRows):
+    """Columns that lie apart in memory, each read by ``column(start, stop)``."""
+
+    def __init__(
+        self,
+        columns: Sequence[Callable[[int, int], NDArray[Any]]],
+        n_rows: int,
+        dtype: np.dtype[Any],
+    ) -> None:
+        super().__init__((n_rows, len(columns)), dtype)
+        self._columns = columns
+
+    def _fill(self, out: Block, start: int, stop: int) -> None:
+        for f, column in enumerate(self._columns):
+            out[:, f] = column(start, stop)
+
+
+def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
+    """Return columns as one two-dimensional view if they lie evenly in memory.
+
+    pandas, polars and pyarrow often keep float columns side by side in one buffer.
+    """
+    first = columns[0]
+    if first.dtype not in (FLOAT32, FLOAT64) or not first.dtype.isnative:
+        return None
+    if any(c.dtype != first.dtype or c.strides != first.strides for c in columns):
+        return None
+    places = [c.__array_interface__["data"][0] for c in columns]
+    step = places[1] - places[0] if len(places) > 1 else first.itemsize
+    even = all(b - a == step for a, b in zip(places, places[1:], strict=False))
+    if not even or step % first.itemsize or not first.flags.aligned:
+        return None
+    shape, strides = (len(first), len(columns)), (first.strides[0], step)
+    return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False)

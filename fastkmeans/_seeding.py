@@ -1,0 +1,220 @@
+"""Initial centers: random rows, greedy k-means++, an array, a callable.
+
+Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means++: The
+Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
+that lowers the potential most is kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._frame import Frame, frame_of
+from ._kernels import drivers
+from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidate, try_candidates
+from ._kernels.simd import CENTERS
+from ._lloyd import work_of
+from ._parallel import Team, cut
+from ._rows import Rows
+from ._validation import (
+    as_centers,
+    as_generator,
+    as_table,
+    as_weights,
+    check_count,
+    check_fits,
+    first_not_finite,
+)
+
+SEEDING_RANGES = 32
+
+
+def initial_centers(
+    init: str | ArrayLike | Callable[..., ArrayLike],
+    X: Any,
+    rows: Rows,
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    frame: Frame,
+    team: Team,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Return the initial centers that ``init`` asks for, float64."""
+    if isinstance(init, str):
+        if init == "k-means++":
+            indices = plus_plus(rows, weights, n_clusters, frame, team, rng)
+        else:
+            indices = random_rows(rows.shape[0], weights, n_clusters, rng)
+        return rows.take(indices).astype(np.float64)
+    if callable(init):
+        state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
+        centers = init(X, n_clusters, random_state=state)
+    else:
+        centers = init
+    return as_centers(centers, rows.shape[1], "init", n_clusters)
+
+
+def random_rows(
+    n_samples: int, weights: NDArray[np.float64], n_clusters: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return distinct rows, drawn by weight; rows of weight zero only if need be."""
+    if not weights.size:
+        return rng.choice(n_samples, n_clusters, replace=False)
+    # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
+    with np.errstate(divide="ignore"):
+        keys = np.log(rng.random(n_samples)) / weights
+    return np.argsort(-keys, kind="stable")[:n_clusters]
+
+
+def plus_plus(
+    rows: Rows,
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    frame: Frame,
+    team: Team,
+    rng: np.random.Generator,
+    n_local_trials: int | None = None,
+) -> NDArray[np.int64]:
+    """Return the rows that greedy k-means++ chooses, in order."""
+    n, _ = rows.shape
+    trials = n_local_trials or 2 + int(math.log(n_clusters))
+    uniforms = rng.random((n_clusters, trials))
+    closest = np.full(n, np.inf, rows.dtype)
+    seeder = _Seeder(rows, weights, frame, team, closest)
+    return np.array([seeder.choose(u if t else u[:1]) for t, u in enumerate(uniforms)])
+
+
+class _Seeder:
+    """k-means++ on data that is shared out, or comes in blocks."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        frame: Frame,
+        team: Team,
+        closest: NDArray[Any],
+    ) -> None:
+        n, d = rows.shape
+        self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
+        self.closest = closest
+        self.group_sums = np.zeros(-(-n // GROUP_ROWS))
+        self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
+        self.closer = np.ones(n, np.uint16)
+
+    def choose(self, uniforms: NDArray[np.float64]) -> int:
+        """Draw a candidate per uniform number, adopt the best, return its row."""
+        drawn = np.empty(len(uniforms), np.int64)
+        draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
+        points = self.rows.take(drawn)
+        winner = 0
+        if math.isfinite(self.closest[0]):  # not the first center
+            batches = range(0, len(drawn), CENTERS)
+            potentials = np.concatenate([self._try(points[b : b + CENTERS]) for b in batches])
+            winner = int(np.argmin(potentials))
+            if winner // CENTERS != len(batches) - 1:  # its bits were written over
+                first = winner - winner % CENTERS
+                self._try(points[first : first + CENTERS])
+        self._adopt(points, winner)
+        return int(drawn[winner])
+
+    def _pack(self, points: NDArray[Any]) -> None:
+        for c, point in enumerate(points):
+            pack_candidate(point, c, self.frame.x_offset, self.frame.x_scale, self.tiles)
+
+    def _parts(self) -> Any:
+        """Yield each block with its weights, its slice of the per-row state, its ranges.
+
+        The ranges depend on the shape alone, and so do the sums over them.
+        """
+        for start, X in self.rows.blocks():
+            part = slice(start, start + X.shape[1])
+            weights = self.weights[part] if self.weights.size else self.weights
+            yield X, weights, part, cut(X.shape[1], SEEDING_RANGES)
+
+    def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        self._pack(points)
+        frame, total = self.frame, np.zeros(CENTERS)
+        for X, weights, part, bounds in self._parts():
+            potentials = np.empty((len(bounds) - 1, CENTERS))
+            arguments = (
+                weights, frame.x_offset, frame.x_scale, self.tiles, len(points),
+                self.closest[part], self.closer[part],
+            )  # fmt: skip
+            self.team.run(
+                drivers.try_parallel, try_candidates, X, bounds, arguments, (potentials,)
+            )
+            total += potentials.sum(axis=0)
+        return total[: len(points)]
+
+    def _adopt(self, points: NDArray[Any], winner: int) -> None:
+        first = winner - winner % CENTERS
+        self._pack(points[first : first + CENTERS])
+        frame = self.frame
+        for X, weights, part, bounds in self._parts():
+            groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
+            arguments = (
+                weights, frame.x_offset, frame.x_scale, self.tiles, winner - first,
+                self.closer[part], self.closest[part], self.group_sums[groups],
+            )  # fmt: skip
+            self.team.run(drivers.adopt_parallel, adopt, X, bounds, arguments)
+
+
+def kmeans_plusplus(
+    X: Any,
+    n_clusters: int,
+    *,
+    sample_weight: Any = None,
+    random_state: Any = None,
+    n_local_trials: int | None = None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Choose initial centers by greedy k-means++.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows to choose from.
+    n_clusters : int
+        The number of centers.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row; a row of weight 2 counts as two.
+    random_state : None, int, RandomState or Generator
+        Source of the draws.
+    n_local_trials : int, optional
+        Candidates per center; ``2 + int(log(n_clusters))`` by default.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), float32 or float64
+        The chosen rows.
+    indices : ndarray of shape (n_clusters,), int64
+        Their places in ``X``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than clusters, or a value is not finite.
+
+    References
+    ----------
+    Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
+    """
+    table = as_table(X)
+    rows = table.rows
+    k = check_count(n_clusters, "n_clusters")
+    if n_local_trials is not None:
+        n_local_trials = check_count(n_local_trials, "n_local_trials")
+    check_fits(k, rows.shape[0])
+    weights = as_weights(sample_weight, rows.shape[0])
+    with Team(None, work_of(rows.shape, 8)) as team:
+        frame = frame_of(rows, weights, team)
+        if frame is None:
+            raise first_not_finite(table)
+        rng = as_generator(random_state)
+        indices = plus_plus(rows, weights, k, frame, team, rng, n_local_trials)
+    return rows.take(indices), indices

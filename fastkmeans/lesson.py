@@ -1,0 +1,130 @@
+"""The functions of the lesson, by their own names and signatures.
+
+    centroids = kMeans_init_centroids(X, K)
+    for _ in range(iterations):
+        idx = find_closest_centroids(X, centroids)
+        centroids = compute_centroids(X, idx, K)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._empty import farthest, squared_distances_to_own
+from ._frame import frame_of
+from ._lloyd import Lloyd, work_of
+from ._model import closest_centers
+from ._parallel import Team
+from ._validation import as_centers, as_table, check_count, check_fits, first_not_finite
+
+
+def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:
+    """Return the closest centroid of every example.
+
+    Parameters
+    ----------
+    X : array-like of shape (m, n)
+        Examples.
+    centroids : array-like of shape (K, n)
+        Centroids.
+
+    Returns
+    -------
+    idx : ndarray of shape (m,), int64
+        ``idx[i]`` is the index j, from 0 to K - 1, that minimises
+        ``||X[i] - centroids[j]||``; the lowest one among equals.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or the widths differ.
+    """
+    table = as_table(X)
+    centers = as_centers(centroids, table.rows.shape[1], "centroids")
+    return closest_centers(table, centers, None).astype(np.int64)
+
+
+def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
+    """Return the mean of the examples of every centroid.
+
+    Parameters
+    ----------
+    X : array-like of shape (m, n)
+        Examples.
+    idx : array-like of shape (m,), integers from 0 to K - 1
+        The centroid of every example.
+    K : int
+        The number of centroids.
+
+    Returns
+    -------
+    centroids : ndarray of shape (K, n), float64
+        Row k is the mean of the examples with ``idx == k``.  A centroid without
+        examples has no mean (the lesson's code gives NaN there, and every example of
+        the next round to it); it becomes the example farthest from its own centroid,
+        the second empty one the next farthest, ties to the lowest example.
+
+    Raises
+    ------
+    ValueError
+        If ``idx`` has another length than ``X``, or a value of ``X`` is not finite.
+
+    Notes
+    -----
+    As in the lesson, an example whose ``idx`` is not in 0 to K - 1 belongs to no
+    centroid.
+    """
+    table = as_table(X)
+    rows, k = table.rows, check_count(K, "K")
+    values = np.asarray(idx)
+    if values.shape != (rows.shape[0],):
+        raise ValueError(
+            f"idx has shape {values.shape}, expected {(rows.shape[0],)}: one centroid per "
+            "row of X."
+        )
+    belongs = (values >= 0) & (values < k) & (values == np.floor(values))
+    weights = np.empty(0) if belongs.all() else belongs.astype(np.float64)
+    with Team(None, work_of(rows.shape, 1)) as team:
+        frame = frame_of(rows, np.empty(0), team)
+        if frame is None:
+            raise first_not_finite(table)
+        lloyd = Lloyd(rows, weights, k, frame, team)
+        lloyd.labels[:] = np.where(belongs, values, 0)
+        lloyd.take_means()
+    centroids = lloyd.new_centers
+    empty = np.flatnonzero(lloyd.total_weights == 0.0)
+    if empty.size:
+        lloyd.centers[:] = centroids
+        rows_taken = farthest(squared_distances_to_own(lloyd), min(empty.size, rows.shape[0]))
+        taken = np.resize(rows_taken, empty.size)
+        centroids[empty] = rows.take(taken)
+    return centroids
+
+
+def kMeans_init_centroids(X: Any, K: int) -> NDArray[Any]:  # noqa: N802
+    """Return K different examples as initial centroids.
+
+    Parameters
+    ----------
+    X : array-like of shape (m, n)
+        Examples.
+    K : int
+        The number of centroids, at most m.
+
+    Returns
+    -------
+    centroids : ndarray of shape (K, n), float32 or float64
+        Examples drawn with NumPy's global generator: ``numpy.random.seed`` makes the
+        draw repeatable.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer examples than centroids.
+    """
+    rows, k = as_table(X).rows, check_count(K, "K")
+    check_fits(k, rows.shape[0])
+    return rows.take(np.random.permutation(rows.shape[0])[:k])

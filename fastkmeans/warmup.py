@@ -1,0 +1,42 @@
+"""Compile every kernel now, into numba's cache: ``python -m fastkmeans.warmup``.
+
+Compiled code belongs to one processor, one version of numba and one installation, so
+it cannot be shipped.  Run this once after installing, for instance while building a
+container image; afterwards the first fit of every process loads what it needs.  The
+cache lies beside the package, in the user's cache folder where that is read-only, or
+in ``NUMBA_CACHE_DIR``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+
+
+def warmup() -> float:
+    """Compile the kernels for float32 and float64; return the seconds it took."""
+    from . import KMeans
+    from ._kernels.assign import settle_rows
+
+    began = time.perf_counter()
+    rng = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for dtype in (np.float32, np.float64):
+            for n_rows in (256, 40_000):  # one thread; several
+                X = rng.standard_normal((n_rows, 16)).astype(dtype)
+                X[: n_rows // 4] = np.round(X[: n_rows // 4])  # ties, for every path
+                model = KMeans(8, max_iter=3, random_state=0).fit(X)
+                model.predict(X[:1])
+                model.predict(X)
+                model.transform(X)
+                model.score(X)
+                KMeans(3, init=np.round(X[:3]), max_iter=2, n_threads=1).fit(np.round(X))
+    del settle_rows
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    print(f"compiled in {warmup():.1f} s")
