@@ -77,9 +77,15 @@ class Estimator:
         return hasattr(self, "n_features_in_")
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClustererTags  # type: ignore[import-untyped]  # noqa: PLC0415
+        """Describe the estimator to scikit-learn's tools, which are then imported."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
-        raise ImportError(ClustererTags)
+        return Tags(
+            estimator_type="clusterer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=["float64", "float32"]),
+            input_tags=InputTags(),
+        )
 
     def _check_fitted(self) -> None:
         if not self.__sklearn_is_fitted__():
@@ -149,12 +155,12 @@ class Estimator:
         if container is None and "sklearn" in sys.modules:
             container = sys.modules["sklearn"].get_config().get("transform_output")
         if container == "pandas":
-            import pandas  # type: ignore[import-untyped,unused-ignore]
+            import pandas
 
             index = X.index if isinstance(X, pandas.DataFrame) else None
             return pandas.DataFrame(values, columns=self.get_feature_names_out(), index=index)
         if container == "polars":
-            import polars  # type: ignore[import-not-found,unused-ignore]
+            import polars
 
             return polars.DataFrame(values, schema=list(self.get_feature_names_out()))
         return values

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +22,7 @@ from ._validation import (
     as_weights,
     check_count,
     check_fits,
+    check_tolerance,
     first_not_finite,
 )
 
@@ -152,10 +151,7 @@ class KMeans(Estimator):
         check_count(self.max_iter, "max_iter")
         if self.n_threads is not None:
             check_count(self.n_threads, "n_threads")
-        if isinstance(self.tol, bool) or not isinstance(self.tol, numbers.Real):
-            raise TypeError(f"tol must be a number, got {self.tol!r}.")
-        if not 0.0 <= float(self.tol) < math.inf:
-            raise ValueError(f"tol must be finite and at least 0, got {self.tol}.")
+        check_tolerance(self.tol)
         if self.algorithm not in ("auto", "lloyd"):
             raise ValueError(f"algorithm must be 'auto' or 'lloyd', got {self.algorithm!r}.")
         if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
@@ -225,9 +221,7 @@ class KMeans(Estimator):
         for number in range(n_runs):
             if self.verbose:
                 print(f"Run {number + 1} of {n_runs}")
-            centers = initial_centers(
-                self.init, X, rows, weights, n_clusters, frame, team, rng
-            )
+            centers = initial_centers(self.init, X, rows, weights, n_clusters, frame, team, rng)
             run = lloyd.run(centers, self.max_iter, self.tol, _print if self.verbose else None)
             if self.verbose:
                 print(f"  stopped: {run.stop_reason}; inertia {run.inertia:.8g}")

@@ -92,7 +92,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
     """Return the frame of the data, or None if a value is not finite."""
     table = moments(rows, weights, team, 1.0)
     size = max(table[MAXIMUM].max(), -table[MINIMUM].min())
-    if not math.isfinite(size) or np.isnan(table[MEAN]).any() and size < 1e150:
+    if not math.isfinite(size) or (np.isnan(table[MEAN]).any() and size < 1e150):
         return None
     unit = 1.0
     if size > 1e150 or 0.0 < size < 1e-150:  # squares overflow, or vanish

@@ -116,7 +116,7 @@ def assign_block(
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     shared = (frame.x_offset, frame.x_scale, centers)
     rest = (packed.largest, previous, labels)
-    arguments = (*shared, packed.tiles32, *rest)
+    arguments: tuple[Any, ...] = (*shared, packed.tiles32, *rest)
     team.run(drivers.assign_parallel, assign_rows, X, bounds, arguments, (counts,))
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
@@ -175,13 +175,17 @@ class Lloyd:
                 frame.x_scale, frame.offset, self.centers, *self.packed.buffers,
                 self.previous, self.labels, self._counts, *sums, *out,
             )  # fmt: skip
-            return Step(*result, int(self._counts[0]))
+            inertia, moved, n_empty = result
+            return Step(inertia, moved, n_empty, int(self._counts[0]))
         self.packed.pack(self.centers, frame)
         self._clear()
         n_moved = self._assign_and_add(start, X)
         for start, X in blocks:
             n_moved += self._assign_and_add(start, X)
-        return Step(*update_centers(*sums, frame.shift, frame.scale, self.centers, *out), n_moved)
+        inertia, moved, n_empty = update_centers(
+            *sums, frame.shift, frame.scale, self.centers, *out
+        )
+        return Step(inertia, moved, n_empty, n_moved)
 
     def take_means(self) -> None:
         """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""

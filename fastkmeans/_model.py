@@ -69,9 +69,7 @@ def center_distances(
     with Team(n_threads, work_of(rows.shape, k)) as team:
         for start, X in rows.blocks():
             arguments = (frame.x_offset, frame.x_scale, tiles, out[start : start + X.shape[1]])
-            team.run(
-                drivers.distance_parallel, distance_rows, X, team.cut(X.shape[1]), arguments
-            )
+            team.run(drivers.distance_parallel, distance_rows, X, team.cut(X.shape[1]), arguments)
     return out
 
 

@@ -57,10 +57,8 @@ def _cgroup_cpus() -> int | None:
 
 
 def _available_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS and Windows
+    cpus = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return min(cpus, _cgroup_cpus() or cpus)
 
 

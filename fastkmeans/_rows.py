@@ -10,6 +10,7 @@ small scratch array, anew on every pass, so that memory stays bounded
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -134,7 +135,7 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
         return None
     places = [c.__array_interface__["data"][0] for c in columns]
     step = places[1] - places[0] if len(places) > 1 else first.itemsize
-    even = all(b - a == step for a, b in zip(places, places[1:], strict=False))
+    even = all(b - a == step for a, b in pairwise(places))
     if not even or step % first.itemsize or not first.flags.aligned:
         return None
     shape, strides = (len(first), len(columns)), (first.strides[0], step)

@@ -146,9 +146,7 @@ class _Seeder:
                 weights, frame.x_offset, frame.x_scale, self.tiles, len(points),
                 self.closest[part], self.closer[part],
             )  # fmt: skip
-            self.team.run(
-                drivers.try_parallel, try_candidates, X, bounds, arguments, (potentials,)
-            )
+            self.team.run(drivers.try_parallel, try_candidates, X, bounds, arguments, (potentials,))
             total += potentials.sum(axis=0)
         return total[: len(points)]
 

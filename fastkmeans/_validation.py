@@ -144,9 +144,10 @@ def check_finite(table: Table, name: str = "X") -> float:
     """Return the largest magnitude; raise if a value is NaN or infinite."""
     size = 0.0
     for _, block in table.rows.blocks():
-        size = max(size, float(block[0].max()), -float(block[0].min()))  # a NaN stays a NaN
-        if not math.isfinite(size):
+        high, low = float(block[0].max()), float(block[0].min())
+        if not (math.isfinite(high) and math.isfinite(low)):
             raise first_not_finite(table, name)
+        size = max(size, high, -low)
     return size
 
 
@@ -183,9 +184,18 @@ def check_count(value: Any, name: str, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}.")
-    if value < low:
+    count: int = int(value)
+    if count < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
-    return int(value)
+    return count
+
+
+def check_tolerance(tol: Any) -> None:
+    """Raise unless ``tol`` is a finite number of at least 0."""
+    if isinstance(tol, bool) or not isinstance(tol, numbers.Real):
+        raise TypeError(f"tol must be a number, got {tol!r}.")
+    if not 0.0 <= float(tol) < math.inf:
+        raise ValueError(f"tol must be finite and at least 0, got {tol}.")
 
 
 def check_fits(n_clusters: int, n_samples: int) -> None:
@@ -224,7 +234,7 @@ def as_generator(random_state: Any) -> np.random.Generator:
         random_state = np.random.mtrand._rand  # so that np.random.seed counts
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 1 << 31, size=4))
-    if isinstance(random_state, numbers.Integral) and random_state >= 0:
+    if isinstance(random_state, numbers.Integral) and int(random_state) >= 0:
         return np.random.default_rng(int(random_state))
     raise ValueError(
         f"random_state must be None, an integer of at least 0, a numpy RandomState or "

@@ -1,9 +1,9 @@
 """The functions of the lesson, by their own names and signatures.
 
-    centroids = kMeans_init_centroids(X, K)
-    for _ in range(iterations):
-        idx = find_closest_centroids(X, centroids)
-        centroids = compute_centroids(X, idx, K)
+centroids = kMeans_init_centroids(X, K)
+for _ in range(iterations):
+    idx = find_closest_centroids(X, centroids)
+    centroids = compute_centroids(X, idx, K)
 """
 
 from __future__ import annotations
@@ -82,8 +82,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     values = np.asarray(idx)
     if values.shape != (rows.shape[0],):
         raise ValueError(
-            f"idx has shape {values.shape}, expected {(rows.shape[0],)}: one centroid per "
-            "row of X."
+            f"idx has shape {values.shape}, expected {(rows.shape[0],)}: one centroid per row of X."
         )
     belongs = (values >= 0) & (values < k) & (values == np.floor(values))
     weights = np.empty(0) if belongs.all() else belongs.astype(np.float64)
@@ -127,4 +126,5 @@ def kMeans_init_centroids(X: Any, K: int) -> NDArray[Any]:  # noqa: N802
     """
     rows, k = as_table(X).rows, check_count(K, "K")
     check_fits(k, rows.shape[0])
-    return rows.take(np.random.permutation(rows.shape[0])[:k])
+    order = np.random.permutation(rows.shape[0])  # noqa: NPY002 - the lesson's generator
+    return rows.take(order[:k])

@@ -21,98 +21,117 @@ from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 from .._jit import jit
-from .simd import CENTERS, POINTS, VECTOR_BYTES, Emitter, integer
+from .simd import CENTERS, I64, POINTS, VECTOR_BYTES, Emitter, integer
 
 
-def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any, f: Any) -> list[Any]:
-    """Emit the addresses of feature ``f`` of as many rows as a vector has lanes."""
+def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any) -> list[Any]:
+    """Emit the addresses of as many rows as a vector has lanes."""
     builder = emit.builder
-    _, row_stride, feature_stride = cgutils.unpack_tuple(builder, matrix.strides, 3)
-    column = cgutils.pointer_add(builder, matrix.data, builder.mul(f, feature_stride))
+    _, row_stride, _ = cgutils.unpack_tuple(builder, matrix.strides, 3)
     pointers = []
     for p in range(emit.lanes):
         row = builder.load(emit.at(rows, builder.add(lane, integer(p))))
-        pointers.append(cgutils.pointer_add(builder, column, builder.mul(row, row_stride)))
+        place = builder.mul(row, row_stride)
+        pointers.append(cgutils.pointer_add(builder, matrix.data, place))
     return pointers
 
 
-def _define_pack(square: bool) -> Any:
-    """Return the code generator for a square of features, or for a single one."""
+def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, contiguous: bool) -> Any:
+    """Emit the packing of a vector of rows, features ``start:stop``.
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x_type, rows_type, _, _, offset_type, _, block_type = sig.args
-        x, rows, lane, f, offset, scale, block = args
-        emit = Emitter(context, builder, block_type.dtype)
-        source = ir.VectorType(context.get_value_type(x_type.dtype), emit.lanes)
-        matrix, rows = emit.array(x_type, x), emit.pointer(rows_type, rows)
-        offset, block = emit.pointer(offset_type, offset), emit.pointer(block_type, block)
-        pointers = _row_pointers(emit, matrix, rows, lane, f)
-        if square:
-            shift = emit.load(offset, f, source)
-            vectors = [emit.load(pointer, integer(0), source) for pointer in pointers]
-        else:
+    Contiguous features (as many as a vector has lanes) are loaded row by row and
+    transposed; others are gathered feature by feature.
+    """
+    x_type, rows_type, _, _, _, offset_type, _, block_type = sig.args
+    x, rows, lane, start, stop, offset, scale, block = args
+    emit = Emitter(context, builder, block_type.dtype)
+    source = ir.VectorType(context.get_value_type(x_type.dtype), emit.lanes)
+    matrix, rows = emit.array(x_type, x), emit.pointer(rows_type, rows)
+    offset, block = emit.pointer(offset_type, offset), emit.pointer(block_type, block)
+    scale = emit.broadcast(scale, source)
+    pointers = _row_pointers(emit, matrix, rows, lane)
+
+    def put(f: Any, vector: Any) -> None:
+        emit.store(vector, block, builder.add(builder.mul(f, integer(POINTS)), lane))
+
+    if contiguous:
+        shift = emit.load(offset, start, source)
+        loaded = [emit.load(pointer, start, source) for pointer in pointers]
+        packed = [emit.convert(emit.fma(v, scale, shift), emit.floats) for v in loaded]
+        for t, vector in enumerate(emit.transpose(packed)):
+            put(builder.add(start, integer(t)), vector)
+    else:
+        stride = cgutils.unpack_tuple(builder, matrix.strides, 3)[2]
+        with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (f, _):
+            place = builder.mul(f, stride)
+            values = [cgutils.pointer_add(builder, pointer, place) for pointer in pointers]
             shift = emit.broadcast(builder.load(emit.at(offset, f)), source)
-            vectors = [emit.gather(pointers, source)]
-        scale = emit.broadcast(scale, source)
-        vectors = [emit.convert(emit.fma(v, scale, shift), emit.floats) for v in vectors]
-        if square:
-            vectors = emit.transpose(vectors)
-        for t, vector in enumerate(vectors):
-            feature = builder.mul(builder.add(f, integer(t)), integer(POINTS))
-            emit.store(vector, block, builder.add(feature, lane))
-        return context.get_dummy_value()
+            moved = emit.fma(emit.gather(values, source), scale, shift)
+            put(f, emit.convert(moved, emit.floats))
+    return context.get_dummy_value()
 
-    return codegen
+
+def _pack_signature(arguments: tuple[Any, ...]) -> Any:
+    X, rows, _, _, _, offset, scale, block = arguments
+    return types.void(X, rows, types.intp, types.intp, types.intp, offset, scale, block)
 
 
 @intrinsic
 def _pack_square_intrinsic(
-    typingctx: Any, X: Any, rows: Any, lane: Any, f: Any, offset: Any, scale: Any, block: Any
+    typingctx: Any,
+    X: Any,
+    rows: Any,
+    lane: Any,
+    start: Any,
+    stop: Any,
+    offset: Any,
+    scale: Any,
+    block: Any,
 ) -> Any:
-    signature = types.void(X, rows, types.intp, types.intp, offset, scale, block)
-    return signature, _define_pack(square=True)
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _emit_pack(context, builder, sig, args, contiguous=True)
+
+    return _pack_signature((X, rows, lane, start, stop, offset, scale, block)), codegen
 
 
 @intrinsic
-def _pack_feature_intrinsic(
-    typingctx: Any, X: Any, rows: Any, lane: Any, f: Any, offset: Any, scale: Any, block: Any
+def _pack_strip_intrinsic(
+    typingctx: Any,
+    X: Any,
+    rows: Any,
+    lane: Any,
+    start: Any,
+    stop: Any,
+    offset: Any,
+    scale: Any,
+    block: Any,
 ) -> Any:
-    signature = types.void(X, rows, types.intp, types.intp, offset, scale, block)
-    return signature, _define_pack(square=False)
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _emit_pack(context, builder, sig, args, contiguous=False)
+
+    return _pack_signature((X, rows, lane, start, stop, offset, scale, block)), codegen
 
 
-def _pack_square_twin(
+def _pack_twin(
     X: Any,  # in (2, m, d)
     rows: Any,  # in (POINTS,) int64
-    lane: int,  # first point of the square
-    f: int,  # first feature of the square
+    lane: int,  # first point of the strip, as wide as a vector
+    start: int,  # first feature
+    stop: int,  # feature to stop before; for a square, a vector's lanes further on
     offset: Any,  # in (d,) of X's dtype
     scale: Any,  # of X's dtype
     block: Any,  # out (d, POINTS)
 ) -> None:
-    """Pack a vector of rows, a vector of features each; the features are contiguous."""
-    for t in range(f, f + VECTOR_BYTES // block.itemsize):
-        _pack_feature_twin(X, rows, lane, t, offset, scale, block)
-
-
-def _pack_feature_twin(
-    X: Any,  # in (2, m, d)
-    rows: Any,  # in (POINTS,) int64
-    lane: int,  # first point
-    f: int,  # feature
-    offset: Any,  # in (d,) of X's dtype
-    scale: Any,  # of X's dtype
-    block: Any,  # out (d, POINTS)
-) -> None:
-    """Pack one feature of a vector of rows."""
+    """Pack a vector of rows, some features of each."""
     p = slice(lane, lane + VECTOR_BYTES // block.itemsize)
-    block[f, p] = X[0, rows[p], f] * scale + offset[f]
+    strip = X[0][rows[p], start:stop] * scale + offset[start:stop]
+    block[start:stop, p] = strip.T
 
 
 if config.DISABLE_JIT:
-    _pack_square, _pack_feature = _pack_square_twin, _pack_feature_twin
+    _pack_square = _pack_strip = _pack_twin
 else:
-    _pack_square, _pack_feature = _pack_square_intrinsic, _pack_feature_intrinsic
+    _pack_square, _pack_strip = _pack_square_intrinsic, _pack_strip_intrinsic
 
 
 @jit
@@ -134,15 +153,13 @@ def pack_points(
     for p in range(count, POINTS):
         rows[p] = rows[count - 1]
     width = VECTOR_BYTES // block.itemsize
-    if X.strides[2] == X.itemsize and d >= width:
-        for start in range(0, d, width):
-            f = min(start, d - width)
-            for lane in range(0, POINTS, width):
-                _pack_square(X, rows, lane, f, offset, scale, block)
-    else:
-        for f in range(d):
-            for lane in range(0, POINTS, width):
-                _pack_feature(X, rows, lane, f, offset, scale, block)
+    for lane in range(0, POINTS, width):
+        if X.strides[2] == X.itemsize and d >= width:
+            for start in range(0, d, width):
+                f = min(start, d - width)
+                _pack_square(X, rows, lane, f, f + width, offset, scale, block)
+        else:
+            _pack_strip(X, rows, lane, 0, d, offset, scale, block)
     for p in range(POINTS):
         norms[p] = 0
     for f in range(d):

@@ -26,6 +26,9 @@ from .tile import squared_distances
 GROUP_ROWS = 256
 """Rows that share one sum of ``w D^2``; row ranges begin at multiples of it."""
 
+LANES = 16
+"""Independent sums within a group."""
+
 
 @jit
 def pack_candidate(
@@ -104,17 +107,30 @@ def adopt(
     group_sums,  # out (m / GROUP_ROWS,) float64, sums of w D^2
 ):
     """Lower D^2 where the winner is closer, and sum it by groups of rows."""
+    bit = np.uint16(1 << winner)
+    sums = np.zeros(LANES, np.float64)
     for first in range(start, stop, GROUP_ROWS):
+        last = min(stop, first + GROUP_ROWS)
+        any_closer = np.uint16(0)
+        for i in range(first, last):
+            any_closer |= closer[i]
+        if any_closer & bit:
+            for i in range(first, last):
+                if closer[i] & bit:
+                    square = X[0, i, 0] * 0
+                    for f in range(X.shape[2]):
+                        difference = X[0, i, f] * scale + offset[f] - tiles[0, 1 + f, winner]
+                        square += difference * difference
+                    closest[i] = min(closest[i], square)
+        for lane in range(LANES):
+            sums[lane] = 0.0
+        for at in range(first, last, LANES):
+            for lane in range(min(LANES, last - at)):
+                w = weights[at + lane] if weights.size else 1.0
+                sums[lane] += w * np.float64(closest[at + lane])
         total = 0.0
-        for i in range(first, min(stop, first + GROUP_ROWS)):
-            if closer[i] >> winner & 1:
-                square = X[0, i, 0] * 0
-                for f in range(X.shape[2]):
-                    difference = X[0, i, f] * scale + offset[f] - tiles[0, 1 + f, winner]
-                    square += difference * difference
-                closest[i] = min(closest[i], square)
-            w = weights[i] if weights.size else 1.0
-            total += w * np.float64(closest[i])
+        for lane in range(LANES):
+            total += sums[lane]
         group_sums[first // GROUP_ROWS] = total
 
 

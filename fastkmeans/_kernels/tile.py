@@ -44,6 +44,7 @@ from numba.extending import intrinsic
 
 from .simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
 
+
 def _feature_loop(
     emit: Emitter,
     block: Any,  # pointer to the first point of this pass, (d, POINTS)
@@ -101,7 +102,14 @@ def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
 
 @intrinsic
 def _best_two_intrinsic(
-    typingctx: Any, block: Any, tiles: Any, start: Any, stop: Any, best: Any, second: Any, index: Any
+    typingctx: Any,
+    block: Any,
+    tiles: Any,
+    start: Any,
+    stop: Any,
+    best: Any,
+    second: Any,
+    index: Any,
 ) -> Any:
     signature = types.void(block, tiles, types.intp, types.intp, best, second, index)
 

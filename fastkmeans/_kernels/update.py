@@ -150,22 +150,22 @@ def add_rows(
 ):
     """Add rows ``start:stop``, features ``f_start:f_stop``, in row order.
 
-    Row ``i`` goes to chain ``i % chains`` of the sums: consecutive rows of one cluster
+    Row ``i`` goes to chain ``i % chains`` of the sums (``chains`` is 1 or CHAINS): consecutive rows of one cluster
     do not wait for each other's additions.
     """
     k = centers.shape[0]
-    chains = sums.shape[0] // k
+    last_chain = sums.shape[0] // k - 1  # chains is a power of two
     for i in range(start, stop):
         j = labels[i]
         w = weights[i] if weights.size else 1.0
         if w == 0.0:
             continue
-        row = i % chains * k + j
+        row = (i & last_chain) * k + j
         if f_start == 0:
             cluster_weights[row] += w
         add_row(
             X, i, f_start, f_stop, offset, scale, w,
-            centers, j, sums, row, squares, i % CHAINS,
+            centers, j, sums, row, squares, i & CHAINS - 1,
         )  # fmt: skip
 
 
