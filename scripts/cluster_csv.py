@@ -54,7 +54,10 @@ def cluster_csv(args: argparse.Namespace) -> None:
     read_seconds = time.perf_counter() - started
 
     if not args.quiet:
-        note(f"clustering {len(X)} rows of {len(table.names)} columns")
+        note(
+            f"clustering {len(X)} rows of {len(table.names)} columns "
+            "(a first run compiles the kernels, for some seconds)"
+        )
     started = time.perf_counter()
     model = KMeans(
         args.k,

@@ -12,7 +12,8 @@ The bound
 ---------
 Let ``u`` be the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing
 rounds each coordinate of ``x`` and of ``c_j`` once, relative error at most ``u``
-(float64 rows in a float32 tile: ``u + 2^-53``), and the bias once.  A chain of ``d``
+(float64 rows in a float32 tile: ``u + 2^-53``), and the bias once (in the float64
+tile it is itself a rounded sum of d squares: there 2 d stands for d).  A chain of ``d``
 fused multiply-adds that starts at the bias has an error of at most ``g_d (|c_j|^2/2
 + sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)`` (Higham 2002, Accuracy and Stability
 of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz, for every center,
@@ -254,7 +255,7 @@ def settle_rows(
     """Label the open rows among ``start:stop`` in float64, else by differences."""
     d = X.shape[2]
     moved, by_differences, settled = 0, 0, 0
-    g = rounding(d, 2.0**-53, largest)
+    g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
     rows = np.empty(POINTS, np.int64)
     blocks = np.empty((1, d, POINTS), np.float64)
     norms = np.empty((1, POINTS), np.float64)

@@ -198,7 +198,7 @@ def mark_repeats(
         table[slot] = -1
     for j in range(centers.shape[0]):
         repeated[j] = False
-        mantissa, exponent = math.frexp(norms[j])
+        mantissa, exponent = math.frexp(norms[j] if norms[j] < np.inf else 0.0)
         mixed = np.uint64(abs(mantissa) * 9007199254740992.0) * np.uint64(0x9E3779B97F4A7C15)
         slot = np.int64(mixed >> np.uint64(33)) + exponent & mask
         while table[slot] >= 0:

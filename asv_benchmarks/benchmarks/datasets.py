@@ -1,0 +1,173 @@
+"""Data of the benchmarks: mixtures with overlap, embeddings, pixels, pure noise.
+
+Rows are drawn in float64 and then rounded to the dtype asked for, so that float64 data
+really need float64.  Every data set is a function of its cell alone: two processes, or
+two machines with the same NumPy, make the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+CHUNK = 65_536
+"""Rows made at a time, so that making data needs little memory beside the data."""
+SEPARATION = 1.5
+"""Half the median distance from a component to its nearest neighbour, in standard
+deviations: components overlap, as well-separated blobs flatter every algorithm."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One benchmark case: ``n`` rows of ``d`` features into ``k`` clusters."""
+
+    name: str
+    n: int
+    d: int
+    k: int
+    kind: str = "mixture"
+
+    def quick(self) -> Cell:
+        """Return the same regime with few rows and clusters, for smoke tests.
+
+        Low dimensions keep enough rows for the kernels to run in parallel.
+        """
+        return replace(self, n=max(600, min(40_000, 400_000 // self.d)), k=min(self.k, 20))
+
+
+GRID = (
+    Cell("1Mx2-k8", 1_000_000, 2, 8),
+    Cell("1Mx3-k16", 1_000_000, 3, 16),
+    Cell("1Mx3-k256", 1_000_000, 3, 256),
+    Cell("300kx16-k32", 300_000, 16, 32),
+    Cell("100kx64-k100", 100_000, 64, 100),
+    Cell("100kx128-k256", 100_000, 128, 256),
+    Cell("50kx128-k1000", 50_000, 128, 1000),
+    Cell("20kx768-k256", 20_000, 768, 256, "embeddings"),
+)
+"""The regimes that ``scripts/compare.py`` runs unless told otherwise."""
+
+EXTRA = (
+    Cell("noise-100kx32-k100", 100_000, 32, 100, "noise"),
+    Cell("embeddings-50kx384-k500", 50_000, 384, 500, "embeddings"),
+    Cell("pixels-1Mx3-k64", 1_000_000, 3, 64, "pixels"),
+)
+"""The worst case for pruning, and shapes of data that mixtures do not have."""
+
+CELLS = {cell.name: cell for cell in GRID + EXTRA}
+
+
+def get_cell(name: str, quick: bool = False) -> Cell:
+    """Return the cell called ``name``, shrunk if ``quick``."""
+    cell = CELLS[name]
+    return cell.quick() if quick else cell
+
+
+def _mixture(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """Gaussian components of unequal spread at random places of the unit cube."""
+    means = rng.random((cell.k, cell.d))
+    sample = means[:512]
+    squares = np.einsum("ij,ij->i", means, means)
+    squared = squares[:512, None] - 2.0 * sample @ means.T + squares
+    squared[np.arange(len(sample)), np.arange(len(sample))] = np.inf
+    nearest = np.sqrt(np.maximum(squared.min(axis=1), 0.0))
+    spread = np.median(nearest) / (2.0 * SEPARATION) * rng.uniform(0.5, 1.5, cell.k)
+    for start in range(0, cell.n, CHUNK):
+        block = out[start : start + CHUNK]
+        labels = rng.integers(0, cell.k, len(block))
+        block[:] = means[labels] + spread[labels, None] * rng.standard_normal(block.shape)
+
+
+def _embeddings(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """Unit vectors of low intrinsic dimension, as a text encoder makes them."""
+    latent, hidden = 30, 256
+    topics = 0.6 * rng.standard_normal((60, latent))
+    first = rng.standard_normal((latent, hidden)) / np.sqrt(latent)
+    bias = 0.3 * rng.standard_normal(hidden)
+    second = rng.standard_normal((hidden, cell.d)) / 16.0
+    for start in range(0, cell.n, CHUNK // 8):
+        block = out[start : start + CHUNK // 8]
+        z = topics[rng.integers(0, len(topics), len(block))]
+        z = z + rng.standard_normal((len(block), latent))
+        rows = np.maximum(z @ first + bias, 0.0) @ second
+        rows += 0.15 * rows.std() * rng.standard_normal(rows.shape)
+        block[:] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _noise(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """One Gaussian: no structure to exploit."""
+    for start in range(0, cell.n, CHUNK):
+        block = out[start : start + CHUNK]
+        block[:] = rng.standard_normal(block.shape)
+
+
+def _pixels(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """Colours of scikit-learn's photograph of a temple, jittered within one level."""
+    from sklearn.datasets import load_sample_image  # an optional dependency of this cell
+
+    colours = load_sample_image("china.jpg").reshape(-1, 3)
+    for start in range(0, cell.n, CHUNK):
+        block = out[start : start + CHUNK]
+        rows = np.arange(start, start + len(block)) % len(colours)
+        block[:] = (colours[rows] + rng.uniform(-0.5, 0.5, block.shape)) / 255.0
+
+
+_MAKERS = {
+    "mixture": _mixture,
+    "embeddings": _embeddings,
+    "noise": _noise,
+    "pixels": _pixels,
+}
+
+
+@lru_cache(maxsize=1)
+def make(cell: Cell, dtype: str) -> tuple[Array, Array]:
+    """Make the rows of a cell and the centers that every library starts from.
+
+    Parameters
+    ----------
+    cell : Cell
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    X : ndarray of shape (n, d)
+    centers : ndarray of shape (k, d)
+        Rows of ``X``, drawn without replacement.
+    """
+    rng = np.random.default_rng(0)
+    X = np.empty((cell.n, cell.d), dtype)
+    _MAKERS[cell.kind](cell, rng, X)
+    centers = X[rng.choice(cell.n, cell.k, replace=False)].copy()
+    return X, centers
+
+
+def reference_inertia(
+    X: Array, centers: Array, max_rows: int = 200_000, max_scores: int = 50_000_000
+) -> float:
+    """Inertia of ``centers`` in float64 NumPy, on evenly spaced rows where ``X`` is large.
+
+    Labels come from the expanded form, the inertia from differences.  Only values from
+    the same ``X`` may be compared: it is a mean over the rows looked at.
+    """
+    k = len(centers)
+    rows = min(len(X), max_rows, max(1000, max_scores // k))
+    sample = X[np.linspace(0, len(X) - 1, rows).astype(np.intp)]
+    exact = np.asarray(centers, np.float64)
+    shift = exact.mean(axis=0)
+    moved = exact - shift
+    bias = 0.5 * np.einsum("ij,ij->i", moved, moved)
+    step, total = max(1, 4_000_000 // k), 0.0
+    for start in range(0, rows, step):
+        block = np.asarray(sample[start : start + step], np.float64)
+        labels = np.argmax((block - shift) @ moved.T - bias, axis=1)
+        difference = block - exact[labels]
+        total += float(np.einsum("ij,ij->", difference, difference))
+    return total / rows

@@ -1,0 +1,77 @@
+"""Benchmarks of single steps, below the estimator."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .common import DTYPES, QUICK, Benchmark, choose
+from .steps import Steps
+
+
+class LloydStep(Benchmark):
+    """The passes over the data that an iteration is made of."""
+
+    params = (
+        choose(
+            "1Mx2-k8",
+            "1Mx3-k16",
+            "1Mx3-k256",
+            "300kx16-k32",
+            "100kx64-k100",
+            "100kx128-k256",
+            "50kx128-k1000",
+            "20kx768-k256",
+            "noise-100kx32-k100",
+        ),
+        DTYPES,
+    )
+    steps: Steps | None = None
+
+    def prepare(self, *rest: Any) -> None:
+        if self.steps is None:
+            self.steps = Steps(self.X, self.centers)
+
+    def warm_up(self, *rest: Any) -> None:
+        assert self.steps is not None
+        self.steps.moments()
+        self.steps.assign()
+        self.steps.iterate()
+
+    def time_moments(self, cell: str, dtype: str) -> None:
+        assert self.steps is not None
+        self.steps.moments()
+
+    def time_assign(self, cell: str, dtype: str) -> None:
+        assert self.steps is not None
+        self.steps.assign()
+
+    def time_iteration(self, cell: str, dtype: str) -> None:
+        assert self.steps is not None
+        self.steps.iterate()
+
+
+class Rate(Benchmark):
+    """The E step's arithmetic rate beside that of the machine's matrix product."""
+
+    params = (choose("100kx128-k256", "50kx128-k1000", "20kx768-k256"), DTYPES)
+
+    def _best(self, function: Any, calls: int = 2 if QUICK else 10) -> float:
+        best = np.inf
+        for _ in range(calls + 1):
+            start = perf_counter()
+            function()
+            best = min(best, perf_counter() - start)
+        return 2e-9 * self.cell.n * self.cell.d * self.cell.k / best
+
+    def track_assign_gflops(self, cell: str, dtype: str) -> float:
+        return self._best(Steps(self.X, self.centers).assign)
+
+    def track_gemm_gflops(self, cell: str, dtype: str) -> float:
+        out = np.empty((len(self.X), len(self.centers)), self.X.dtype)
+        return self._best(lambda: np.matmul(self.X, self.centers.T, out=out))
+
+    track_assign_gflops.unit = "GFLOP/s"  # type: ignore[attr-defined]
+    track_gemm_gflops.unit = "GFLOP/s"  # type: ignore[attr-defined]

@@ -1,0 +1,202 @@
+"""One process per library, run by ``compare.py`` one at a time.
+
+Processes keep the libraries' OpenMP, BLAS and TBB thread pools apart, let thread counts
+be set before anything is imported, and turn an abort in C++ into a line of the report.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from _compare_peers import PEERS, Array
+from _compare_results import mean_and_error
+from benchmarks.datasets import Cell, make
+
+PAUSE = 0.05
+"""Seconds before a timing: threads of the library before may still spin."""
+MAX_GEMM_BYTES = 400_000_000
+
+
+class PeerError(Exception):
+    """A library is missing, raised, crashed or ran out of time."""
+
+
+def set_thread_environment(threads: int) -> None:
+    """Set the thread counts that libraries read when they are imported."""
+    for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "BLIS", "VECLIB_MAXIMUM"):
+        os.environ[f"{name}_NUM_THREADS"] = str(threads)
+
+
+def time_call(function: Callable[[], Any], least: float = 0.0) -> float:
+    """Return the seconds of one call, the least of several within ``least`` seconds."""
+    time.sleep(PAUSE)
+    best, end = np.inf, time.perf_counter() + least
+    while best == np.inf or time.perf_counter() < end:
+        start = time.perf_counter()
+        function()
+        best = min(best, time.perf_counter() - start)
+    return float(best)
+
+
+class Session:
+    """The operations a worker offers; results are plain numbers and arrays."""
+
+    def __init__(self, library: str, threads: int) -> None:
+        self.peer = PEERS[library]()
+        self.threads = threads
+        self.X: Array = np.empty((0, 0))
+
+    def load(self) -> str:
+        """Import the library; return its version."""
+        return self.peer.load(self.threads)
+
+    def data(self, cell: Cell, dtype: str) -> None:
+        """Make the rows of a cell."""
+        self.X, _ = make(cell, dtype)
+
+    def fit(self, centers: Array, n_iter: int) -> dict[str, Any]:
+        """Time a run of ``n_iter`` iterations."""
+        result: list[Any] = []
+        seconds = time_call(lambda: result.append(self.peer.fit(self.X, centers, n_iter)))
+        return {
+            "seconds": seconds,
+            "centers": np.asarray(result[0].centers),
+            "n_iter": result[0].n_iter,
+        }
+
+    def seed(self, k: int, trials: int, random_state: int) -> dict[str, Any]:
+        """Time one seeding."""
+        result: list[Array] = []
+        seconds = time_call(lambda: result.append(self.peer.seed(self.X, k, trials, random_state)))
+        return {"seconds": seconds, "centers": np.asarray(result[0])}
+
+    def e_step(self, centers: Array, least: float) -> float | None:
+        """Time the E step alone, where the library lends it."""
+        function = self.peer.e_step(self.X, centers)
+        if function is None:
+            return None
+        function()  # compiles
+        return time_call(function, least)
+
+    def gemm(self, centers: Array, least: float) -> float:
+        """Return the rate, in GFLOP/s, of the matrix product of this cell's shape."""
+        k, d = centers.shape
+        rows = min(len(self.X), max(1, MAX_GEMM_BYTES // (k * self.X.itemsize)))
+        X, out = self.X[:rows], np.empty((rows, k), self.X.dtype)
+        factor = np.ascontiguousarray(centers, self.X.dtype).T
+        seconds = time_call(lambda: np.matmul(X, factor, out=out), least)
+        return float(2e-9 * rows * k * d / seconds)
+
+    def gemm_square(self, dtype: str, least: float, size: int = 2000) -> float:
+        """Return the rate, in GFLOP/s, of a square matrix product."""
+        a = np.random.default_rng(0).random((size, size)).astype(dtype)
+        out = np.empty_like(a)
+        seconds = time_call(lambda: np.matmul(a, a, out=out), least)
+        return 2e-9 * float(size) ** 3 / seconds
+
+    def small(self, X: Array, parameters: dict[str, Any], calls: int) -> dict[str, Any]:
+        """Time fits of small data, each from another seed; seconds of one call."""
+        models = [self.peer.estimator(random_state=s, **parameters) for s in range(calls)]
+        seconds = time_call(lambda: [model.fit(X) for model in models]) / calls
+        inertia, error = mean_and_error([float(model.inertia_) for model in models])
+        return {"seconds": seconds, "inertia": inertia, "error": error}
+
+    def predict(self, X: Array, rows: int, calls: int) -> dict[str, Any]:
+        """Time ``predict`` of a few rows by a fitted model; seconds of one call."""
+        model = self.peer.estimator(n_clusters=3, n_init=10, random_state=0).fit(X)
+        few = X[:rows]
+        seconds = time_call(lambda: [model.predict(few) for _ in range(calls)]) / calls
+        return {"seconds": seconds, "inertia": float(model.inertia_), "error": 0.0}
+
+    def thread_pools(self) -> list[dict[str, Any]]:
+        """Return the thread pools of this process, as threadpoolctl sees them."""
+        try:
+            from threadpoolctl import threadpool_info
+        except ImportError:
+            return []
+        names = ("internal_api", "num_threads", "version")
+        return [{name: pool.get(name) for name in names} for pool in threadpool_info()]
+
+
+def serve(connection: Connection, library: str, threads: int) -> None:
+    """Answer requests ``(method, arguments)`` until the other end closes."""
+    session = Session(library, threads)
+    while True:
+        try:
+            method, arguments = connection.recv()
+            try:
+                answer = True, getattr(session, method)(*arguments)
+            except Exception as error:  # whatever a library raises is its result
+                lines = "".join(traceback.format_exception_only(error)).strip().splitlines()
+                answer = False, lines[-1][:200]
+            connection.send(answer)
+        except (EOFError, BrokenPipeError):
+            return
+
+
+class Worker:
+    """A library in its own process.
+
+    Parameters
+    ----------
+    library : str
+        A key of ``PEERS``.
+    threads : int
+    timeout : float
+        Seconds after which a call is given up and the process ended.
+    """
+
+    def __init__(self, library: str, threads: int, timeout: float = 600.0) -> None:
+        self.library = library
+        self.peer = PEERS[library]
+        self.threads = threads
+        self.timeout = timeout
+        self._process: Any = None
+        self._connection: Any = None
+
+    def start(self) -> str:
+        """Start the process and import the library; return its version."""
+        context = multiprocessing.get_context("spawn")
+        self._connection, other = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(other, self.library, self.threads), daemon=True
+        )
+        self._process.start()
+        other.close()
+        return str(self.call("load"))
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Run a method of ``Session`` there; raise ``PeerError`` with the reason."""
+        if self._process is None:
+            self.start()
+        try:
+            self._connection.send((method, arguments))
+            if not self._connection.poll(self.timeout):
+                self.stop()
+                raise PeerError(f"no answer within {self.timeout:.0f} s")
+            done, result = self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(5.0)
+            code = self._process.exitcode
+            self.stop()
+            raise PeerError(f"the process crashed (exit code {code})") from error
+        if not done:
+            raise PeerError(result)
+        return result
+
+    def stop(self) -> None:
+        """End the process; the next call starts another."""
+        if self._process is not None:
+            self._connection.close()
+            self._process.join(1.0)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join(5.0)
+        self._process = None
