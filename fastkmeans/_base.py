@@ -146,12 +146,12 @@ class Estimator:
                 f"transform must be 'default', 'pandas', 'polars' or None, got {transform!r}."
             )
         if transform is not None:
-            self._output = transform
+            self._sklearn_output_config = {"transform": transform}  # clone copies it
         return self
 
     def _contain(self, values: NDArray[Any], X: Any) -> Any:
         """Put the output of ``transform`` into the container that was asked for."""
-        container = getattr(self, "_output", None)
+        container = getattr(self, "_sklearn_output_config", {}).get("transform")
         if container is None and "sklearn" in sys.modules:
             container = sys.modules["sklearn"].get_config().get("transform_output")
         if container == "pandas":

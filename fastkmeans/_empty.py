@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ._kernels.update import COUNT, WEIGHT
+
 if TYPE_CHECKING:
-    from ._lloyd import Lloyd, Step
+    from ._lloyd import Lloyd
 
 ROUNDING = 1e-26
 """Share of the data's scatter under which an inertia is nothing but rounding."""
@@ -54,11 +56,10 @@ def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 def relocate(lloyd: Lloyd) -> int:
     """Give rows to empty clusters, in ``new_centers``; return how many got one."""
-    empty = np.flatnonzero(lloyd.total_weights <= 0.0)
+    members = lloyd.total_weights[COUNT].copy()
+    empty = np.flatnonzero(members == 0.0)
     distances = squared_distances_to_own(lloyd)
     floor = ROUNDING * lloyd.frame.mean_variance * lloyd.rows.shape[1]
-    counted = lloyd.labels if not lloyd.weights.size else lloyd.labels[lloyd.weights > 0.0]
-    members = np.bincount(counted, minlength=len(lloyd.centers))
     # A cluster gives all but one of its rows, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(lloyd.centers))
     given = 0
@@ -79,29 +80,30 @@ def _move(lloyd: Lloyd, row: int, donor: int, cluster: int) -> None:
     x = lloyd.rows.take(np.array([row]))[0].astype(np.float64)
     weight = lloyd.weights[row] if lloyd.weights.size else 1.0
     lloyd.total[donor] -= weight * (x * frame.scale + frame.offset)
-    lloyd.total_weights[donor] -= weight
-    mean = lloyd.total[donor] / lloyd.total_weights[donor]
+    lloyd.total_weights[WEIGHT, donor] -= weight
+    mean = lloyd.total[donor] / lloyd.total_weights[WEIGHT, donor]
     lloyd.new_centers[donor] = mean / frame.scale + frame.shift
     lloyd.new_centers[cluster] = x
 
 
-def snap(lloyd: Lloyd, step: Step) -> Step:
+def snap(lloyd: Lloyd, inertia: float) -> float:
     """Remove the rounding of means where every cluster is one distinct row.
 
     The mean of equal rows may differ from them in the last digit, and so the inertia
     from zero.  If all the inertia is that small, each center becomes the first of its
-    rows, and the rows are assigned once more.
+    rows, and the rows are assigned once more.  Returns the inertia, in scaled units.
     """
-    n, d = lloyd.rows.shape
-    total = lloyd.weights.sum() if lloyd.weights.size else float(n)
-    if not 0.0 < step.inertia <= ROUNDING * lloyd.frame.mean_variance * d * total:
-        return step
+    if not 0.0 < inertia <= ROUNDING * lloyd.frame.scatter:
+        return inertia
+    n = lloyd.rows.shape[0]
     weighted = np.arange(n) if not lloyd.weights.size else np.flatnonzero(lloyd.weights)
     clusters, first = np.unique(lloyd.labels[weighted], return_index=True)
     before = lloyd.centers.copy()
     lloyd.centers[clusters] = lloyd.rows.take(weighted[first]).astype(np.float64)
-    snapped = lloyd.step()
-    if snapped.inertia < step.inertia:
-        return snapped
-    lloyd.centers[:] = before
-    return lloyd.step()
+    lloyd.step()
+    snapped = lloyd.inertia()
+    if snapped >= inertia:
+        lloyd.centers[:] = before
+        lloyd.step()
+        snapped = inertia
+    return snapped

@@ -22,6 +22,7 @@ from ._validation import (
     as_weights,
     check_count,
     check_fits,
+    check_switch,
     check_tolerance,
     first_not_finite,
 )
@@ -152,6 +153,8 @@ class KMeans(Estimator):
         if self.n_threads is not None:
             check_count(self.n_threads, "n_threads")
         check_tolerance(self.tol)
+        check_switch(self.verbose, "verbose")
+        check_switch(self.copy_x, "copy_x")
         if self.algorithm not in ("auto", "lloyd"):
             raise ValueError(f"algorithm must be 'auto' or 'lloyd', got {self.algorithm!r}.")
         if isinstance(self.init, str) and self.init not in ("k-means++", "random"):

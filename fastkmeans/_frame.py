@@ -25,7 +25,7 @@ from ._kernels.moments import (
     clear_moments,
     merge_moments,
 )
-from ._parallel import Team, cut
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Rows
 
 
@@ -41,11 +41,14 @@ class Frame:
         Power of two that brings the largest coordinate to about 1.
     mean_variance : float
         Mean over the columns of the (weighted) variance, in scaled units.
+    scatter : float
+        Weighted sum of ``|x'|^2`` over all rows.
     """
 
     shift: NDArray[np.float64]
     scale: float
     mean_variance: float
+    scatter: float
     offset: NDArray[np.float64]
     x_offset: NDArray[Any]
     x_scale: Any
@@ -60,12 +63,20 @@ def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
 
 
 def make_frame(
-    dtype: np.dtype[Any], mean: NDArray[np.float64], scale: float, mean_variance: float = 0.0
+    dtype: np.dtype[Any],
+    mean: NDArray[np.float64],
+    scale: float,
+    mean_variance: float = 0.0,
+    weight: float = 0.0,
 ) -> Frame:
-    """Return the frame for data around ``mean``."""
+    """Return the frame for data of some weight around ``mean``."""
     shift = mean.astype(dtype).astype(np.float64)
     offset = -shift * scale
-    return Frame(shift, scale, mean_variance, offset, offset.astype(dtype), dtype.type(scale))
+    beside = (mean - shift) * scale
+    scatter = weight * (mean_variance * len(mean) + float(beside @ beside))
+    return Frame(
+        shift, scale, mean_variance, scatter, offset, offset.astype(dtype), dtype.type(scale)
+    )
 
 
 def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
@@ -74,17 +85,18 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
     The ranges depend on the shape alone: the result is the same for any team.
     """
     n, d = rows.shape
-    total = np.empty((5, d))
-    clear_moments(total)
-    for start, block in rows.blocks():
-        bounds = cut(block.shape[1], 16 if n * d > 1 << 16 else 1)
-        parts = np.empty((len(bounds) - 1, 5, d))
-        for part in parts:
-            clear_moments(part)
-        w = weights[start : start + block.shape[1]] if weights.size else weights
-        team.run(drivers.moments_parallel, add_moments, block, bounds, (w, scale), (parts,))
-        for part in parts:
-            merge_moments(total, part)
+    ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+    parts = np.empty((len(ranges) - 1, 5, d))
+    for part in parts:
+        clear_moments(part)
+    for start, X in rows.blocks():
+        stop = start + X.shape[1]
+        touched, bounds = within(ranges, start, stop)
+        w = weights[start:stop] if weights.size else weights
+        team.run(drivers.moments_parallel, add_moments, X, bounds, (w, scale), (parts[touched],))
+    total: NDArray[np.float64] = parts[0]
+    for part in parts[1:]:
+        merge_moments(total, part)
     return total
 
 
@@ -104,4 +116,5 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
     reach = float(np.maximum(table[MAXIMUM] - mean, mean - table[MINIMUM]).max())
     zoom = power_of_two(reach, rows.dtype)
     variance = float(np.mean(table[M2] / table[WEIGHT])) * zoom * zoom
-    return make_frame(rows.dtype, mean / unit, zoom * unit, variance)
+    weight = float(table[WEIGHT, 0])
+    return make_frame(rows.dtype, mean / unit, zoom * unit, variance, weight)

@@ -23,13 +23,16 @@ from ._kernels import drivers
 from ._kernels.assign import assign_rows, settle_rows
 from ._kernels.pack import pack_centers
 from ._kernels.simd import CENTERS
-from ._kernels.update import CHAINS, add_rows, update_centers
-from ._parallel import Team, cut
+from ._kernels.update import CHAINS, COUNT, add_squares, move_rows, update_centers
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Block, Rows
 
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
 MAX_ITER = "max_iter was reached"
+
+REBUILD_AFTER = 16
+"""Iterations after which the sums are built anew."""
 
 
 class Iteration(NamedTuple):
@@ -38,7 +41,8 @@ class Iteration(NamedTuple):
     Attributes
     ----------
     inertia : float
-        Sum of squared distances to the closest center, before the centers move.
+        Sum of squared distances to the closest center, before the centers move; right
+        to about 1e-15 of the sum of squared distances to the mean of the data.
     center_shift : float
         Euclidean norm of the move of all centers, in the units of the data.
     n_moved : int
@@ -114,13 +118,12 @@ def assign_block(
     """Assign the rows of a block; return how many changed cluster."""
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
-    shared = (frame.x_offset, frame.x_scale, centers)
     rest = (packed.largest, previous, labels)
-    arguments: tuple[Any, ...] = (*shared, packed.tiles32, *rest)
+    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles32, *rest)
     team.run(drivers.assign_parallel, assign_rows, X, bounds, arguments, (counts,))
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
-        arguments = (*shared, packed.tiles64, *rest)
+        arguments = (frame.offset, frame.scale, centers, packed.tiles64, *rest)
         team.run(drivers.settle_parallel, settle_rows, X, bounds, arguments, (counts,))
         moved += int(counts[:, 0].sum())
     return moved
@@ -147,44 +150,45 @@ class Lloyd:
         self.packed = Packed(n_clusters, d)
         self.labels = np.full(n, -1, np.int32)
         self.previous = np.full(n, -1, np.int32)
-        chains = CHAINS if d < 8 else 1
         budget = max(n * d // 16, 1 << 18)
-        parts = min(64, budget // (n_clusters * d * chains * 8), n // 4096)
+        parts = min(64, budget // (n_clusters * d * 8), n // 4096)
         self.bounds = cut(n, parts)
         n_ranges = len(self.bounds) - 1
-        self.sums = np.empty((n_ranges, chains * n_clusters, d))
-        self.cluster_weights = np.empty((n_ranges, chains * n_clusters))
-        self.squares = np.empty((n_ranges, CHAINS, d))
+        self.sums = np.empty((n_ranges, n_clusters, d))
+        self.cluster_weights = np.empty((n_ranges, 2, n_clusters))
         self.total = np.empty((n_clusters, d))
-        self.total_weights = np.empty(n_clusters)
+        self.total_weights = np.empty((2, n_clusters))
         self.centers = np.empty((n_clusters, d))
         self.new_centers = np.empty((n_clusters, d))
         self._counts = np.empty(3, np.int64)
+        self._age = 0  # iterations since the sums were built
+        self._rebuild = True
 
     def step(self) -> Step:
         """Assign all rows to ``centers``; put the means into ``new_centers``."""
         self.labels, self.previous = self.previous, self.labels
-        rows, frame, team = self.rows, self.frame, self.team
-        sums = (self.sums, self.cluster_weights, self.squares)
-        out = (self.total, self.total_weights, self.new_centers)
+        rows, frame = self.rows, self.frame
         blocks = rows.blocks()
         start, X = next(blocks)
-        if team.serial and X.shape[1] == rows.shape[0]:
-            result = drivers.iterate_serial(
-                X, self.bounds, self.weights, frame.shift, frame.scale, frame.x_offset,
-                frame.x_scale, frame.offset, self.centers, *self.packed.buffers,
-                self.previous, self.labels, self._counts, *sums, *out,
+        if self.team.serial and X.shape[1] == rows.shape[0]:
+            inertia, moved, n_empty = drivers.iterate_serial(
+                X, self.bounds, self.weights, frame.shift, frame.scale, frame.scatter,
+                frame.x_offset, frame.x_scale, frame.offset, self.centers,
+                *self.packed.buffers, self.previous, self.labels, self._counts,
+                self._rebuild, self.sums, self.cluster_weights, self.total,
+                self.total_weights, self.new_centers,
             )  # fmt: skip
-            inertia, moved, n_empty = result
-            return Step(inertia, moved, n_empty, int(self._counts[0]))
-        self.packed.pack(self.centers, frame)
-        self._clear()
-        n_moved = self._assign_and_add(start, X)
-        for start, X in blocks:
-            n_moved += self._assign_and_add(start, X)
-        inertia, moved, n_empty = update_centers(
-            *sums, frame.shift, frame.scale, self.centers, *out
-        )
+            n_moved = int(self._counts[0])
+        else:
+            self.packed.pack(self.centers, frame)
+            self._clear()
+            n_moved = self._assign_and_move(start, X)
+            for start, X in blocks:
+                n_moved += self._assign_and_move(start, X)
+            inertia, moved, n_empty = self._finish()
+        # What rounding leaves of rows that came and went is swept out now and then.
+        self._age = 0 if self._rebuild else self._age + 1
+        self._rebuild = self._age >= REBUILD_AFTER or 2 * n_moved > rows.shape[0]
         return Step(inertia, moved, n_empty, n_moved)
 
     def take_means(self) -> None:
@@ -193,40 +197,60 @@ class Lloyd:
         self.packed.pack(self.centers, self.frame)
         self._clear()
         for start, X in self.rows.blocks():
-            self._add(start, X)
-        sums = (self.sums, self.cluster_weights, self.squares)
-        out = (self.total, self.total_weights, self.new_centers)
-        update_centers(*sums, self.frame.shift, self.frame.scale, self.centers, *out)
+            self._move(start, X)
+        self._finish()
+
+    def inertia(self) -> float:
+        """Return the inertia of ``labels`` against the centers last packed, scaled."""
+        frame, (n, d) = self.frame, self.rows.shape
+        ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+        squares = np.zeros((len(ranges) - 1, CHAINS, d))
+        for start, X in self.rows.blocks():
+            part = slice(start, start + X.shape[1])
+            weights = self.weights[part] if self.weights.size else self.weights
+            touched, bounds = within(ranges, start, part.stop)
+            arguments = (weights, self.labels[part], frame.offset, frame.scale, self.packed.scaled)
+            self.team.run(
+                drivers.squares_parallel, add_squares, X, bounds, arguments, (squares[touched],)
+            )
+        return float(squares.sum())
 
     def _clear(self) -> None:
-        for array in (self.sums, self.cluster_weights, self.squares):
-            array[:] = 0.0
+        if self._rebuild:
+            self.sums[:] = 0.0
+            self.cluster_weights[:] = 0.0
 
-    def _assign_and_add(self, start: int, X: Block) -> int:
+    def _finish(self) -> tuple[float, float, int]:
+        result: tuple[float, float, int] = update_centers(
+            self.sums, self.cluster_weights, self.frame.shift, self.frame.scale,
+            self.frame.scatter, self.packed.scaled, self.centers, self.total,
+            self.total_weights, self.new_centers,
+        )  # fmt: skip
+        return result
+
+    def _assign_and_move(self, start: int, X: Block) -> int:
         part = slice(start, start + X.shape[1])
         previous, labels = self.previous[part], self.labels[part]
         n_moved = assign_block(
             X, self.team, self.frame, self.centers, self.packed, previous, labels
         )
-        self._add(start, X)
+        self._move(start, X)
         return n_moved
 
-    def _add(self, start: int, X: Block) -> None:
-        """Add the rows of a block to the sums of the ranges that it crosses."""
+    def _move(self, start: int, X: Block) -> None:
+        """Apply the rows of a block to the sums of the ranges that it crosses."""
         part = slice(start, start + X.shape[1])
-        weights = self.weights[part] if self.weights.size else self.weights
-        first = int(np.searchsorted(self.bounds, start, side="right")) - 1
-        last = int(np.searchsorted(self.bounds, part.stop, side="left"))
-        bounds = np.clip(self.bounds[first : last + 1] - start, 0, X.shape[1])
-        ranges = slice(first, last)
+        ranges, bounds = within(self.bounds, start, part.stop)
         frame, d = self.frame, X.shape[2]
-        arguments = (weights, self.labels[part], frame.offset, frame.scale, self.packed.scaled)
-        outputs = (self.sums[ranges], self.cluster_weights[ranges], self.squares[ranges])
-        n_slices = max(1, min(-(-2 * self.team.size // (last - first)), d // 32))
+        weights = self.weights[part] if self.weights.size else self.weights
+        labels = self.previous[part], self.labels[part]
+        arguments = (weights, *labels, self._rebuild, frame.offset, frame.scale)
+        outputs = (self.sums[ranges], self.cluster_weights[ranges])
+        n_slices = max(1, min(-(-2 * self.team.size // (len(bounds) - 1)), d // 32))
         slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
         self.team.run(
-            lambda X, bounds, *rest: drivers.update_parallel(X, bounds, slices, *rest),
-            lambda X, start, stop, *rest: add_rows(X, start, stop, 0, d, *rest),
+            lambda X, bounds, *rest: drivers.move_parallel(X, bounds, slices, *rest),
+            lambda X, start, stop, *rest: move_rows(X, start, stop, 0, d, *rest),
             X, bounds, arguments, outputs,
         )  # fmt: skip
 
@@ -240,6 +264,7 @@ class Lloyd:
         """Iterate from ``centers``; ``tol`` is relative to the mean variance."""
         self.centers[:] = centers
         self.labels[:] = -1
+        self._rebuild = True
         scale, tolerance = self.frame.scale, tol * self.frame.mean_variance
         history: list[Iteration] = []
         reason = MAX_ITER
@@ -267,15 +292,15 @@ class Lloyd:
                     reason = SMALL_SHIFT
                     break
         if reason == MAX_ITER:
-            step = self.step()
-        step = snap(self, step)
+            self.step()
+        inertia = snap(self, self.inertia())
         return Run(
             self.labels.copy(),
-            step.inertia / scale / scale,
+            inertia / scale / scale,
             self.centers.copy(),
             len(history),
             reason != MAX_ITER,
             reason,
             history,
-            int(np.count_nonzero(self.total_weights)),
+            int(np.count_nonzero(self.total_weights[COUNT])),
         )

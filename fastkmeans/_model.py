@@ -86,4 +86,5 @@ def inertia(
             raise first_not_finite(table)
         lloyd = Lloyd(rows, weights, k, frame, team)
         lloyd.centers[:] = centers
-        return lloyd.step().inertia / frame.scale / frame.scale
+        lloyd.step()
+        return lloyd.inertia() / frame.scale / frame.scale

@@ -31,6 +31,10 @@ RANGE_MULTIPLE = 256
 """Row ranges begin at multiples of this (a group of blocks; a group of seeding)."""
 SERIAL_NANOSECONDS = 200_000
 """Below this much estimated work a parallel region costs more than it saves."""
+MANY_RANGES = 32
+"""Ranges of a table for sums that must not depend on the number of threads ..."""
+SMALL_TABLE = 1 << 16
+"""... unless the table has no more values than this."""
 
 _workqueue_lock = threading.Lock()
 _forked = False
@@ -78,9 +82,24 @@ def count_threads(n_threads: int | None) -> int:
 
 def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
     """Cut rows into about ``parts`` ranges; return their ``(n_ranges + 1,)`` bounds."""
-    step = -(-n_rows // max(1, parts))
+    if parts <= 1:
+        return np.array([0, n_rows])
+    step = -(-n_rows // parts)
     step = -(-step // RANGE_MULTIPLE) * RANGE_MULTIPLE
     return np.append(np.arange(0, n_rows, step, dtype=np.int64), n_rows)
+
+
+def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDArray[np.int64]]:
+    """Return which ranges of a table a block touches, and their bounds in the block.
+
+    A range that crosses from one block to the next is worked off in two goes; kernels
+    that add to an output of the range give the same bits then as in one.
+    """
+    if start == 0 and stop == bounds[-1]:
+        return slice(0, len(bounds) - 1), bounds
+    first = int(np.searchsorted(bounds, start, side="right")) - 1
+    last = int(np.searchsorted(bounds, stop, side="left"))
+    return slice(first, last), np.clip(bounds[first : last + 1] - start, 0, stop - start)
 
 
 class Team:

@@ -76,7 +76,7 @@ class _ScratchRows:
         self.shape, self.dtype = shape, dtype
         n, d = shape
         values = min(max(n * d // 128, 1 << 16), 1 << 20)  # less than 0.1 of the table
-        self._height = min(n, max(1, values // d // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
+        self._height = min(n, max(1, values // max(1, d) // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
 
     def _fill(self, out: Block, start: int, stop: int) -> None:
         raise NotImplementedError

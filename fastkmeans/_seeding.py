@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from ._frame import Frame, frame_of
 from ._kernels import drivers
 from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidate, try_candidates
-from ._kernels.simd import CENTERS
+from ._kernels.simd import CENTERS, POINTS
 from ._lloyd import work_of
-from ._parallel import Team, cut
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Rows
 from ._validation import (
     as_centers,
@@ -30,8 +30,6 @@ from ._validation import (
     check_fits,
     first_not_finite,
 )
-
-SEEDING_RANGES = 32
 
 
 def initial_centers(
@@ -103,6 +101,7 @@ class _Seeder:
         n, d = rows.shape
         self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
         self.closest = closest
+        self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         self.group_sums = np.zeros(-(-n // GROUP_ROWS))
         self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
         self.closer = np.ones(n, np.uint16)
@@ -128,33 +127,31 @@ class _Seeder:
             pack_candidate(point, c, self.frame.x_offset, self.frame.x_scale, self.tiles)
 
     def _parts(self) -> Any:
-        """Yield each block with its weights, its slice of the per-row state, its ranges.
-
-        The ranges depend on the shape alone, and so do the sums over them.
-        """
+        """Yield each block, its weights, its slice of the per-row state, its ranges."""
         for start, X in self.rows.blocks():
             part = slice(start, start + X.shape[1])
             weights = self.weights[part] if self.weights.size else self.weights
-            yield X, weights, part, cut(X.shape[1], SEEDING_RANGES)
+            yield X, weights, part, *within(self.ranges, start, part.stop)
 
     def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
         self._pack(points)
-        frame, total = self.frame, np.zeros(CENTERS)
-        for X, weights, part, bounds in self._parts():
-            potentials = np.empty((len(bounds) - 1, CENTERS))
+        frame = self.frame
+        potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
+        for X, weights, part, touched, bounds in self._parts():
             arguments = (
                 weights, frame.x_offset, frame.x_scale, self.tiles, len(points),
                 self.closest[part], self.closer[part],
             )  # fmt: skip
-            self.team.run(drivers.try_parallel, try_candidates, X, bounds, arguments, (potentials,))
-            total += potentials.sum(axis=0)
-        return total[: len(points)]
+            outputs = (potentials[touched],)
+            self.team.run(drivers.try_parallel, try_candidates, X, bounds, arguments, outputs)
+        sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
+        return sums[: len(points)]
 
     def _adopt(self, points: NDArray[Any], winner: int) -> None:
         first = winner - winner % CENTERS
         self._pack(points[first : first + CENTERS])
         frame = self.frame
-        for X, weights, part, bounds in self._parts():
+        for X, weights, part, _, bounds in self._parts():
             groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
             arguments = (
                 weights, frame.x_offset, frame.x_scale, self.tiles, winner - first,

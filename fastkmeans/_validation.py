@@ -101,12 +101,12 @@ def _array_rows(array: NDArray[Any], name: str) -> Rows:
 def _numbers_from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         for (row, column), value in np.ndenumerate(array):
             try:
                 float(value)
-            except (TypeError, ValueError):
-                kind = ValueError if isinstance(value, str) else TypeError
+            except (TypeError, ValueError, OverflowError):
+                kind = TypeError if not isinstance(value, str | int) else ValueError
                 if isinstance(value, complex):
                     raise ValueError(
                         f"Complex data not supported: {name} holds {value!r} at row {row}, "
@@ -157,8 +157,11 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
         return np.empty(0)
     if isinstance(sample_weight, numbers.Real):
         sample_weight = np.full(n_samples, float(sample_weight))
+    given = np.asarray(sample_weight)
+    if given.dtype.kind == "c":
+        raise ValueError("sample_weight is complex; weights must be real and not negative.")
     try:
-        weights = np.ascontiguousarray(sample_weight, dtype=np.float64)
+        weights = np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold one number per row: {error}") from error
     if weights.shape != (n_samples,):
@@ -174,7 +177,9 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
         )
     if not weights.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
-    if not math.isfinite(float(weights.sum())):
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not math.isfinite(total):
         raise ValueError("sample_weight adds up to more than float64 holds; scale it down.")
     weights.flags.writeable = False
     return weights
@@ -188,6 +193,12 @@ def check_count(value: Any, name: str, low: int = 1) -> int:
     if count < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
     return count
+
+
+def check_switch(value: Any, name: str) -> None:
+    """Raise unless ``value`` is a bool or an integer of at least 0."""
+    if not isinstance(value, bool | np.bool_):
+        check_count(value, name, low=0)
 
 
 def check_tolerance(tol: Any) -> None:

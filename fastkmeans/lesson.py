@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._empty import farthest, squared_distances_to_own
 from ._frame import frame_of
+from ._kernels.update import COUNT
 from ._lloyd import Lloyd, work_of
 from ._model import closest_centers
 from ._parallel import Team
@@ -84,6 +85,8 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
         raise ValueError(
             f"idx has shape {values.shape}, expected {(rows.shape[0],)}: one centroid per row of X."
         )
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"idx must hold integers, got dtype {values.dtype}.")
     belongs = (values >= 0) & (values < k) & (values == np.floor(values))
     weights = np.empty(0) if belongs.all() else belongs.astype(np.float64)
     with Team(None, work_of(rows.shape, 1)) as team:
@@ -94,7 +97,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
         lloyd.labels[:] = np.where(belongs, values, 0)
         lloyd.take_means()
     centroids = lloyd.new_centers
-    empty = np.flatnonzero(lloyd.total_weights == 0.0)
+    empty = np.flatnonzero(lloyd.total_weights[COUNT] == 0.0)
     if empty.size:
         lloyd.centers[:] = centroids
         rows_taken = farthest(squared_distances_to_own(lloyd), min(empty.size, rows.shape[0]))

@@ -142,39 +142,59 @@ def score_blocks(
     for start in range(0, n_tiles, panel):
         stop = min(n_tiles, start + panel)
         for b in range(count):
-            best_two(blocks[b], tiles, start, stop, best[b], second[b], index[b])
+            best_two(blocks, b, tiles, start, stop, best, second, index)
 
 
 @jit
 def find_unproven(
-    first,  # row of the block's lane 0
-    count,  # number of valid lanes
-    norms,  # in (POINTS,) float32
-    best,  # in (POINTS,) float32
-    second,  # in (POINTS,) float32
+    first,  # row of lane 0 of block 0
+    count,  # number of rows in the blocks
+    norms,  # in (GROUP, POINTS) float32
+    best,  # in (GROUP, POINTS) float32
+    second,  # in (GROUP, POINTS) float32
     g,  # rounding(d, u)
     largest,  # largest squared norm of a center
     tiny,  # bound on underflow
-    rows,  # in/out (at least n_rows + POINTS,) int64, rows left open
-    n_rows,  # number of rows left open so far
+    rows,  # out (GROUP * POINTS,) int64, rows left open
 ):
-    """Append the rows of a block whose label is not proven; return their number.
+    """List the rows of a group of blocks whose label is not proven; return their number.
 
     Bound (A) alone, in float32 and vectorised, proves nearly all blocks; only where a
     point fails it are both bounds computed.
     """
     slope = np.float32(2.03 * g * math.sqrt(largest))
     constant = np.float32(1.02 * g * largest + tiny)
-    n_narrow = 0
-    for p in range(POINTS):
-        n_narrow += not best[p] - second[p] > slope * np.sqrt(norms[p]) + constant
-    if n_narrow:
-        for p in range(count):
-            high, low = np.float64(best[p]), np.float64(second[p])
-            if not high - low > margin_needed(np.float64(norms[p]), high, low, g, largest, tiny):
-                rows[n_rows] = first + p
-                n_rows += 1
+    n_rows = 0
+    for b in range((count + POINTS - 1) // POINTS):
+        n_narrow = 0
+        for p in range(POINTS):
+            need = slope * np.sqrt(norms[b, p]) + constant
+            n_narrow += not best[b, p] - second[b, p] > need
+        if n_narrow:
+            for p in range(min(POINTS, count - b * POINTS)):
+                high, low = np.float64(best[b, p]), np.float64(second[b, p])
+                norm = np.float64(norms[b, p])
+                if not high - low > margin_needed(norm, high, low, g, largest, tiny):
+                    rows[n_rows] = first + b * POINTS + p
+                    n_rows += 1
     return n_rows
+
+
+@jit
+def write_labels(
+    index,  # in (m,) int32
+    previous,  # in (m,) int32
+    labels,  # out (m,) int32
+):
+    """Copy labels and return how many differ from the previous ones.
+
+    Of a slice, numba knows that indices are not negative; so this vectorises.
+    """
+    moved = 0
+    for i in range(labels.size):
+        moved += index[i] != previous[i]
+        labels[i] = index[i]
+    return moved
 
 
 @jit
@@ -200,31 +220,25 @@ def assign_rows(
     moved, settled, left = 0, 0, 0
     g = rounding(d, 2.0**-24, largest)
     group = GROUP * POINTS
-    rows = np.empty(POINTS, np.int64)
+    rows = np.empty(group, np.int64)
     unproven = np.empty(group, np.int64)
     blocks = np.empty((GROUP, d, POINTS), np.float32)
     norms = np.empty((GROUP, POINTS), np.float32)
     best = np.empty((GROUP, POINTS), np.float32)
     second = np.empty((GROUP, POINTS), np.float32)
     index = np.empty((GROUP, POINTS), np.int32)
+    flat = index.reshape(group)
     for first in range(start, stop, group):
-        n_blocks = (min(stop, first + group) - first + POINTS - 1) // POINTS
-        for b in range(n_blocks):
-            at = first + b * POINTS
-            for p in range(POINTS):
-                rows[p] = at + p
-            pack_points(X, rows, min(POINTS, stop - at), offset, scale, blocks[b], norms[b])
+        count = min(stop - first, group)
+        for r in range(count):
+            rows[r] = first + r
+        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
         score_blocks(blocks, n_blocks, tiles, best, second, index)
-        n_unproven = np.int64(0)
-        for b in range(n_blocks):
-            at = first + b * POINTS
-            count = min(POINTS, stop - at)
-            n_unproven = find_unproven(
-                at, count, norms[b], best[b], second[b], g, largest, d * 1e-40, unproven, n_unproven
-            )
-            for p in range(count):
-                moved += index[b, p] != previous[at + p]
-                labels[at + p] = index[b, p]
+        n_unproven = find_unproven(
+            first, count, norms, best, second, g, largest, d * 1e-40, unproven
+        )
+        last = first + count
+        moved += write_labels(flat[:count], previous[first:last], labels[first:last])
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]
@@ -243,8 +257,8 @@ def settle_rows(
     X,  # in (2, m, d)
     start,  # first row
     stop,  # row to stop before
-    offset,  # in (d,) of X's dtype
-    scale,  # power of two, of X's dtype
+    offset,  # in (d,) float64, -shift * scale
+    scale,  # power of two, float64
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float64
     largest,  # largest squared norm of a center
@@ -268,13 +282,13 @@ def settle_rows(
             rows[count] = row
             count += 1
         if count == POINTS or (row == stop - 1 and count > 0):
-            pack_points(X, rows, count, offset, scale, blocks[0], norms[0])
+            pack_points(X, rows, count, offset, scale, blocks, norms)
             score_blocks(blocks, 1, tiles, best, second, index)
             for p in range(count):
                 i, high, low = rows[p], best[0, p], second[0, p]
                 labels[i] = index[0, p]
                 if not high - low > margin_needed(norms[0, p], high, low, g, largest, d * 1e-300):
-                    labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
+                    labels[i] = closest_by_differences(X, i, centers, scale)
                     by_differences += 1
                 moved += labels[i] != previous[i]
             settled += count

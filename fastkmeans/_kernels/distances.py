@@ -28,16 +28,16 @@ def distance_rows(
     """Write the distances of rows ``start:stop``, block by block, tile by tile."""
     k, d = out.shape[1], X.shape[2]
     rows = np.empty(POINTS, np.int64)
-    block = np.empty((d, POINTS), X.dtype)
-    norms = np.empty(POINTS, X.dtype)
+    blocks = np.empty((1, d, POINTS), X.dtype)
+    norms = np.empty((1, POINTS), X.dtype)
     squares = np.empty((CENTERS, POINTS), X.dtype)
     for first in range(start, stop, POINTS):
         count = min(POINTS, stop - first)
         for p in range(POINTS):
             rows[p] = first + p
-        pack_points(X, rows, count, offset, scale, block, norms)
+        pack_points(X, rows, count, offset, scale, blocks, norms)
         for tile in range(tiles.shape[0]):
-            squared_distances(block, tiles, tile, tile + 1, squares)
+            squared_distances(blocks, 0, tiles, tile, squares)
             for p in range(count):
                 for r in range(min(CENTERS, k - tile * CENTERS)):
                     out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale

@@ -17,7 +17,7 @@ from .distances import distance_rows
 from .moments import add_moments
 from .pack import pack_centers
 from .seeding import adopt, try_candidates
-from .update import add_rows, update_centers
+from .update import add_squares, move_rows, update_centers
 
 
 @parallel_jit
@@ -63,27 +63,45 @@ def settle_parallel(
 
 
 @parallel_jit
-def update_parallel(
+def move_parallel(
     X,  # in (2, m, d)
     bounds,  # in (n_ranges + 1,) int64
     slices,  # in (n_slices + 1,) int64, cuts along the features
+    weights,
+    previous,
+    labels,
+    rebuild,
+    offset,
+    scale,
+    sums,  # in/out (n_ranges, k, d) float64
+    cluster_weights,  # in/out (n_ranges, 2, k) float64
+):
+    """Run ``move_rows`` over row ranges times slices of the features."""
+    n_slices = slices.size - 1
+    for task in numba.prange((bounds.size - 1) * n_slices):
+        r, s = task // n_slices, task % n_slices
+        move_rows(
+            X, bounds[r], bounds[r + 1], slices[s], slices[s + 1], weights, previous, labels,
+            rebuild, offset, scale, sums[r], cluster_weights[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def squares_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
     weights,
     labels,
     offset,
     scale,
     centers,
-    sums,  # in/out (n_ranges, chains * k, d) float64
-    cluster_weights,  # in/out (n_ranges, chains * k) float64
     squares,  # in/out (n_ranges, CHAINS, d) float64
 ):
-    """Run ``add_rows`` over row ranges times slices of the features."""
-    n_slices = slices.size - 1
-    for task in numba.prange((bounds.size - 1) * n_slices):
-        r, s = task // n_slices, task % n_slices
-        add_rows(
-            X, bounds[r], bounds[r + 1], slices[s], slices[s + 1], weights, labels,
-            offset, scale, centers, sums[r], cluster_weights[r], squares[r],
-        )  # fmt: skip
+    """Run ``add_squares`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        add_squares(
+            X, bounds[r], bounds[r + 1], weights, labels, offset, scale, centers, squares[r]
+        )
 
 
 @parallel_jit
@@ -124,7 +142,7 @@ def try_parallel(
     n_candidates,
     closest,
     closer,
-    potentials,  # out (n_ranges, CENTERS) float64
+    potentials,  # in/out (n_ranges, CENTERS, POINTS) float64
 ):
     """Run ``try_candidates`` over row ranges."""
     for r in numba.prange(bounds.size - 1):
@@ -162,6 +180,7 @@ def iterate_serial(
     weights,
     shift,
     scale,  # float64
+    scatter,
     x_offset,  # (d,) of X's dtype
     x_scale,  # of X's dtype
     offset,  # (d,) float64
@@ -175,15 +194,15 @@ def iterate_serial(
     previous,
     labels,  # out (m,) int32
     counts,  # out (3,) int64
-    sums,  # out, see update_centers
-    cluster_weights,
-    squares,
+    rebuild,
+    sums,  # in/out, see move_rows
+    cluster_weights,  # in/out
     total,
     total_weights,
     new_centers,
 ):
     """Run one Lloyd iteration on one thread; return what ``update_centers`` returns."""
-    m = X.shape[1]
+    m, d = X.shape[1], np.int64(X.shape[2])
     largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles32, tiles64)
     assign_rows(X, 0, m, x_offset, x_scale, centers, tiles32, largest, previous, labels, counts)
     if counts[2]:
@@ -191,15 +210,15 @@ def iterate_serial(
             if labels[i] < 0:
                 labels[i] = closest_by_differences(X, i, centers, scale)
                 counts[0] += labels[i] != previous[i]
-    for array in (sums, squares):
-        array[:] = 0.0
-    cluster_weights[:] = 0.0
-    d = np.int64(X.shape[2])
+    if rebuild:
+        sums[:] = 0.0
+        cluster_weights[:] = 0.0
     for r in range(bounds.size - 1):
-        add_rows(
-            X, bounds[r], bounds[r + 1], 0, d, weights, labels,
-            offset, scale, scaled, sums[r], cluster_weights[r], squares[r],
+        move_rows(
+            X, bounds[r], bounds[r + 1], 0, d, weights, previous, labels, rebuild,
+            offset, scale, sums[r], cluster_weights[r],
         )  # fmt: skip
     return update_centers(
-        sums, cluster_weights, squares, shift, scale, centers, total, total_weights, new_centers
-    )
+        sums, cluster_weights, shift, scale, scatter, scaled, centers,
+        total, total_weights, new_centers,
+    )  # fmt: skip

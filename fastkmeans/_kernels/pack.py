@@ -23,6 +23,9 @@ from numba.extending import intrinsic
 from .._jit import jit
 from .simd import CENTERS, I64, POINTS, VECTOR_BYTES, Emitter, integer
 
+NARROW = 4
+"""Features up to which rows that follow each other are deinterleaved."""
+
 
 def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any) -> list[Any]:
     """Emit the addresses of as many rows as a vector has lanes."""
@@ -36,135 +39,178 @@ def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any) -> list[Any]
     return pointers
 
 
-def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, contiguous: bool) -> Any:
+def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any:
     """Emit the packing of a vector of rows, features ``start:stop``.
 
-    Contiguous features (as many as a vector has lanes) are loaded row by row and
-    transposed; others are gathered feature by feature.
+    ``"square"``  features are contiguous, and as many as a vector has lanes: rows are
+                  loaded and transposed
+    ``"run"``     the rows follow each other without a gap and have at most NARROW
+                  features, all of which are packed: deinterleaved
+    ``"strip"``   anything: gathered feature by feature
     """
-    x_type, rows_type, _, _, _, offset_type, _, block_type = sig.args
-    x, rows, lane, start, stop, offset, scale, block = args
-    emit = Emitter(context, builder, block_type.dtype)
+    x_type, rows_type, _, _, _, offset_type, _, blocks_type, _ = sig.args
+    x, rows, lane, start, stop, offset, scale, blocks, b = args
+    emit = Emitter(context, builder, blocks_type.dtype)
     source = ir.VectorType(context.get_value_type(x_type.dtype), emit.lanes)
+    exact = ir.VectorType(context.get_value_type(offset_type.dtype), emit.lanes)
     matrix, rows = emit.array(x_type, x), emit.pointer(rows_type, rows)
-    offset, block = emit.pointer(offset_type, offset), emit.pointer(block_type, block)
-    scale = emit.broadcast(scale, source)
+    offset, block = emit.pointer(offset_type, offset), emit.item(blocks_type, blocks, b)
+    scale = emit.broadcast(scale, exact)
+    place = builder.and_(lane, integer(POINTS - 1))
     pointers = _row_pointers(emit, matrix, rows, lane)
+    stride = cgutils.unpack_tuple(builder, matrix.strides, 3)[2]
+
+    def move(values: Any, shift: Any) -> Any:
+        return emit.convert(emit.fma(emit.convert(values, exact), scale, shift), emit.floats)
+
+    def shift_of(f: Any) -> Any:
+        return emit.broadcast(builder.load(emit.at(offset, f)), exact)
 
     def put(f: Any, vector: Any) -> None:
-        emit.store(vector, block, builder.add(builder.mul(f, integer(POINTS)), lane))
+        emit.store(vector, block, builder.add(builder.mul(f, integer(POINTS)), place))
 
-    if contiguous:
-        shift = emit.load(offset, start, source)
-        loaded = [emit.load(pointer, start, source) for pointer in pointers]
-        packed = [emit.convert(emit.fma(v, scale, shift), emit.floats) for v in loaded]
+    if how == "square":
+        shift = emit.load(offset, start, exact)
+        packed = [move(emit.load(pointer, start, source), shift) for pointer in pointers]
         for t, vector in enumerate(emit.transpose(packed)):
             put(builder.add(start, integer(t)), vector)
+    elif how == "run":
+        for d in range(1, NARROW + 1):
+            with builder.if_then(builder.icmp_signed("==", stop, integer(d))):
+                run = [emit.load(pointers[0], integer(q * emit.lanes), source) for q in range(d)]
+                for f, values in enumerate(emit.deinterleave(run)):
+                    put(integer(f), move(values, shift_of(integer(f))))
     else:
-        stride = cgutils.unpack_tuple(builder, matrix.strides, 3)[2]
         with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (f, _):
-            place = builder.mul(f, stride)
-            values = [cgutils.pointer_add(builder, pointer, place) for pointer in pointers]
-            shift = emit.broadcast(builder.load(emit.at(offset, f)), source)
-            moved = emit.fma(emit.gather(values, source), scale, shift)
-            put(f, emit.convert(moved, emit.floats))
+            step = builder.mul(f, stride)
+            values = [cgutils.pointer_add(builder, pointer, step) for pointer in pointers]
+            put(f, move(emit.gather(values, source), shift_of(f)))
     return context.get_dummy_value()
 
 
-def _pack_signature(arguments: tuple[Any, ...]) -> Any:
-    X, rows, _, _, _, offset, scale, block = arguments
-    return types.void(X, rows, types.intp, types.intp, types.intp, offset, scale, block)
+def _define_pack(how: str) -> Any:
+    """Return the intrinsic that packs a vector of rows in one of the three ways."""
 
+    def pack(
+        typingctx: Any,
+        X: Any,
+        rows: Any,
+        lane: Any,
+        start: Any,
+        stop: Any,
+        offset: Any,
+        scale: Any,
+        blocks: Any,
+        b: Any,
+    ) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return _emit_pack(context, builder, sig, args, how)
 
-@intrinsic
-def _pack_square_intrinsic(
-    typingctx: Any,
-    X: Any,
-    rows: Any,
-    lane: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    block: Any,
-) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _emit_pack(context, builder, sig, args, contiguous=True)
+        n = types.intp
+        return types.void(X, rows, n, n, n, offset, scale, blocks, n), codegen
 
-    return _pack_signature((X, rows, lane, start, stop, offset, scale, block)), codegen
-
-
-@intrinsic
-def _pack_strip_intrinsic(
-    typingctx: Any,
-    X: Any,
-    rows: Any,
-    lane: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    block: Any,
-) -> Any:
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _emit_pack(context, builder, sig, args, contiguous=False)
-
-    return _pack_signature((X, rows, lane, start, stop, offset, scale, block)), codegen
+    pack.__name__ = f"pack_{how}"
+    return intrinsic(pack)
 
 
 def _pack_twin(
     X: Any,  # in (2, m, d)
-    rows: Any,  # in (POINTS,) int64
-    lane: int,  # first point of the strip, as wide as a vector
+    rows: Any,  # in (n_blocks * POINTS,) int64
+    lane: int,  # place in rows of the first row; as many are packed as a vector has lanes
     start: int,  # first feature
     stop: int,  # feature to stop before; for a square, a vector's lanes further on
-    offset: Any,  # in (d,) of X's dtype
-    scale: Any,  # of X's dtype
-    block: Any,  # out (d, POINTS)
+    offset: Any,  # in (d,) float32 or float64
+    scale: Any,  # of offset's dtype
+    blocks: Any,  # out (n_blocks, d, POINTS)
+    b: int,  # block, lane // POINTS
 ) -> None:
     """Pack a vector of rows, some features of each."""
-    p = slice(lane, lane + VECTOR_BYTES // block.itemsize)
-    strip = X[0][rows[p], start:stop] * scale + offset[start:stop]
-    block[start:stop, p] = strip.T
+    width = VECTOR_BYTES // blocks.itemsize
+    strip = X[0][rows[lane : lane + width], start:stop] * scale + offset[start:stop]
+    p = lane % POINTS
+    blocks[b, start:stop, p : p + width] = strip.T
+
+
+@intrinsic
+def _square_norms_intrinsic(typingctx: Any, blocks: Any, b: Any, norms: Any) -> Any:
+    signature = types.void(blocks, types.intp, norms)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, sig.args[0].dtype)
+        block = emit.item(sig.args[0], args[0], args[1])
+        norms = emit.item(sig.args[2], args[2], args[1])
+        n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
+        offsets = range(0, POINTS, emit.lanes)
+        slots = emit.variables(len(offsets), emit.floats)
+        for slot in slots:
+            builder.store(ir.Constant(emit.floats, [0.0] * emit.lanes), slot)
+        with cgutils.for_range(builder, n_features, intp=I64) as loop:
+            row = builder.mul(loop.index, integer(POINTS))
+            for offset, slot in zip(offsets, slots, strict=True):
+                x = emit.load(block, builder.add(row, integer(offset)), emit.floats)
+                builder.store(emit.fma(x, x, builder.load(slot)), slot)
+        for offset, slot in zip(offsets, slots, strict=True):
+            emit.store(builder.load(slot), norms, integer(offset))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _square_norms_twin(
+    blocks: Any,  # in (n_blocks, d, POINTS)
+    b: int,  # block
+    norms: Any,  # out (n_blocks, POINTS)
+) -> None:
+    """Compute the squared norms of the points of a block."""
+    norms[b] = (blocks[b] * blocks[b]).sum(axis=0)
 
 
 if config.DISABLE_JIT:
-    _pack_square = _pack_strip = _pack_twin
+    _pack_square = _pack_run = _pack_strip = _pack_twin
+    _square_norms = _square_norms_twin
 else:
-    _pack_square, _pack_strip = _pack_square_intrinsic, _pack_strip_intrinsic
+    _pack_square, _pack_run, _pack_strip = map(_define_pack, ("square", "run", "strip"))
+    _square_norms = _square_norms_intrinsic
 
 
 @jit
 def pack_points(
     X,  # in (2, m, d) float32 or float64, any strides
-    rows,  # in/out (POINTS,) int64, rows of X to pack
-    count,  # number of valid entries of rows; the last one fills the other lanes
-    offset,  # in (d,) of X's dtype, -shift * scale
-    scale,  # power of two, of X's dtype
-    block,  # out (d, POINTS) float32 or float64
-    norms,  # out (POINTS,) of block's dtype, squared norms of the packed points
+    rows,  # in/out (n_blocks * POINTS,) int64, rows of X to pack, in rising order
+    count,  # number of valid entries of rows; the last one fills up its block
+    offset,  # in (d,) float32 or float64, no narrower than X, -shift * scale
+    scale,  # power of two, of offset's dtype
+    blocks,  # out (n_blocks, d, POINTS) float32 or float64
+    norms,  # out (n_blocks, POINTS) of the same dtype, squared norms of the packed points
 ):
-    """Pack rows: ``block[f, p] = x[rows[p], f] * scale + offset[f]``.
+    """Pack rows: ``blocks[b, f, p] = x[rows[b * POINTS + p], f] * scale + offset[f]``.
 
     C-ordered rows are read a vector at a time and transposed in registers, square by
-    square; the last square overlaps its neighbour rather than leave a remainder.
+    square (the last square overlaps its neighbour rather than leave a remainder), or
+    deinterleaved where they are narrow; others are gathered.  The arithmetic is that of
+    ``offset``.  Returns the number of blocks.
     """
     d = X.shape[2]
-    for p in range(count, POINTS):
+    n_blocks = (count + POINTS - 1) // POINTS
+    for p in range(count, n_blocks * POINTS):
         rows[p] = rows[count - 1]
-    width = VECTOR_BYTES // block.itemsize
-    for lane in range(0, POINTS, width):
-        if X.strides[2] == X.itemsize and d >= width:
+    width = VECTOR_BYTES // blocks.itemsize
+    contiguous = X.strides[2] == X.itemsize
+    narrow = contiguous and d <= NARROW and X.strides[1] == d * X.itemsize
+    for lane in range(0, n_blocks * POINTS, width):
+        b = lane // POINTS
+        run = lane + width <= count and rows[lane + width - 1] - rows[lane] == width - 1
+        if narrow and run:
+            _pack_run(X, rows, lane, 0, d, offset, scale, blocks, b)
+        elif contiguous and d >= width:
             for start in range(0, d, width):
                 f = min(start, d - width)
-                _pack_square(X, rows, lane, f, f + width, offset, scale, block)
+                _pack_square(X, rows, lane, f, f + width, offset, scale, blocks, b)
         else:
-            _pack_strip(X, rows, lane, 0, d, offset, scale, block)
-    for p in range(POINTS):
-        norms[p] = 0
-    for f in range(d):
-        for p in range(POINTS):
-            norms[p] += block[f, p] * block[f, p]
+            _pack_strip(X, rows, lane, 0, d, offset, scale, blocks, b)
+    for b in range(n_blocks):
+        _square_norms(blocks, b, norms)
+    return n_blocks
 
 
 @jit

@@ -55,41 +55,94 @@ def try_candidates(
     n_candidates,  # number of candidates, at most CENTERS
     closest,  # in (m,) of X's dtype, D^2 to the closest center so far
     closer,  # out (m,) uint16, bit c is set where candidate c is closer
-    potentials,  # out (CENTERS,) float64, sum w D^2 with each candidate
+    potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
     """Score candidates on rows ``start:stop``."""
-    d = X.shape[2]
-    rows = np.empty(POINTS, np.int64)
-    block = np.empty((d, POINTS), X.dtype)
-    norms = np.empty(POINTS, X.dtype)
+    d, group = X.shape[2], GROUP_ROWS
+    rows = np.empty(group, np.int64)
+    blocks = np.empty((group // POINTS, d, POINTS), X.dtype)
+    norms = np.empty((group // POINTS, POINTS), X.dtype)
     squares = np.empty((CENTERS, POINTS), X.dtype)
-    current = np.zeros(POINTS, X.dtype)
-    w = np.zeros(POINTS, np.float64)
-    bits = np.zeros(POINTS, np.uint16)
-    sums = np.zeros((CENTERS, POINTS), np.float64)
-    for first in range(start, stop, POINTS):
-        count = min(POINTS, stop - first)
-        for p in range(POINTS):
-            rows[p] = first + p
-            bits[p] = 0
-            w[p] = 0.0
-        for p in range(count):
-            current[p] = closest[first + p]
-            w[p] = weights[first + p] if weights.size else 1.0
-        pack_points(X, rows, count, offset, scale, block, norms)
-        squared_distances(block, tiles, 0, 1, squares)
-        for c in range(n_candidates):
-            bit = np.uint16(1 << c)
-            for p in range(POINTS):
-                nearer = squares[c, p] < current[p]
-                sums[c, p] += w[p] * np.float64(squares[c, p] if nearer else current[p])
-                bits[p] |= bit if nearer else np.uint16(0)
-        for p in range(count):
-            closer[first + p] = bits[p]
+    current = np.zeros(group, X.dtype)
+    w = np.ones(group, np.float64)
+    bits = np.zeros(group, np.uint16)
+    for first in range(start, stop, group):
+        count = min(group, stop - first)
+        last = first + count
+        for r in range(count):
+            rows[r] = first + r
+        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+        fill(current, closest[first:last])
+        if weights.size:
+            fill(w, weights[first:last])
+        for r in range(count, n_blocks * POINTS):
+            w[r] = 0.0
+        for b in range(n_blocks):
+            squared_distances(blocks, b, tiles, 0, squares)
+            at = slice(b * POINTS, b * POINTS + POINTS)
+            compare(squares, n_candidates, current[at], w[at], bits[at], potentials)
+        fill(closer[first:last], bits[:count])
+
+
+@jit
+def fill(
+    out,  # out (at least m,)
+    values,  # in (m,)
+):
+    """Copy values; of a slice, numba knows that indices are not negative."""
+    for i in range(values.size):
+        out[i] = values[i]
+
+
+@jit
+def compare(
+    squares,  # in (CENTERS, POINTS), squared distances to the candidates
+    n_candidates,  # number of candidates
+    current,  # in (POINTS,), D^2 to the closest center so far
+    weights,  # in (POINTS,) float64
+    bits,  # out (POINTS,) uint16
+    potentials,  # in/out (CENTERS, POINTS) float64
+):
+    """Add the potentials of a block and note who is closer."""
+    for p in range(POINTS):
+        bits[p] = 0
     for c in range(n_candidates):
-        potentials[c] = 0.0
+        bit = np.uint16(1 << c)
         for p in range(POINTS):
-            potentials[c] += sums[c, p]
+            nearer = squares[c, p] < current[p]
+            potentials[c, p] += weights[p] * np.float64(squares[c, p] if nearer else current[p])
+            bits[p] |= bit if nearer else np.uint16(0)
+
+
+@jit
+def any_bits(
+    bits,  # in (m,) uint16
+):
+    """Return the bits that are set anywhere."""
+    found = np.uint16(0)
+    for i in range(bits.size):
+        found |= bits[i]
+    return found
+
+
+@jit
+def group_sum(
+    closest,  # in (m,) float32 or float64, m <= GROUP_ROWS
+    weights,  # in (m,) float64, or of size 0: all ones
+):
+    """Return the sum of ``w D^2``, in LANES independent sums."""
+    sums = np.zeros(LANES, np.float64)
+    whole = closest.size // LANES * LANES
+    for at in range(0, whole, LANES):
+        for lane in range(LANES):
+            w = weights[at + lane] if weights.size else 1.0
+            sums[lane] += w * np.float64(closest[at + lane])
+    for i in range(whole, closest.size):
+        sums[i - whole] += np.float64(closest[i]) * (weights[i] if weights.size else 1.0)
+    total = 0.0
+    for lane in range(LANES):
+        total += sums[lane]
+    return total
 
 
 @jit
@@ -108,13 +161,9 @@ def adopt(
 ):
     """Lower D^2 where the winner is closer, and sum it by groups of rows."""
     bit = np.uint16(1 << winner)
-    sums = np.zeros(LANES, np.float64)
     for first in range(start, stop, GROUP_ROWS):
         last = min(stop, first + GROUP_ROWS)
-        any_closer = np.uint16(0)
-        for i in range(first, last):
-            any_closer |= closer[i]
-        if any_closer & bit:
+        if any_bits(closer[first:last]) & bit:
             for i in range(first, last):
                 if closer[i] & bit:
                     square = X[0, i, 0] * 0
@@ -122,16 +171,9 @@ def adopt(
                         difference = X[0, i, f] * scale + offset[f] - tiles[0, 1 + f, winner]
                         square += difference * difference
                     closest[i] = min(closest[i], square)
-        for lane in range(LANES):
-            sums[lane] = 0.0
-        for at in range(first, last, LANES):
-            for lane in range(min(LANES, last - at)):
-                w = weights[at + lane] if weights.size else 1.0
-                sums[lane] += w * np.float64(closest[at + lane])
-        total = 0.0
-        for lane in range(LANES):
-            total += sums[lane]
-        group_sums[first // GROUP_ROWS] = total
+        group_sums[first // GROUP_ROWS] = group_sum(
+            closest[first:last], weights[first:last] if weights.size else weights
+        )
 
 
 @jit

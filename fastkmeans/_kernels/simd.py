@@ -63,6 +63,14 @@ class Emitter:
     def pointer(self, array_type: Any, value: Any) -> Any:
         return self.array(array_type, value).data
 
+    def item(self, array_type: Any, value: Any, index: Any) -> Any:
+        """Emit the address of ``array[index]`` of a C-ordered array."""
+        array = self.array(array_type, value)
+        size = integer(1)
+        for length in cgutils.unpack_tuple(self.builder, array.shape)[1:]:
+            size = self.builder.mul(size, length)
+        return self.at(array.data, self.builder.mul(index, size))
+
     def at(self, pointer: Any, offset: Any) -> Any:
         return self.builder.gep(pointer, [offset])
 
@@ -126,6 +134,26 @@ class Emitter:
                     rows[i + half] = self.builder.shuffle_vector(*pair, masks[1])
             half *= 2
         return rows
+
+    def deinterleave(self, vectors: list[Any]) -> list[Any]:
+        """Emit vector ``f`` of every ``len(vectors)``-th element, from element ``f`` on."""
+        lanes, count = self.lanes, len(vectors)
+        mask_type = ir.VectorType(I32, lanes)
+        result = []
+        for f in range(count):
+            places = [divmod(p * count + f, lanes) for p in range(lanes)]
+            picked = vectors[0]
+            for q in range(min(1, count - 1), count):
+                first = q == 1  # lanes of vector 0 are still where they were
+                mask = [
+                    lanes + n if source == q else (n if first and source == 0 else p)
+                    for p, (source, n) in enumerate(places)
+                ]
+                if count > 1:
+                    constant = ir.Constant(mask_type, mask)
+                    picked = self.builder.shuffle_vector(picked, vectors[q], constant)
+            result.append(picked)
+        return result
 
     def variables(self, count: int, kind: Any) -> list[Any]:
         """Return stack slots; LLVM's mem2reg keeps each in a register."""

@@ -103,7 +103,8 @@ def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
 @intrinsic
 def _best_two_intrinsic(
     typingctx: Any,
-    block: Any,
+    blocks: Any,
+    b: Any,
     tiles: Any,
     start: Any,
     stop: Any,
@@ -111,19 +112,18 @@ def _best_two_intrinsic(
     second: Any,
     index: Any,
 ) -> Any:
-    signature = types.void(block, tiles, types.intp, types.intp, best, second, index)
+    n = types.intp
+    signature = types.void(blocks, n, tiles, n, n, best, second, index)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, sig.args[0].dtype)
-        block, tiles, best, second, index = (
-            emit.pointer(sig.args[i], args[i]) for i in (0, 1, 4, 5, 6)
-        )
-        start, stop = args[2], args[3]
-        shape = context.make_array(sig.args[0])(context, builder, args[0]).shape
-        n_features = builder.extract_value(shape, 0)
+        b, start, stop = args[1], args[3], args[4]
+        block = emit.item(sig.args[0], args[0], b)
+        tiles = emit.pointer(sig.args[2], args[2])
+        arrays = [emit.item(sig.args[i], args[i], b) for i in (5, 6, 7)]
+        n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
         kinds = (emit.floats, emit.floats, emit.ints)
         slots = [[emit.variables(1, kind)[0] for kind in kinds] for _ in range(VECTORS)]
-        arrays = (best, second, index)
         for lane in range(0, POINTS, VECTORS * emit.lanes):
             offsets = [integer(lane + v * emit.lanes) for v in range(VECTORS)]
             for offset, row in zip(offsets, slots, strict=True):
@@ -149,63 +149,58 @@ def _best_two_intrinsic(
 
 @intrinsic
 def _squared_distances_intrinsic(
-    typingctx: Any, block: Any, tiles: Any, start: Any, stop: Any, out: Any
+    typingctx: Any, blocks: Any, b: Any, tiles: Any, tile: Any, out: Any
 ) -> Any:
-    signature = types.void(block, tiles, types.intp, types.intp, out)
+    signature = types.void(blocks, types.intp, tiles, types.intp, out)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, sig.args[0].dtype)
-        block, tiles, out = (emit.pointer(sig.args[i], args[i]) for i in (0, 1, 4))
-        start, stop = args[2], args[3]
-        shape = context.make_array(sig.args[0])(context, builder, args[0]).shape
-        n_features = builder.extract_value(shape, 0)
+        block = emit.item(sig.args[0], args[0], args[1])
+        tiles, out = (emit.pointer(sig.args[i], args[i]) for i in (2, 4))
+        n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
+        pointer = emit.at(tiles, _tile_offset(builder, args[3], n_features))
         for lane in range(0, POINTS, VECTORS * emit.lanes):
-            with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (tile, _):
-                pointer = emit.at(tiles, _tile_offset(builder, tile, n_features))
-                points = emit.at(block, integer(lane))
-                sums = _feature_loop(emit, points, pointer, n_features, False)
-                done = builder.mul(builder.sub(tile, start), integer(CENTERS * POINTS))
-                for center, row in enumerate(sums):
-                    for v, value in enumerate(row):
-                        place = integer(center * POINTS + lane + v * emit.lanes)
-                        emit.store(value, out, builder.add(done, place))
+            points = emit.at(block, integer(lane))
+            sums = _feature_loop(emit, points, pointer, n_features, False)
+            for center, row in enumerate(sums):
+                for v, value in enumerate(row):
+                    emit.store(value, out, integer(center * POINTS + lane + v * emit.lanes))
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 def _best_two_twin(
-    block: Any,  # in (d, POINTS)
+    blocks: Any,  # in (n_blocks, d, POINTS)
+    b: int,  # block
     tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
     start: int,  # first tile to score
     stop: int,  # tile to stop before
-    best: Any,  # in/out (POINTS,) of the same dtype, best score so far
-    second: Any,  # in/out (POINTS,) of the same dtype, second-best score so far
-    index: Any,  # in/out (POINTS,) int32, the center of the best score
+    best: Any,  # in/out (n_blocks, POINTS) of the same dtype, best score so far
+    second: Any,  # in/out (n_blocks, POINTS) of the same dtype, second-best score so far
+    index: Any,  # in/out (n_blocks, POINTS) int32, the center of the best score
 ) -> None:
     """Score ``CENTERS * (stop - start)`` centers and keep the best two per point."""
     for tile in range(start, stop):
         for center in range(CENTERS):
-            score = tiles[tile, 0, center] + tiles[tile, 1:, center] @ block
-            wins = score > best
-            second[:] = np.maximum(second, np.where(wins, best, score))
-            index[wins] = tile * CENTERS + center
-            best[wins] = score[wins]
+            score = tiles[tile, 0, center] + tiles[tile, 1:, center] @ blocks[b]
+            wins = score > best[b]
+            second[b] = np.maximum(second[b], np.where(wins, best[b], score))
+            index[b][wins] = tile * CENTERS + center
+            best[b][wins] = score[wins]
 
 
 def _squared_distances_twin(
-    block: Any,  # in (d, POINTS)
+    blocks: Any,  # in (n_blocks, d, POINTS)
+    b: int,  # block
     tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype, row 0 unused
-    start: int,  # first tile
-    stop: int,  # tile to stop before
-    out: Any,  # out (CENTERS * (stop - start), POINTS) of the same dtype
+    tile: int,  # tile to compare with
+    out: Any,  # out (CENTERS, POINTS) of the same dtype
 ) -> None:
-    """Store the squared distance of every point to every center of the tiles."""
-    for tile in range(start, stop):
-        for center in range(CENTERS):
-            row = (tile - start) * CENTERS + center
-            difference = block - tiles[tile, 1:, center, None]
-            out[row] = (difference * difference).sum(axis=0)
+    """Store the squared distance of every point to every center of a tile."""
+    for center in range(CENTERS):
+        difference = blocks[b] - tiles[tile, 1:, center, None]
+        out[center] = (difference * difference).sum(axis=0)
 
 
 if config.DISABLE_JIT:

@@ -1,24 +1,31 @@
-"""M step: weighted sums, weights and inertia of every cluster.
+"""M step: weighted sums and weights of every cluster; means; inertia.
 
-    sums_j = sum_i w_i x'_i,   weights_j = sum_i w_i,   inertia = sum_i w_i |x'_i - c'_j|^2
+    sums_j = sum_i w_i x'_i,   weights_j = sum_i w_i,   over the rows i with label j
 
-over the rows i with label j, all in float64.  The inertia is added up from
-differences to the assigned center, never from ``|x|^2 - 2 x.c + |c|^2``.
+all in float64.  After the first iteration only rows that changed their label touch the
+sums: they leave one and enter another.  The sums are built anew now and then, before
+rounding can add up (see ``_lloyd``).
 
 Rows are cut into ranges whose number depends on the shape of the data alone.  Each
-range adds its rows in order into sums of its own, and the ranges are added in order:
+range applies its rows in order to sums of its own, and the ranges are added in order:
 the result does not depend on the number of threads.  Where the sums are large (many
 clusters, many features) there are few ranges, so that their memory stays a small
 part of that of the data; the work is then cut along the features as well, which
 changes no bit, because features never mix.
 
-For the same reason the inertia is kept per feature: the inner loops are elementwise,
-vectorise without reordering, and give the same bits for every layout of ``X``.
+The inertia of the labels against centers ``c_j`` follows from the means ``m_j``,
+
+    sum_i w_i |x'_i - c_j|^2 = scatter - sum_j weights_j (|m_j|^2 - |c_j - m_j|^2),
+
+where ``scatter = sum_i w_i |x'_i|^2`` does not change: free, and right to rounding of
+the scatter, which is what the history of a run needs.  The inertia that a fit returns
+is added up from differences (``add_squares``), per feature, so that the loop is
+elementwise and needs no reordering to vectorise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,12 +40,55 @@ from .simd import I64, Emitter, integer
 CHAINS = 4
 """Independent sums of squares per feature: consecutive rows do not wait on each other."""
 
+WEIGHT, COUNT = 0, 1
+"""Rows of a table of cluster weights; only a count tells for sure that none is left."""
+
 
 @contextmanager
-def _vectors(builder: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
+def _loop(builder: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
     """Emit a loop over ``start, start + step, ...``; yield its index."""
     with cgutils.for_range_slice(builder, start, stop, step, intp=I64) as (index, _):
         yield index
+
+
+def _emit_row(
+    emit: Emitter,
+    x_type: Any,
+    arguments: tuple[Any, ...],  # X, i, start, stop, offset pointer, scale
+    body: Callable[[Any, Any, Any], None],
+) -> None:
+    """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then one by one.
+
+    A row whose features are contiguous is loaded by vectors, others are gathered; the
+    arithmetic is the same.
+    """
+    X, i, start, stop, offset, scale = arguments
+    builder = emit.builder
+    matrix = emit.array(x_type, X)
+    _, row_stride, stride = cgutils.unpack_tuple(builder, matrix.strides, 3)
+    source = cgutils.pointer_add(builder, matrix.data, builder.mul(i, row_stride))
+    element = source.type.pointee
+    vector = ir.VectorType(element, emit.lanes)
+
+    def pointers(f: Any, lanes: int) -> list[Any]:
+        places = [builder.mul(builder.add(f, integer(n)), stride) for n in range(lanes)]
+        return [cgutils.pointer_add(builder, source, place) for place in places]
+
+    def apply(f: Any, x: Any, kind: Any) -> None:
+        factor = emit.broadcast(scale, kind) if kind is emit.floats else scale
+        body(f, emit.fma(emit.convert(x, kind), factor, emit.load(offset, f, kind)), kind)
+
+    lanes = integer(emit.lanes)
+    whole = builder.mul(builder.sdiv(builder.sub(stop, start), lanes), lanes)
+    middle = builder.add(start, whole)
+    contiguous = builder.icmp_signed("==", stride, integer(x_type.dtype.bitwidth // 8))
+    with builder.if_else(contiguous) as (then, otherwise):
+        with then, _loop(builder, start, middle, lanes) as f:
+            apply(f, emit.load(source, f, vector), emit.floats)
+        with otherwise, _loop(builder, start, middle, lanes) as f:
+            apply(f, emit.gather(pointers(f, emit.lanes), vector), emit.floats)
+    with _loop(builder, middle, stop, integer(1)) as f:
+        apply(f, builder.load(pointers(f, 1)[0]), emit.element)
 
 
 @intrinsic
@@ -51,57 +101,58 @@ def _add_row_intrinsic(
     offset: Any,
     scale: Any,
     weight: Any,
-    centers: Any,
-    j: Any,
     sums: Any,
-    row: Any,
-    squares: Any,
-    chain: Any,
+    j: Any,
 ) -> Any:
     n, x = types.intp, types.float64
-    signature = types.void(X, n, n, n, offset, x, x, centers, n, sums, n, squares, n)
+    signature = types.void(X, n, n, n, offset, x, x, sums, n)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
-        matrix = emit.array(sig.args[0], args[0])
-        _, row_stride, stride = cgutils.unpack_tuple(builder, matrix.strides, 3)
-        source = cgutils.pointer_add(builder, matrix.data, builder.mul(args[1], row_stride))
-        element = source.type.pointee
-        d = builder.extract_value(matrix.shape, 2)
-        offset = emit.pointer(sig.args[4], args[4])
-        center, total, square = (
-            emit.at(emit.pointer(sig.args[a], args[a]), builder.mul(args[a + 1], d))
-            for a in (7, 9, 11)
-        )
+        total = emit.item(sig.args[7], args[7], args[8])
 
-        def load_strided(f: Any, lanes: int) -> Any:
-            places = [builder.mul(builder.add(f, integer(n)), stride) for n in range(lanes)]
-            pointers = [cgutils.pointer_add(builder, source, place) for place in places]
-            if lanes == 1:
-                return builder.load(pointers[0])
-            return emit.gather(pointers, ir.VectorType(element, lanes))
-
-        def add(f: Any, x: Any, kind: Any, scale: Any, weight: Any) -> None:
-            x = emit.fma(emit.convert(x, kind), scale, emit.load(offset, f, kind))
+        def body(f: Any, x: Any, kind: Any) -> None:
+            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
             emit.store(emit.fma(weight, x, emit.load(total, f, kind)), total, f)
+
+        offset = emit.pointer(sig.args[4], args[4])
+        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _add_square_intrinsic(
+    typingctx: Any,
+    X: Any,
+    i: Any,
+    start: Any,
+    stop: Any,
+    offset: Any,
+    scale: Any,
+    weight: Any,
+    squares: Any,
+    chain: Any,
+    centers: Any,
+    j: Any,
+) -> Any:
+    n, x = types.intp, types.float64
+    signature = types.void(X, n, n, n, offset, x, x, squares, n, centers, n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float64)
+        total = emit.item(sig.args[7], args[7], args[8])
+        center = emit.item(sig.args[9], args[9], args[10])
+
+        def body(f: Any, x: Any, kind: Any) -> None:
+            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
             difference = builder.fsub(x, emit.load(center, f, kind))
             weighted = builder.fmul(weight, difference)
-            emit.store(emit.fma(weighted, difference, emit.load(square, f, kind)), square, f)
+            emit.store(emit.fma(weighted, difference, emit.load(total, f, kind)), total, f)
 
-        start, stop = args[2], args[3]
-        lanes = integer(emit.lanes)
-        whole = builder.mul(builder.sdiv(builder.sub(stop, start), lanes), lanes)
-        middle = builder.add(start, whole)
-        scale, weight = (emit.broadcast(args[a], emit.floats) for a in (5, 6))
-        contiguous = builder.icmp_signed("==", stride, integer(sig.args[0].dtype.bitwidth // 8))
-        with builder.if_else(contiguous) as (then, otherwise):
-            with then, _vectors(builder, start, middle, lanes) as f:
-                x = emit.load(source, f, ir.VectorType(element, emit.lanes))
-                add(f, x, emit.floats, scale, weight)
-            with otherwise, _vectors(builder, start, middle, lanes) as f:
-                add(f, load_strided(f, emit.lanes), emit.floats, scale, weight)
-        with _vectors(builder, middle, stop, integer(1)) as f:
-            add(f, load_strided(f, 1), emit.element, args[5], args[6])
+        offset = emit.pointer(sig.args[4], args[4])
+        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -115,104 +166,141 @@ def _add_row_twin(
     offset: Any,  # in (d,) float64
     scale: float,  # power of two
     weight: float,  # of the row
-    centers: Any,  # in (k, d) float64
-    j: int,  # row of centers
-    sums: Any,  # in/out (rows, d) float64
-    row: int,  # row of sums
+    sums: Any,  # in/out (k, d) float64
+    j: int,  # row of sums
+) -> None:
+    """Add a row, scaled and shifted, to a sum."""
+    f = slice(start, stop)
+    sums[j, f] += weight * (X[0, i, f].astype(np.float64) * scale + offset[f])
+
+
+def _add_square_twin(
+    X: Any,  # in (2, m, d)
+    i: int,  # row of X
+    start: int,  # first feature
+    stop: int,  # feature to stop before
+    offset: Any,  # in (d,) float64
+    scale: float,  # power of two
+    weight: float,  # of the row
     squares: Any,  # in/out (CHAINS, d) float64
     chain: int,  # row of squares
+    centers: Any,  # in (k, d) float64, scaled and shifted
+    j: int,  # row of centers
 ) -> None:
-    """Add one row, elementwise: to a sum, and its squared difference to a center."""
+    """Add the squared difference of a row to a center, feature by feature."""
     f = slice(start, stop)
     x = X[0, i, f].astype(np.float64) * scale + offset[f]
-    sums[row, f] += weight * x
     squares[chain, f] += weight * (x - centers[j, f]) * (x - centers[j, f])
 
 
-add_row = _add_row_twin if config.DISABLE_JIT else _add_row_intrinsic
+if config.DISABLE_JIT:
+    add_row, add_square = _add_row_twin, _add_square_twin
+else:
+    add_row, add_square = _add_row_intrinsic, _add_square_intrinsic
 
 
 @jit
-def add_rows(
+def move_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row
     stop,  # row to stop before
     f_start,  # first feature
     f_stop,  # feature to stop before
     weights,  # in (m,) float64, or of size 0: all ones
+    previous,  # in (m,) int32, the label with which a row is in the sums; -1: it is not
+    labels,  # in (m,) int32, the label with which it will be
+    rebuild,  # whether no row is in the sums, whatever previous says
+    offset,  # in (d,) float64, -shift * scale
+    scale,  # power of two
+    sums,  # in/out (k, d) float64, weighted sums
+    cluster_weights,  # in/out (2, k) float64, touched by the slice with feature 0
+):
+    """Move rows ``start:stop``, features ``f_start:f_stop``, between sums, in row order."""
+    for i in range(start, stop):
+        j, old = labels[i], previous[i]
+        if rebuild:
+            old = -1
+        if j == old:
+            continue
+        w = weights[i] if weights.size else 1.0
+        if w == 0.0:
+            continue
+        add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)
+        if old >= 0:
+            add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)
+        if f_start == 0:
+            cluster_weights[WEIGHT, j] += w
+            cluster_weights[COUNT, j] += 1.0
+            if old >= 0:
+                cluster_weights[WEIGHT, old] -= w
+                cluster_weights[COUNT, old] -= 1.0
+
+
+@jit
+def add_squares(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    weights,  # in (m,) float64, or of size 0: all ones
     labels,  # in (m,) int32
     offset,  # in (d,) float64, -shift * scale
     scale,  # power of two
     centers,  # in (k, d) float64, scaled and shifted
-    sums,  # in/out (chains * k, d) float64, weighted sums
-    cluster_weights,  # in/out (chains * k,) float64, touched by the slice with feature 0
     squares,  # in/out (CHAINS, d) float64, weighted squared differences
 ):
-    """Add rows ``start:stop``, features ``f_start:f_stop``, in row order.
-
-    Row ``i`` goes to chain ``i % chains`` of the sums (``chains`` is 1 or CHAINS): consecutive rows of one cluster
-    do not wait for each other's additions.
-    """
-    k = centers.shape[0]
-    last_chain = sums.shape[0] // k - 1  # chains is a power of two
+    """Add the squared differences of rows ``start:stop`` to their centers."""
+    d = np.int64(X.shape[2])
     for i in range(start, stop):
-        j = labels[i]
         w = weights[i] if weights.size else 1.0
-        if w == 0.0:
-            continue
-        row = (i & last_chain) * k + j
-        if f_start == 0:
-            cluster_weights[row] += w
-        add_row(
-            X, i, f_start, f_stop, offset, scale, w,
-            centers, j, sums, row, squares, i & CHAINS - 1,
-        )  # fmt: skip
+        if w != 0.0:
+            chain = i & CHAINS - 1
+            add_square(X, i, 0, d, offset, scale, w, squares, chain, centers, labels[i])
 
 
 @jit
 def update_centers(
-    sums,  # in (n_ranges, chains * k, d) float64
-    cluster_weights,  # in (n_ranges, chains * k) float64
-    squares,  # in (n_ranges, CHAINS, d) float64
+    sums,  # in (n_ranges, k, d) float64
+    cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
     scale,  # power of two
+    scatter,  # weighted sum of squares of all rows, scaled and shifted
+    scaled,  # in (k, d) float64, the centers in scaled, shifted coordinates
     centers,  # in (k, d) float64
     total,  # out (k, d) float64, sums of all ranges
-    total_weights,  # out (k,) float64
+    total_weights,  # out (2, k) float64
     new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
 ):
     """Add the ranges in order and take the means.
 
-    Returns the inertia of the rows against ``centers`` and the squared distance that
-    the centers move, summed over the centers, both in scaled units, and the number of
-    empty clusters.
+    Returns the inertia of the rows against ``centers`` (see the top of this file) and
+    the squared distance that the centers move, summed over the centers, both in scaled
+    units, and the number of empty clusters.
     """
     k, d = centers.shape
     for j in range(k):
-        total_weights[j] = 0.0
+        total_weights[WEIGHT, j] = 0.0
+        total_weights[COUNT, j] = 0.0
         for f in range(d):
             total[j, f] = 0.0
     for r in range(sums.shape[0]):
-        for row in range(sums.shape[1]):
-            j = row % k
-            total_weights[j] += cluster_weights[r, row]
+        for j in range(k):
+            total_weights[WEIGHT, j] += cluster_weights[r, WEIGHT, j]
+            total_weights[COUNT, j] += cluster_weights[r, COUNT, j]
             for f in range(d):
-                total[j, f] += sums[r, row, f]
-    inertia = 0.0
-    for r in range(squares.shape[0]):
-        for chain in range(CHAINS):
-            for f in range(d):
-                inertia += squares[r, chain, f]
-    moved, n_empty = 0.0, 0
+                total[j, f] += sums[r, j, f]
+    between, moved, n_empty = 0.0, 0.0, 0
     for j in range(k):
-        if total_weights[j] > 0.0:
-            for f in range(d):
-                mean = total[j, f] / total_weights[j] / scale + shift[f]
-                step = (mean - centers[j, f]) * scale
-                moved += step * step
-                new_centers[j, f] = mean
-        else:
+        if total_weights[COUNT, j] == 0.0:
             n_empty += 1
             for f in range(d):
                 new_centers[j, f] = centers[j, f]
-    return inertia, moved, n_empty
+            continue
+        w = total_weights[WEIGHT, j]
+        for f in range(d):
+            mean = total[j, f] / w
+            step = mean - scaled[j, f]
+            between += w * (mean * mean - step * step)
+            new_centers[j, f] = mean / scale + shift[f]
+            step = (new_centers[j, f] - centers[j, f]) * scale
+            moved += step * step
+    return max(0.0, scatter - between), moved, n_empty
