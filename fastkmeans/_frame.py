@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._kernels import drivers
 from ._kernels.moments import (
     M2,
     MAXIMUM,
@@ -93,7 +92,7 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
         stop = start + X.shape[1]
         touched, bounds = within(ranges, start, stop)
         w = weights[start:stop] if weights.size else weights
-        team.run(drivers.moments_parallel, add_moments, X, bounds, (w, scale), (parts[touched],))
+        team.run(add_moments, X, bounds, (w, scale), (parts[touched],))
     total: NDArray[np.float64] = parts[0]
     for part in parts[1:]:
         merge_moments(total, part)

@@ -120,11 +120,11 @@ def assign_block(
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = (packed.largest, previous, labels)
     arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles32, *rest)
-    team.run(drivers.assign_parallel, assign_rows, X, bounds, arguments, (counts,))
+    team.run(assign_rows, X, bounds, arguments, (counts,), drivers.assign_parallel)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
         arguments = (frame.offset, frame.scale, centers, packed.tiles64, *rest)
-        team.run(drivers.settle_parallel, settle_rows, X, bounds, arguments, (counts,))
+        team.run(settle_rows, X, bounds, arguments, (counts,))
         moved += int(counts[:, 0].sum())
     return moved
 
@@ -210,9 +210,7 @@ class Lloyd:
             weights = self.weights[part] if self.weights.size else self.weights
             touched, bounds = within(ranges, start, part.stop)
             arguments = (weights, self.labels[part], frame.offset, frame.scale, self.packed.scaled)
-            self.team.run(
-                drivers.squares_parallel, add_squares, X, bounds, arguments, (squares[touched],)
-            )
+            self.team.run(add_squares, X, bounds, arguments, (squares[touched],))
         return float(squares.sum())
 
     def _clear(self) -> None:
@@ -249,9 +247,9 @@ class Lloyd:
         n_slices = max(1, min(-(-2 * self.team.size // (len(bounds) - 1)), d // 32))
         slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
         self.team.run(
-            lambda X, bounds, *rest: drivers.move_parallel(X, bounds, slices, *rest),
             lambda X, start, stop, *rest: move_rows(X, start, stop, 0, d, *rest),
             X, bounds, arguments, outputs,
+            lambda X, bounds, *rest: drivers.move_parallel(X, bounds, slices, *rest),
         )  # fmt: skip
 
     def run(

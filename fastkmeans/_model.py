@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._frame import Frame, frame_of, make_frame, power_of_two
-from ._kernels import drivers
 from ._kernels.assign import assign_few
 from ._kernels.distances import distance_rows
 from ._kernels.simd import CENTERS
@@ -69,7 +68,7 @@ def center_distances(
     with Team(n_threads, work_of(rows.shape, k)) as team:
         for start, X in rows.blocks():
             arguments = (frame.x_offset, frame.x_scale, tiles, out[start : start + X.shape[1]])
-            team.run(drivers.distance_parallel, distance_rows, X, team.cut(X.shape[1]), arguments)
+            team.run(distance_rows, X, team.cut(X.shape[1]), arguments)
     return out
 
 

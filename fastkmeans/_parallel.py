@@ -2,11 +2,12 @@
 
 A ``Team`` decides per use how a kernel runs:
 
-``prange``   numba's threads, through a ``*_parallel`` driver: the rule.
-``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): in
-             a forked child, where numba's threads are gone and a parallel region
-             would hang or abort the process, and where numba's ``workqueue`` layer
-             is busy with another caller, which it does not survive.
+``prange``   numba's threads, through a ``*_parallel`` driver: the steps of an iteration.
+``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): passes
+             made once per fit or per center; and everything in a forked child, where
+             numba's threads are gone and a parallel region would hang or abort the
+             process, and where numba's ``workqueue`` layer is busy with another
+             caller, which it does not survive.
 ``serial``   the serial kernels, here and now: where the work is too small to share.
 
 Results do not depend on the choice: what may not depend on the number of threads is
@@ -21,6 +22,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -142,37 +144,45 @@ class Team:
 
     def run(
         self,
-        driver: Callable[..., Any],
         kernel: Callable[..., Any],
         X: NDArray[Any],
         bounds: NDArray[np.int64],
         arguments: Sequence[Any],
         outputs: Sequence[NDArray[Any]] = (),
+        driver: Callable[..., Any] | None = None,
     ) -> None:
-        """Run ``kernel(X, start, stop, *arguments, *outputs[r])`` for every range r."""
-        if self.serial:
-            for r in range(len(bounds) - 1):
+        """Run ``kernel(X, start, stop, *arguments, *outputs[r])`` for every range r.
+
+        With a ``driver``, ``driver(X, bounds, *arguments, *outputs)`` does the same by
+        ``prange``, and is preferred where that is safe.
+        """
+
+        def work(ranges: range) -> None:
+            for r in ranges:
                 kernel(X, bounds[r], bounds[r + 1], *arguments, *(o[r] for o in outputs))
-            return
-        if not _forked:
-            lock = _workqueue_lock if _may_be_workqueue() else None
-            if lock is None or lock.acquire(blocking=False):
-                try:
-                    driver(X, bounds, *arguments, *outputs)
-                finally:
-                    if lock is not None:
-                        lock.release()
-                return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.size)
-        tasks = [
-            self._pool.submit(
-                kernel, X, bounds[r], bounds[r + 1], *arguments, *(o[r] for o in outputs)
-            )
-            for r in range(len(bounds) - 1)
-        ]
-        for task in tasks:
-            task.result()
+
+        n_ranges = len(bounds) - 1
+        if self.serial or n_ranges == 1:
+            work(range(n_ranges))
+        elif driver is None or _forked or not self._drive(driver, X, bounds, arguments, outputs):
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.size)
+            cuts = np.linspace(0, n_ranges, min(n_ranges, 2 * self.size) + 1).astype(int).tolist()
+            for task in [self._pool.submit(work, range(a, b)) for a, b in pairwise(cuts)]:
+                task.result()
+
+    def _drive(self, driver: Callable[..., Any], *arguments: Any) -> bool:
+        """Run a driver; return False if numba's threads are busy and cannot be shared."""
+        X, bounds, inputs, outputs = arguments
+        lock = _workqueue_lock if _may_be_workqueue() else None
+        if lock is not None and not lock.acquire(blocking=False):
+            return False
+        try:
+            driver(X, bounds, *inputs, *outputs)
+        finally:
+            if lock is not None:
+                lock.release()
+        return True
 
 
 def _may_be_workqueue() -> bool:

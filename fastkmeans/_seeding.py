@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._frame import Frame, frame_of
-from ._kernels import drivers
-from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidate, try_candidates
+from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidates, try_candidates
 from ._kernels.simd import CENTERS, POINTS
 from ._lloyd import work_of
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
@@ -123,8 +122,7 @@ class _Seeder:
         return int(drawn[winner])
 
     def _pack(self, points: NDArray[Any]) -> None:
-        for c, point in enumerate(points):
-            pack_candidate(point, c, self.frame.x_offset, self.frame.x_scale, self.tiles)
+        pack_candidates(points, self.frame.x_offset, self.frame.x_scale, self.tiles)
 
     def _parts(self) -> Any:
         """Yield each block, its weights, its slice of the per-row state, its ranges."""
@@ -143,7 +141,7 @@ class _Seeder:
                 self.closest[part], self.closer[part],
             )  # fmt: skip
             outputs = (potentials[touched],)
-            self.team.run(drivers.try_parallel, try_candidates, X, bounds, arguments, outputs)
+            self.team.run(try_candidates, X, bounds, arguments, outputs)
         sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
         return sums[: len(points)]
 
@@ -157,7 +155,7 @@ class _Seeder:
                 weights, frame.x_offset, frame.x_scale, self.tiles, winner - first,
                 self.closer[part], self.closest[part], self.group_sums[groups],
             )  # fmt: skip
-            self.team.run(drivers.adopt_parallel, adopt, X, bounds, arguments)
+            self.team.run(adopt, X, bounds, arguments)
 
 
 def kmeans_plusplus(

@@ -2,8 +2,10 @@
 
 The ``*_parallel`` drivers run a serial kernel over row ranges with ``prange``; each
 range writes to rows and to an output of its own, so their order does not matter.
-They are few, because each costs most of a second to compile.  ``iterate_serial`` is
-one whole Lloyd iteration for data too small to share out: one call from Python.
+There is one for each step that every iteration takes, and no more, because each costs
+a second or two to compile; passes made once per fit or per center run their serial
+kernels in a thread pool (``_parallel``).  ``iterate_serial`` is one whole Lloyd
+iteration for data too small to share out: one call from Python.
 """
 
 from __future__ import annotations
@@ -12,12 +14,9 @@ import numba
 import numpy as np
 
 from .._jit import jit, parallel_jit
-from .assign import assign_rows, closest_by_differences, settle_rows
-from .distances import distance_rows
-from .moments import add_moments
+from .assign import assign_rows, closest_by_differences
 from .pack import pack_centers
-from .seeding import adopt, try_candidates
-from .update import add_squares, move_rows, update_centers
+from .update import move_rows, update_centers
 
 
 @parallel_jit
@@ -36,27 +35,6 @@ def assign_parallel(
     """Run ``assign_rows`` over row ranges."""
     for r in numba.prange(bounds.size - 1):
         assign_rows(
-            X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
-            previous, labels, counts[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def settle_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    offset,
-    scale,
-    centers,
-    tiles,
-    largest,
-    previous,
-    labels,  # in/out (m,) int32
-    counts,  # out (n_ranges, 3) int64
-):
-    """Run ``settle_rows`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        settle_rows(
             X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
             previous, labels, counts[r],
         )  # fmt: skip
@@ -83,93 +61,6 @@ def move_parallel(
         move_rows(
             X, bounds[r], bounds[r + 1], slices[s], slices[s + 1], weights, previous, labels,
             rebuild, offset, scale, sums[r], cluster_weights[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def squares_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    weights,
-    labels,
-    offset,
-    scale,
-    centers,
-    squares,  # in/out (n_ranges, CHAINS, d) float64
-):
-    """Run ``add_squares`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        add_squares(
-            X, bounds[r], bounds[r + 1], weights, labels, offset, scale, centers, squares[r]
-        )
-
-
-@parallel_jit
-def moments_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    weights,
-    scale,
-    moments,  # in/out (n_ranges, 5, d) float64
-):
-    """Run ``add_moments`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        add_moments(X, bounds[r], bounds[r + 1], weights, scale, moments[r])
-
-
-@parallel_jit
-def distance_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    offset,
-    scale,
-    tiles,
-    out,  # out (m, k)
-):
-    """Run ``distance_rows`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        distance_rows(X, bounds[r], bounds[r + 1], offset, scale, tiles, out)
-
-
-@parallel_jit
-def try_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    weights,
-    offset,
-    scale,
-    tiles,
-    n_candidates,
-    closest,
-    closer,
-    potentials,  # in/out (n_ranges, CENTERS, POINTS) float64
-):
-    """Run ``try_candidates`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        try_candidates(
-            X, bounds[r], bounds[r + 1], weights, offset, scale, tiles, n_candidates,
-            closest, closer, potentials[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def adopt_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64, multiples of GROUP_ROWS
-    weights,
-    offset,
-    scale,
-    tiles,
-    winner,
-    closer,
-    closest,
-    group_sums,
-):
-    """Run ``adopt`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        adopt(
-            X, bounds[r], bounds[r + 1], weights, offset, scale, tiles, winner,
-            closer, closest, group_sums,
         )  # fmt: skip
 
 

@@ -31,16 +31,16 @@ LANES = 16
 
 
 @jit
-def pack_candidate(
-    row,  # in (d,) of X's dtype
-    place,  # center of the tile
+def pack_candidates(
+    points,  # in (n_candidates, d) of X's dtype, n_candidates <= CENTERS
     offset,  # in (d,) of X's dtype
     scale,  # power of two, of X's dtype
     tiles,  # out (1, 1 + d, CENTERS) of X's dtype
 ):
-    """Pack a row as a center of a tile for ``squared_distances``."""
-    for f in range(row.size):
-        tiles[0, 1 + f, place] = row[f] * scale + offset[f]
+    """Pack rows as the centers of a tile for ``squared_distances``."""
+    for c in range(points.shape[0]):
+        for f in range(points.shape[1]):
+            tiles[0, 1 + f, c] = points[c, f] * scale + offset[f]
 
 
 @jit
@@ -133,12 +133,18 @@ def group_sum(
     """Return the sum of ``w D^2``, in LANES independent sums."""
     sums = np.zeros(LANES, np.float64)
     whole = closest.size // LANES * LANES
-    for at in range(0, whole, LANES):
-        for lane in range(LANES):
-            w = weights[at + lane] if weights.size else 1.0
-            sums[lane] += w * np.float64(closest[at + lane])
-    for i in range(whole, closest.size):
-        sums[i - whole] += np.float64(closest[i]) * (weights[i] if weights.size else 1.0)
+    if weights.size:
+        for at in range(0, whole, LANES):
+            for lane in range(LANES):
+                sums[lane] += weights[at + lane] * np.float64(closest[at + lane])
+        for i in range(whole, closest.size):
+            sums[i - whole] += weights[i] * np.float64(closest[i])
+    else:
+        for at in range(0, whole, LANES):
+            for lane in range(LANES):
+                sums[lane] += np.float64(closest[at + lane])
+        for i in range(whole, closest.size):
+            sums[i - whole] += np.float64(closest[i])
     total = 0.0
     for lane in range(LANES):
         total += sums[lane]

@@ -1,0 +1,389 @@
+"""Break the package on purpose, one line at a time: do the tests see it?
+
+    python tests/mutations.py             all mutations
+    python tests/mutations.py tile pack   those whose file name contains a word
+    python tests/mutations.py --list      what there is
+
+Each mutation replaces one text, which must occur exactly once, in a copy of the package,
+and runs the few tests that ought to catch it, with a compile cache of its own.  Exits
+with 1 if a mutation survives, or no longer fits the source.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 300
+
+
+class Mutation(NamedTuple):
+    what: str
+    file: str
+    old: str
+    new: str
+    tests: str  # expression for pytest -k, on the file before the colon
+
+
+K, N, E, S, P = "test_kernels", "test_numerics", "test_empty", "test_seeding", "test_parallel"
+
+MUTATIONS = [
+    Mutation(
+        "a tie goes to the highest index",
+        "_kernels/tile.py",
+        'builder.fcmp_ordered(">", score, best)',
+        'builder.fcmp_ordered(">=", score, best)',
+        f"{K}: test_ties_go_to and float32",
+    ),
+    Mutation(
+        "the second best is not tracked",
+        "_kernels/tile.py",
+        "builder.store(builder.select(runner_up, loser, second), second_slot)",
+        "builder.store(second, second_slot)",
+        f"{K}: test_second_best and float32",
+    ),
+    Mutation(
+        "the old best does not become the second best",
+        "_kernels/tile.py",
+        "loser = builder.select(wins, best, score)",
+        "loser = builder.select(wins, second, score)",
+        f"{K}: test_second_best and float32",
+    ),
+    Mutation(
+        "the index of a center is that within its tile",
+        "_kernels/tile.py",
+        "number = builder.add(first, ir.Constant(I32, center))",
+        "number = ir.Constant(I32, center)",
+        f"{K}: test_best_two and float32",
+    ),
+    Mutation(
+        "a block's second half of float64 lanes reads the first",
+        "_kernels/tile.py",
+        "offsets = [integer(lane + v * emit.lanes) for v in range(VECTORS)]",
+        "offsets = [integer(v * emit.lanes) for v in range(VECTORS)]",
+        f"{K}: test_best_two and float64",
+    ),
+    Mutation(
+        "squared distances start at the bias",
+        "_kernels/tile.py",
+        "sums = _feature_loop(emit, points, pointer, n_features, False)",
+        "sums = _feature_loop(emit, points, pointer, n_features, True)",
+        f"{K}: test_squared_distances and float32",
+    ),
+    Mutation(
+        "the last panel is dropped",
+        "_kernels/assign.py",
+        "for start in range(0, n_tiles, panel):",
+        "for start in range(0, n_tiles - n_tiles % panel, panel):",
+        f"{K}: test_score_blocks and float32",
+    ),
+    Mutation(
+        "a block too few in a group",
+        "_kernels/assign.py",
+        "n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)",
+        "n_blocks = pack_points(X, rows, count - 1, offset, scale, blocks, norms)",
+        f"{K}: test_assign_rows_at_every_edge and float32",
+    ),
+    Mutation(
+        "the last row of a block is not checked",
+        "_kernels/assign.py",
+        "for p in range(min(POINTS, count - b * POINTS)):",
+        "for p in range(min(POINTS, count - b * POINTS) - 1):",
+        f"{K}: test_every_lane and float32",
+    ),
+    Mutation(
+        "the float32 bound is half too small",
+        "_kernels/assign.py",
+        "g = rounding(d, 2.0**-24, largest)",
+        "g = 0.5 * rounding(d, 2.0**-24, largest)",
+        f"{N}: test_rounding_that_conspires and float32",
+    ),
+    Mutation(
+        "the float64 bound forgets the rounding of the bias",
+        "_kernels/assign.py",
+        "g = rounding(2 * d, 2.0**-53, largest)",
+        "g = rounding(d, 2.0**-53, largest)",
+        f"{N}: test_rounding_that_conspires and float64",
+    ),
+    Mutation(
+        "no bound: the best score is the label",
+        "_kernels/assign.py",
+        "    if n_narrow:\n",
+        "    if n_narrow < 0:\n",
+        f"{K}: test_rows_that_moved and float32",
+    ),
+    Mutation(
+        "by differences a tie goes to the highest index",
+        "_kernels/assign.py",
+        "        if total < best:\n",
+        "        if total <= best:\n",
+        f"{K}: test_by_differences and float32",
+    ),
+    Mutation(
+        "rows that moved are counted twice",
+        "_kernels/assign.py",
+        "            moved -= labels[i] != previous[i]\n",
+        "",
+        f"{K}: test_rows_that_moved and float32",
+    ),
+    Mutation(
+        "an incomplete last block is not settled",
+        "_kernels/assign.py",
+        "if count == POINTS or (row == stop - 1 and count > 0):",
+        "if count == POINTS:",
+        f"{K}: test_settle_rows and float32",
+    ),
+    Mutation(
+        "the remainder of the features is not packed",
+        "_kernels/pack.py",
+        "for start in range(0, d, width):",
+        "for start in range(0, d - width + 1, width):",
+        f"{K}: test_pack_points and C-float32-float32",
+    ),
+    Mutation(
+        "lanes without a row read past the last",
+        "_kernels/pack.py",
+        "rows[p] = rows[count - 1]",
+        "rows[p] = 0",
+        f"{K}: test_pack_points and C-float32-float32",
+    ),
+    Mutation(
+        "padding and repeats may win",
+        "_kernels/pack.py",
+        "if j < k and not repeated[j] else -np.inf",
+        "if j < k and not repeated[j] else 0.0",
+        f"{K}: test_pack_centers or test_repeated_centers",
+    ),
+    Mutation(
+        "centers of equal norm count as repeated",
+        "_kernels/pack.py",
+        "if same_row(centers, table[slot], j):",
+        "if norms[table[slot]] == norms[j]:",
+        f"{K}: test_equal_norms",
+    ),
+    Mutation(
+        "centers are not shifted",
+        "_kernels/pack.py",
+        "c = (centers[j, f] - shift[f]) * scale",
+        "c = centers[j, f] * scale",
+        f"{K}: test_pack_centers",
+    ),
+    Mutation(
+        "a dropped weight",
+        "_kernels/update.py",
+        "        add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)\n",
+        "        add_row(X, i, f_start, f_stop, offset, scale, 1.0, sums, j)\n",
+        f"{K}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "a row does not leave its old cluster",
+        "_kernels/update.py",
+        "add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)",
+        "pass",
+        f"{K}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "weights are added once per slice of the features",
+        "_kernels/update.py",
+        "        if f_start == 0:\n",
+        "        if f_start >= 0:\n",
+        f"{K}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "the remainder of a row's features is not added",
+        "_kernels/update.py",
+        "with _loop(builder, middle, stop, integer(1)) as f:",
+        "with _loop(builder, stop, stop, integer(1)) as f:",
+        f"{K}: (test_move_rows or test_add_squares) and C-float32",
+    ),
+    Mutation(
+        "the first range alone counts",
+        "_kernels/update.py",
+        "for r in range(sums.shape[0]):",
+        "for r in range(1):",
+        f"{K}: test_update_centers",
+    ),
+    Mutation(
+        "what rounding leaves of a weight makes a cluster",
+        "_kernels/update.py",
+        "if total_weights[COUNT, j] == 0.0:",
+        "if total_weights[WEIGHT, j] == 0.0:",
+        f"{K}: test_update_centers",
+    ),
+    Mutation(
+        "merged moments forget the distance of the means",
+        "_kernels/moments.py",
+        "part[M2, f] + delta * delta * (a * (b / (a + b)))",
+        "part[M2, f]",
+        f"{K}: test_moments and C-float64",
+    ),
+    Mutation(
+        "the last chunk of the moments is dropped",
+        "_kernels/moments.py",
+        "for first in range(start, stop, CHUNK):",
+        "for first in range(start, stop - CHUNK + 1, CHUNK):",
+        f"{K}: test_moments and C-float64",
+    ),
+    Mutation(
+        "distances keep the scale",
+        "_kernels/distances.py",
+        "np.sqrt(squares[r, p]) / scale",
+        "np.sqrt(squares[r, p])",
+        f"{K}: test_distance_rows and C-float32",
+    ),
+    Mutation(
+        "the last tile writes one center too few",
+        "_kernels/distances.py",
+        "min(CENTERS, k - tile * CENTERS)",
+        "min(CENTERS, k - tile * CENTERS - 1)",
+        f"{K}: test_distance_rows and C-float32",
+    ),
+    Mutation(
+        "candidates ignore the weights",
+        "_kernels/seeding.py",
+        "potentials[c, p] += weights[p] * np.float64(",
+        "potentials[c, p] += np.float64(",
+        f"{K}: test_try_and_adopt and float32",
+    ),
+    Mutation(
+        "an equal distance counts as closer",
+        "_kernels/seeding.py",
+        "nearer = squares[c, p] < current[p]",
+        "nearer = squares[c, p] <= current[p]",
+        f"{K}: test_try_and_adopt and float32",
+    ),
+    Mutation(
+        "a row without a share can be drawn",
+        "_kernels/seeding.py",
+        "            if share > 0.0:\n",
+        "            if share >= 0.0:\n",
+        f"{K}: draw",
+    ),
+    Mutation(
+        "the draw stops one row early",
+        "_kernels/seeding.py",
+        "                if target < share:\n",
+        "                if target <= share:\n",
+        f"{K}: draw",
+    ),
+    Mutation(
+        "a donor is not corrected",
+        "_empty.py",
+        "    lloyd.new_centers[donor] = mean / frame.scale + frame.shift\n",
+        "",
+        f"{E}: by_hand or donor",
+    ),
+    Mutation(
+        "the nearest row is given away",
+        "_empty.py",
+        "np.lexsort((candidates, -distances[candidates]))",
+        "np.lexsort((candidates, distances[candidates]))",
+        f"{E}: test_farthest",
+    ),
+    Mutation(
+        "a cluster gives its last row",
+        "_empty.py",
+        "if members[donor] < 2:",
+        "if members[donor] < 1:",
+        f"{E}: test_a_cluster_keeps or test_a_cluster_gives",
+    ),
+    Mutation(
+        "the ranges of the sums follow the threads",
+        "_lloyd.py",
+        "self.bounds = cut(n, parts)",
+        "self.bounds = cut(n, 1 if team.serial else 3)",
+        f"{P}: test_same_bits and 5000",
+    ),
+]
+
+
+def copy_package(folder: Path) -> None:
+    for name in ("fastkmeans", "tests"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def run(folder: Path, tests: str) -> tuple[bool, str]:
+    """Run tests on a copy of the package; return whether they passed, and who did not.
+
+    The tests keep their compile cache in the copy (see ``conftest.py``).
+    """
+    file, _, expression = tests.partition(": ")
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", f"tests/{file}.py", "-k", expression
+    ]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
+    failed = re.findall(r"^(?:FAILED|ERROR) tests/\S+?::(\S+)", done.stdout, re.MULTILINE)
+    if done.returncode not in (0, 1) or (done.returncode == 1 and not failed):
+        raise RuntimeError(f"pytest could not run:\n{done.stdout}\n{done.stderr}")
+    return done.returncode == 0, failed[0] if failed else ""
+
+
+def attempt(mutation: Mutation) -> tuple[bool, str]:
+    """Return whether the tests pass in spite of a mutation, and which one did not."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+        folder = Path(name)
+        copy_package(folder)
+        path = folder / "fastkmeans" / mutation.file
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+        return run(folder, mutation.tests)
+
+
+def misfits() -> list[str]:
+    """Return what is wrong with the list itself: texts that the source no longer has."""
+    problems = []
+    for mutation in MUTATIONS:
+        text = (ROOT / "fastkmeans" / mutation.file).read_text(encoding="utf-8")
+        count = text.count(mutation.old)
+        if count != 1:
+            problems.append(f"{mutation.file}: {mutation.what}: found {count} times")
+    return problems
+
+
+def main(words: list[str]) -> int:
+    problems = misfits()
+    for problem in problems:
+        print(f"misfit    {problem}")
+    if "--list" in words:
+        for mutation in MUTATIONS:
+            print(f"{mutation.file:24} {mutation.what}")
+        return int(bool(problems))
+    chosen = [m for m in MUTATIONS if not words or any(word in m.file for word in words)]
+    chosen = [m for m in chosen if not any(f": {m.what}:" in problem for problem in problems)]
+    survivors = 0
+    with tempfile.TemporaryDirectory(prefix="unchanged-") as folder:
+        copy_package(Path(folder))
+        sound = {tests: run(Path(folder), tests) for tests in {m.tests for m in chosen}}
+    for tests, (passed, failed) in sound.items():
+        if not passed:
+            print(f"unsound   {tests}: {failed} fails without any mutation")
+    for mutation in chosen:
+        if not sound[mutation.tests][0]:
+            survivors += 1
+            continue
+        began = time.perf_counter()
+        passed, caught_by = attempt(mutation)
+        seconds = time.perf_counter() - began
+        survivors += passed
+        verdict = "SURVIVED" if passed else "caught"
+        line = f"{verdict:9} {seconds:5.1f} s  {mutation.file}: {mutation.what}  [{caught_by}]"
+        print(line, flush=True)
+    print(f"{len(chosen)} mutations, {survivors} not caught, {len(problems)} no longer fit")
+    return int(bool(survivors or problems))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

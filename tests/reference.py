@@ -1,0 +1,117 @@
+"""k-means in float64 NumPy, written to be read: what the library's answers are held against.
+
+Nothing of the library is imported.  Distances are sums of squared differences, feature by
+feature in order; ties go to the lowest index.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+
+class Result(NamedTuple):
+    labels: Array
+    inertia: float
+    centers: Array
+    n_iter: int
+
+
+def squared_distances(X: ArrayLike, centers: ArrayLike) -> Array:
+    X, centers = np.asarray(X, np.float64), np.asarray(centers, np.float64)
+    total = np.zeros((len(X), len(centers)))
+    for f in range(X.shape[1]):
+        total += (X[:, f, None] - centers[:, f]) ** 2
+    return total
+
+
+def closest(X: Array, centers: Array, chunk: int = 4096) -> Array:
+    parts = [X[i : i + chunk] for i in range(0, len(X), chunk)]
+    return np.concatenate([squared_distances(part, centers).argmin(axis=1) for part in parts])
+
+
+def inertia(X: Array, labels: Array, centers: Array, weights: ArrayLike = 1.0) -> float:
+    squares = ((np.asarray(X, np.float64) - centers[labels]) ** 2).sum(axis=1)
+    return float((squares * weights).sum())
+
+
+def variance(X: Array, weights: Array) -> float:
+    """Return the mean over the features of their weighted variance."""
+    mean = np.average(X, axis=0, weights=weights)
+    return float(np.average((X - mean) ** 2, axis=0, weights=weights).mean())
+
+
+def means(X: Array, labels: Array, weights: Array, centers: Array) -> Array:
+    """Return the weighted means; a cluster without weight keeps its center."""
+    new = np.array(centers, np.float64)
+    shift = X.mean(axis=0)  # small summands, small rounding
+    for j in range(len(new)):
+        own = labels == j
+        if weights[own].sum() > 0.0:
+            new[j] = np.average(X[own] - shift, axis=0, weights=weights[own]) + shift
+    return new
+
+
+def relocate(X: Array, labels: Array, weights: Array, centers: Array) -> tuple[Array, int]:
+    """Give each empty cluster the row farthest from its own center; return labels, count.
+
+    No cluster gives its last row, and no row is taken that lies on its center.
+    """
+    labels = labels.copy()
+    far = ((X - centers[labels]) ** 2).sum(axis=1)
+    counted = weights > 0.0
+    candidates = [i for i in np.argsort(-far, kind="stable") if counted[i] and far[i] > 0.0]
+    empty = [j for j in range(len(centers)) if not (counted & (labels == j)).any()]
+    given = 0
+    for row in candidates:
+        if given < len(empty) and (counted & (labels == labels[row])).sum() > 1:
+            labels[row] = empty[given]
+            given += 1
+    return labels, given
+
+
+def lloyd(
+    X: ArrayLike,
+    centers: ArrayLike,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    sample_weight: ArrayLike | None = None,
+) -> Result:
+    X, centers = np.asarray(X, np.float64), np.array(centers, np.float64)
+    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    threshold = tol * variance(X, weights)
+    before, n_iter, small = np.full(len(X), -1), 0, False
+    while n_iter < max_iter and not small:
+        n_iter += 1
+        labels = closest(X, centers)
+        moved, given = labels, 0
+        if set(range(len(centers))) - set(labels[weights > 0.0].tolist()):
+            moved, given = relocate(X, labels, weights, centers)
+        if np.array_equal(labels, before) and not given:
+            break
+        new = means(X, moved, weights, centers)
+        shift = float(((new - centers) ** 2).sum())
+        centers, before = new, labels
+        if shift <= threshold and not given:
+            before = closest(X, centers)
+            small = set(before[weights > 0.0].tolist()) == set(range(len(centers)))
+    labels = closest(X, centers)
+    return Result(labels, inertia(X, labels, centers, weights), centers, n_iter)
+
+
+def lesson_closest(X: Array, centroids: Array) -> Array:
+    idx = np.zeros(X.shape[0], dtype=int)
+    for i in range(X.shape[0]):
+        idx[i] = np.argmin([np.linalg.norm(X[i] - centroid) for centroid in centroids])
+    return idx
+
+
+def lesson_means(X: Array, idx: Array, K: int) -> Array:
+    centroids = np.zeros((K, X.shape[1]))
+    for k in range(K):
+        centroids[k] = np.mean(X[idx == k], axis=0)
+    return centroids

@@ -1,0 +1,211 @@
+"""The shape of the project: who may import whom, docstrings, small functions, SIMD code."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fastkmeans
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "fastkmeans"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES = 60
+
+# The map in fastkmeans/__init__.py; a module imports from its own row or below.
+LEVELS = [
+    {"warmup"},
+    {"lesson", "_estimator"},
+    {"_model", "_base", "_seeding"},
+    {"_lloyd", "_validation", "_empty", "_dataframes"},
+    {"_frame", "_rows", "_errors"},
+    {"_parallel"},
+    {"_kernels"},
+    {"_jit"},
+]
+LEVEL = {module: number for number, row in enumerate(LEVELS) for module in row}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports(path: Path, at_run_time: bool = True) -> Iterator[str]:
+    """Yield the absolute names of the modules that a file imports, wherever in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
+        for node in ast.walk(block)
+    }
+    package = ["fastkmeans", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(tree):
+        if at_run_time and id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = [*base, *([node.module] if node.module else [])]
+            for alias in node.names:
+                inner = Path(ROOT, *module, alias.name)
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                yield ".".join([*module, alias.name] if is_module else module)
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def test_the_map_names_every_module() -> None:
+    top = {name_of(path).partition(".")[0] for path in MODULES}
+    assert top - {"__init__"} == set(LEVEL)
+    text = inspect.getdoc(fastkmeans) or ""
+    missing = [module for module in LEVEL if module not in text]
+    assert set(missing) <= {"warmup", "_jit"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_downwards(path: Path) -> None:
+    own = name_of(path).partition(".")[0]
+    if own == "__init__":
+        return  # loads public names on first use
+    for imported in imports(path):
+        package, _, rest = imported.partition(".")
+        if package == "fastkmeans" and rest and own != "warmup":
+            other = rest.partition(".")[0]
+            assert LEVEL[other] >= LEVEL[own], f"{own} imports {imported}"
+
+
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    graph = {
+        "fastkmeans." + name_of(path): {i for i in imports(path) if i.startswith("fastkmeans.")}
+        for path in MODULES
+        if path.name != "__init__.py"
+    }
+    while graph:
+        leaves = [name for name, others in graph.items() if not others & set(graph)]
+        assert leaves, f"a circle among {sorted(graph)}"
+        for name in leaves:
+            del graph[name]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "_kernels").glob("*.py")), ids=name_of)
+def test_kernels_know_numba_only(path: Path) -> None:
+    allowed = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
+    for imported in imports(path, at_run_time=False):
+        if imported.startswith("fastkmeans."):
+            assert imported.startswith(("fastkmeans._kernels", "fastkmeans._jit")), imported
+        else:
+            assert imported.partition(".")[0] in allowed, imported
+
+
+def test_third_parties_are_the_declared_ones() -> None:
+    allowed = {"numpy", "numba", "llvmlite", "fastkmeans", *sys.stdlib_module_names}
+    found = {i.partition(".")[0] for path in MODULES for i in imports(path)} - allowed
+    assert found <= {"sklearn", "pandas", "polars"}
+    for path in MODULES:  # those only inside functions
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
+                names = [alias.name for alias in node.names]
+                name = node.module if isinstance(node, ast.ImportFrom) else names[0]
+                assert str(name).partition(".")[0] in allowed, path.name
+
+
+def test_jit_is_used_through_the_policy_only() -> None:
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        if path.name != "_jit.py":
+            assert "njit(" not in text, path.name
+            assert "numba.njit" not in text, path.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_functions_are_small(path: Path) -> None:
+    source = path.read_text(encoding="utf-8").splitlines()
+    for function in functions(path):
+        documented = ast.get_docstring(function) is not None
+        first = function.body[documented] if len(function.body) > documented else function.body[0]
+        lines = source[first.lineno - 1 : function.end_lineno]
+        code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
+        assert len(code) <= MOST_LINES, f"{function.name} has {len(code)} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_lines_about_modules(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "a module without a docstring"
+
+
+@pytest.mark.parametrize("name", fastkmeans.__all__)
+def test_public_names_are_documented(name: str) -> None:
+    thing = getattr(fastkmeans, name)
+    parts = [thing]
+    if inspect.isclass(thing):
+        members = [m for m in dir(thing) if not m.startswith("_")]
+        parts += [getattr(thing, m) for m in members if callable(getattr(thing, m))]
+    for part in parts:
+        text = inspect.getdoc(part) or ""
+        assert len(text.splitlines()[0]) > 20
+        for parameter in inspect.signature(part).parameters:
+            # fit_predict and the like refer to fit for theirs.
+            short = inspect.isfunction(part) and len(text.splitlines()) == 1
+            known = parameter in text or parameter in (inspect.getdoc(thing) or "")
+            assert parameter in ("self", "X", "y", "sample_weight", "params") or known or short
+    assert importlib.import_module(thing.__module__)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'KMedians'"):
+        _ = fastkmeans.KMedians
+    assert set(fastkmeans.__all__) <= set(dir(fastkmeans))
+
+
+CODEGEN = """
+import re
+import numpy as np
+from fastkmeans._kernels import assign, simd
+P, R, G = simd.POINTS, simd.CENTERS, assign.GROUP
+for dtype, letter in ((np.float32, "s"), (np.float64, "d")):
+    arrays = np.zeros((G, 4, P), dtype), np.int64(G), np.zeros((2, 5, R), dtype)
+    out = np.zeros((G, P), dtype), np.zeros((G, P), dtype), np.zeros((G, P), np.int32)
+    assign.score_blocks(*arrays, *out)
+    (signature,) = [s for s in assign.score_blocks.signatures if s[0].dtype.name == dtype.__name__]
+    text = assign.score_blocks.inspect_asm(signature)
+    x86 = re.findall(rf"vfn?m(?:add|sub)\\d+p{letter}\\s.*%([yz])mm", text)
+    scalar = re.findall(rf"vfn?m(?:add|sub)\\d+s{letter}\\s", text)
+    arm = re.findall(r"fmla\\s+v\\d+\\.(?:4s|2d)", text)
+    print(len(x86) + len(arm), len(scalar), "".join(sorted(set(x86))), simd.VECTOR_BYTES)
+"""
+
+
+def test_the_tile_compiles_to_packed_fma(tmp_path: Path) -> None:
+    """Compiled afresh: code from a cache cannot be inspected."""
+    machine = platform.machine().lower()
+    if machine not in ("x86_64", "amd64", "arm64", "aarch64"):
+        pytest.skip(f"no expectation for {machine}")
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    env.pop("NUMBA_DISABLE_JIT", None)
+    done = subprocess.run(
+        [sys.executable, "-c", CODEGEN], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        packed, scalar, registers, width = line.split(" ")
+        if width == "16" and "x86" in machine:
+            pytest.skip("this processor has no AVX2")
+        assert int(packed) >= 12, line  # one per accumulator, whatever LLVM unrolls
+        assert int(packed) > int(scalar), line
+        assert {"64": "z", "32": "y"}.get(width, "") in registers, line
