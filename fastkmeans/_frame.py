@@ -14,16 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._kernels.moments import (
-    M2,
-    MAXIMUM,
-    MEAN,
-    MINIMUM,
-    WEIGHT,
-    add_moments,
-    clear_moments,
-    merge_moments,
-)
+from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Rows
 
@@ -69,13 +60,36 @@ def make_frame(
     weight: float = 0.0,
 ) -> Frame:
     """Return the frame for data of some weight around ``mean``."""
-    shift = mean.astype(dtype).astype(np.float64)
+    limit = np.finfo(dtype).max
+    shift = np.clip(mean, -limit, limit).astype(dtype).astype(np.float64)
     offset = -shift * scale
     beside = (mean - shift) * scale
     scatter = weight * (mean_variance * len(mean) + float(beside @ beside))
     return Frame(
         shift, scale, mean_variance, scatter, offset, offset.astype(dtype), dtype.type(scale)
     )
+
+
+def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
+    """Return the moments of no rows, once per range."""
+    parts = np.zeros((n_ranges, 5, n_features))
+    parts[:, MINIMUM], parts[:, MAXIMUM] = np.inf, -np.inf
+    return parts
+
+
+def merge_moments(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Merge the moments of the ranges, in order (the formula is in ``_kernels.moments``)."""
+    total: NDArray[np.float64] = parts[0]
+    for part in parts[1:]:
+        weight, other = total[WEIGHT], part[WEIGHT]
+        share = other / np.maximum(weight + other, np.finfo(np.float64).tiny)
+        delta = part[MEAN] - total[MEAN]
+        total[M2] += part[M2] + delta * delta * (weight * share)
+        total[MEAN] += delta * share
+        total[WEIGHT] += other
+        np.minimum(total[MINIMUM], part[MINIMUM], out=total[MINIMUM])
+        np.maximum(total[MAXIMUM], part[MAXIMUM], out=total[MAXIMUM])
+    return total
 
 
 def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
@@ -85,18 +99,13 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
     """
     n, d = rows.shape
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-    parts = np.empty((len(ranges) - 1, 5, d))
-    for part in parts:
-        clear_moments(part)
+    parts = no_moments(len(ranges) - 1, d)
     for start, X in rows.blocks():
         stop = start + X.shape[1]
         touched, bounds = within(ranges, start, stop)
         w = weights[start:stop] if weights.size else weights
         team.run(add_moments, X, bounds, (w, scale), (parts[touched],))
-    total: NDArray[np.float64] = parts[0]
-    for part in parts[1:]:
-        merge_moments(total, part)
-    return total
+    return merge_moments(parts)
 
 
 def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | None:
@@ -113,7 +122,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
             return None
     mean = table[MEAN]
     reach = float(np.maximum(table[MAXIMUM] - mean, mean - table[MINIMUM]).max())
-    zoom = power_of_two(reach, rows.dtype)
+    zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
     variance = float(np.mean(table[M2] / table[WEIGHT])) * zoom * zoom
     weight = float(table[WEIGHT, 0])
     return make_frame(rows.dtype, mean / unit, zoom * unit, variance, weight)

@@ -201,15 +201,18 @@ class Lloyd:
         self._finish()
 
     def inertia(self) -> float:
-        """Return the inertia of ``labels`` against the centers last packed, scaled."""
-        frame, (n, d) = self.frame, self.rows.shape
+        """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+        n, d = self.rows.shape
+        scale = self.frame.scale
+        # Plain differences x - c, scaled: a shift would cost them digits.
+        centers, no_offset = self.centers * scale, np.zeros(d)
         ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         squares = np.zeros((len(ranges) - 1, CHAINS, d))
         for start, X in self.rows.blocks():
             part = slice(start, start + X.shape[1])
             weights = self.weights[part] if self.weights.size else self.weights
             touched, bounds = within(ranges, start, part.stop)
-            arguments = (weights, self.labels[part], frame.offset, frame.scale, self.packed.scaled)
+            arguments = (weights, self.labels[part], no_offset, scale, centers)
             self.team.run(add_squares, X, bounds, arguments, (squares[touched],))
         return float(squares.sum())
 
@@ -272,7 +275,8 @@ class Lloyd:
             relocated, moved = 0, step.moved
             if step.n_empty:
                 relocated = relocate(self)
-                moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
+                with np.errstate(over="ignore"):  # user centers at the end of the range
+                    moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
             seconds = time.perf_counter() - began
             record = Iteration(
                 step.inertia / scale / scale, moved**0.5 / scale, step.n_moved, seconds

@@ -21,9 +21,7 @@ FEW_ROWS = 4
 
 def _frame_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Frame:
     """Return a frame for rows up to ``size`` that need not be those of a fit."""
-    shift = centers.mean(axis=0)
-    if not np.isfinite(shift).all():  # the sum overflowed
-        shift = np.zeros_like(shift)
+    shift = (centers / len(centers)).sum(axis=0)  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
     return make_frame(dtype, shift, power_of_two(reach, dtype))
 

@@ -103,6 +103,7 @@ class _Seeder:
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         self.group_sums = np.zeros(-(-n // GROUP_ROWS))
         self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
+        self.no_offset = np.zeros(d, rows.dtype)
         self.closer = np.ones(n, np.uint16)
 
     def choose(self, uniforms: NDArray[np.float64]) -> int:
@@ -113,7 +114,8 @@ class _Seeder:
         winner = 0
         if math.isfinite(self.closest[0]):  # not the first center
             batches = range(0, len(drawn), CENTERS)
-            potentials = np.concatenate([self._try(points[b : b + CENTERS]) for b in batches])
+            tried = [self._try(points[b : b + CENTERS]) for b in batches]
+            potentials = tried[0] if len(tried) == 1 else np.concatenate(tried)
             winner = int(np.argmin(potentials))
             if winner // CENTERS != len(batches) - 1:  # its bits were written over
                 first = winner - winner % CENTERS
@@ -122,7 +124,7 @@ class _Seeder:
         return int(drawn[winner])
 
     def _pack(self, points: NDArray[Any]) -> None:
-        pack_candidates(points, self.frame.x_offset, self.frame.x_scale, self.tiles)
+        pack_candidates(points, self.frame.x_scale, self.tiles)
 
     def _parts(self) -> Any:
         """Yield each block, its weights, its slice of the per-row state, its ranges."""
@@ -137,7 +139,7 @@ class _Seeder:
         potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
         for X, weights, part, touched, bounds in self._parts():
             arguments = (
-                weights, frame.x_offset, frame.x_scale, self.tiles, len(points),
+                weights, self.no_offset, frame.x_scale, self.tiles, len(points),
                 self.closest[part], self.closer[part],
             )  # fmt: skip
             outputs = (potentials[touched],)
@@ -152,7 +154,7 @@ class _Seeder:
         for X, weights, part, _, bounds in self._parts():
             groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
             arguments = (
-                weights, frame.x_offset, frame.x_scale, self.tiles, winner - first,
+                weights, frame.x_scale, self.tiles, winner - first,
                 self.closer[part], self.closest[part], self.group_sums[groups],
             )  # fmt: skip
             self.team.run(adopt, X, bounds, arguments)

@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from ._dataframes import dataframe_rows, is_dataframe
 from ._rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
+NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
+"""All rows count alike.  Read-only like all weights: to numba that is another type."""
+NO_WEIGHTS.flags.writeable = False
+
 
 class Table(NamedTuple):
     """Rows, and the names of their columns where the container has any."""
@@ -154,7 +158,7 @@ def check_finite(table: Table, name: str = "X") -> float:
 def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     """Return weights as float64, of size 0 where all rows count alike."""
     if sample_weight is None:
-        return np.empty(0)
+        return NO_WEIGHTS
     if isinstance(sample_weight, numbers.Real):
         sample_weight = np.full(n_samples, float(sample_weight))
     given = np.asarray(sample_weight)

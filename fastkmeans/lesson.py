@@ -19,7 +19,14 @@ from ._kernels.update import COUNT
 from ._lloyd import Lloyd, work_of
 from ._model import closest_centers
 from ._parallel import Team
-from ._validation import as_centers, as_table, check_count, check_fits, first_not_finite
+from ._validation import (
+    NO_WEIGHTS,
+    as_centers,
+    as_table,
+    check_count,
+    check_fits,
+    first_not_finite,
+)
 
 
 def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:
@@ -88,9 +95,10 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     if values.dtype.kind not in "biuf":
         raise TypeError(f"idx must hold integers, got dtype {values.dtype}.")
     belongs = (values >= 0) & (values < k) & (values == np.floor(values))
-    weights = np.empty(0) if belongs.all() else belongs.astype(np.float64)
+    weights = NO_WEIGHTS if belongs.all() else belongs.astype(np.float64)
+    weights.flags.writeable = False
     with Team(None, work_of(rows.shape, 1)) as team:
-        frame = frame_of(rows, np.empty(0), team)
+        frame = frame_of(rows, NO_WEIGHTS, team)
         if frame is None:
             raise first_not_finite(table)
         lloyd = Lloyd(rows, weights, k, frame, team)

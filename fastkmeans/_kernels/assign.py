@@ -89,7 +89,7 @@ def margin_needed(
     near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
     h = g / (1.0 - 3.0 * g)
     far = h * (8.0 * norm - 3.0 * (best + second)) if h > 0.0 else np.inf
-    return 1.01 * min(near, far) + tiny
+    return 1.01 * (near if near < far else far) + tiny
 
 
 @jit
@@ -109,8 +109,9 @@ def closest_by_differences(
         total = 0.0
         f = 0
         while f < d and total < best:
-            for g in range(f, min(f + UNROLL, d)):
-                difference = (np.float64(X[0, i, g]) - centers[j, g]) * scale
+            stop = f + UNROLL if f + UNROLL < d else d
+            for g in range(f, stop):
+                difference = np.float64(X[0, i, g]) * scale - centers[j, g] * scale
                 total += difference * difference
             f += UNROLL
         if total < best:
@@ -138,9 +139,9 @@ def score_blocks(
             second[b, p] = -np.inf
             index[b, p] = 0
     n_tiles, rows, _ = tiles.shape
-    panel = max(1, PANEL_BYTES // (rows * CENTERS * tiles.itemsize))
+    panel = PANEL_BYTES // (rows * CENTERS * tiles.itemsize) + 1
     for start in range(0, n_tiles, panel):
-        stop = min(n_tiles, start + panel)
+        stop = start + panel if start + panel < n_tiles else n_tiles
         for b in range(count):
             best_two(blocks, b, tiles, start, stop, best, second, index)
 
@@ -171,7 +172,7 @@ def find_unproven(
             need = slope * np.sqrt(norms[b, p]) + constant
             n_narrow += not best[b, p] - second[b, p] > need
         if n_narrow:
-            for p in range(min(POINTS, count - b * POINTS)):
+            for p in range(POINTS if count - b * POINTS > POINTS else count - b * POINTS):
                 high, low = np.float64(best[b, p]), np.float64(second[b, p])
                 norm = np.float64(norms[b, p])
                 if not high - low > margin_needed(norm, high, low, g, largest, tiny):
@@ -182,8 +183,8 @@ def find_unproven(
 
 @jit
 def write_labels(
-    index,  # in (m,) int32
-    previous,  # in (m,) int32
+    index,  # in (POINTS,) int32
+    previous,  # in (m,) int32, m <= POINTS
     labels,  # out (m,) int32
 ):
     """Copy labels and return how many differ from the previous ones.
@@ -227,9 +228,8 @@ def assign_rows(
     best = np.empty((GROUP, POINTS), np.float32)
     second = np.empty((GROUP, POINTS), np.float32)
     index = np.empty((GROUP, POINTS), np.int32)
-    flat = index.reshape(group)
     for first in range(start, stop, group):
-        count = min(stop - first, group)
+        count = group if group < stop - first else stop - first
         for r in range(count):
             rows[r] = first + r
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
@@ -238,7 +238,10 @@ def assign_rows(
             first, count, norms, best, second, g, largest, d * 1e-40, unproven
         )
         last = first + count
-        moved += write_labels(flat[:count], previous[first:last], labels[first:last])
+        for b in range(n_blocks):
+            at = first + b * POINTS
+            end = at + POINTS if at + POINTS < last else last
+            moved += write_labels(index[b], previous[at:end], labels[at:end])
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]

@@ -32,12 +32,12 @@ def distance_rows(
     norms = np.empty((1, POINTS), X.dtype)
     squares = np.empty((CENTERS, POINTS), X.dtype)
     for first in range(start, stop, POINTS):
-        count = min(POINTS, stop - first)
+        count = POINTS if stop - first > POINTS else stop - first
         for p in range(POINTS):
             rows[p] = first + p
         pack_points(X, rows, count, offset, scale, blocks, norms)
         for tile in range(tiles.shape[0]):
             squared_distances(blocks, 0, tiles, tile, squares)
             for p in range(count):
-                for r in range(min(CENTERS, k - tile * CENTERS)):
+                for r in range(CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS):
                     out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale

@@ -24,38 +24,6 @@ WEIGHT, MEAN, M2, MINIMUM, MAXIMUM = range(5)
 
 
 @jit
-def merge_moments(
-    total,  # in/out (5, d) float64
-    part,  # in (5, d) float64
-):
-    """Merge the moments of more rows into ``total``."""
-    a, b = total[WEIGHT, 0], part[WEIGHT, 0]
-    for f in range(total.shape[1]):
-        total[MINIMUM, f] = min(total[MINIMUM, f], part[MINIMUM, f])
-        total[MAXIMUM, f] = max(total[MAXIMUM, f], part[MAXIMUM, f])
-    if b == 0.0:
-        return
-    for f in range(total.shape[1]):
-        delta = part[MEAN, f] - total[MEAN, f]
-        total[MEAN, f] += delta * (b / (a + b))
-        total[M2, f] += part[M2, f] + delta * delta * (a * (b / (a + b)))
-        total[WEIGHT, f] = a + b
-
-
-@jit
-def clear_moments(
-    moments,  # out (5, d) float64
-):
-    """Make ``moments`` those of no rows."""
-    for f in range(moments.shape[1]):
-        moments[WEIGHT, f] = 0.0
-        moments[MEAN, f] = 0.0
-        moments[M2, f] = 0.0
-        moments[MINIMUM, f] = np.inf
-        moments[MAXIMUM, f] = -np.inf
-
-
-@jit
 def add_moments(
     X,  # in (2, m, d) float32 or float64
     start,  # first row
@@ -71,12 +39,15 @@ def add_moments(
     """
     d = X.shape[2]
     chunk = np.empty((CHUNK, d), np.float64)
-    part = np.empty((5, d), np.float64)
-    mean, m2, low, high = part[MEAN], part[M2], part[MINIMUM], part[MAXIMUM]
+    part = np.empty((2, d), np.float64)
+    mean, m2 = part[0], part[1]
+    low, high = moments[MINIMUM], moments[MAXIMUM]
     for first in range(start, stop, CHUNK):
-        count = min(CHUNK, stop - first)
-        clear_moments(part)
+        count = CHUNK if stop - first > CHUNK else stop - first
         weight = 0.0
+        for f in range(d):
+            mean[f] = 0.0
+            m2[f] = 0.0
         for r in range(count):
             x = chunk[r]
             w = weights[first + r] if weights.size else 1.0
@@ -89,15 +60,18 @@ def add_moments(
                 low[f] = x[f] if x[f] < low[f] else low[f]
             for f in range(d):
                 high[f] = x[f] if x[f] > high[f] else high[f]
-        if weight != 0.0:
-            for f in range(d):
-                mean[f] /= weight
-            for r in range(count):
-                x = chunk[r]
-                w = weights[first + r] if weights.size else 1.0
-                for f in range(d):
-                    deviation = x[f] - mean[f]
-                    m2[f] += w * (deviation * deviation)
         for f in range(d):
-            part[WEIGHT, f] = weight
-        merge_moments(moments, part)
+            mean[f] /= weight if weight != 0.0 else 1.0  # of no weight: 0, or NaN
+        for r in range(count):
+            x = chunk[r]
+            w = weights[first + r] if weights.size else 1.0
+            for f in range(d):
+                deviation = x[f] - mean[f]
+                m2[f] += w * (deviation * deviation)
+        total = moments[WEIGHT, 0] + weight
+        share = weight / total if total != 0.0 else 0.0
+        for f in range(d):
+            delta = mean[f] - moments[MEAN, f]
+            moments[M2, f] += m2[f] + delta * delta * (moments[WEIGHT, f] * share)
+            moments[MEAN, f] += delta * share
+            moments[WEIGHT, f] = total

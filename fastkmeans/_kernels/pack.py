@@ -204,7 +204,7 @@ def pack_points(
             _pack_run(X, rows, lane, 0, d, offset, scale, blocks, b)
         elif contiguous and d >= width:
             for start in range(0, d, width):
-                f = min(start, d - width)
+                f = start if start < d - width else d - width
                 _pack_square(X, rows, lane, f, f + width, offset, scale, blocks, b)
         else:
             _pack_strip(X, rows, lane, 0, d, offset, scale, blocks, b)
@@ -245,8 +245,7 @@ def mark_repeats(
     for j in range(centers.shape[0]):
         repeated[j] = False
         mantissa, exponent = math.frexp(norms[j] if norms[j] < np.inf else 0.0)
-        mixed = np.uint64(abs(mantissa) * 9007199254740992.0) * np.uint64(0x9E3779B97F4A7C15)
-        slot = np.int64(mixed >> np.uint64(33)) + exponent & mask
+        slot = np.int64(mantissa * 0.6180339887498949e9 % 1.0 * table.size) + exponent & mask
         while table[slot] >= 0:
             if same_row(centers, table[slot], j):
                 repeated[j] = True
@@ -285,7 +284,8 @@ def pack_centers(
             tiles64[tile, 1 + f, r] = c
             tiles32[tile, 1 + f, r] = np.float32(c)
         norms[j] = norm
-        largest = max(largest, norm) if norm == norm else np.inf
+        if not norm <= largest:
+            largest = norm if norm == norm else np.inf
     mark_repeats(centers, norms, table, repeated)
     for j in range(tiles64.shape[0] * CENTERS):
         tile, r = j // CENTERS, j % CENTERS

@@ -11,7 +11,8 @@ variant draws a few candidates and keeps the one that lowers the potential
     adopt           D_i of the rows whose bit is set for the winner (a share of about
                     1/t in step t); new sums per group
 
-Everything is in scaled, shifted coordinates (see ``pack``), where squares are finite.
+Coordinates are scaled (see ``pack``), so that squares are finite, but not shifted: the
+candidates are rows, and their differences keep all digits.
 """
 
 from __future__ import annotations
@@ -33,23 +34,22 @@ LANES = 16
 @jit
 def pack_candidates(
     points,  # in (n_candidates, d) of X's dtype, n_candidates <= CENTERS
-    offset,  # in (d,) of X's dtype
     scale,  # power of two, of X's dtype
     tiles,  # out (1, 1 + d, CENTERS) of X's dtype
 ):
     """Pack rows as the centers of a tile for ``squared_distances``."""
     for c in range(points.shape[0]):
         for f in range(points.shape[1]):
-            tiles[0, 1 + f, c] = points[c, f] * scale + offset[f]
+            tiles[0, 1 + f, c] = points[c, f] * scale
 
 
 @jit
 def try_candidates(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
+    start,  # first row, a multiple of GROUP_ROWS
     stop,  # row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
-    offset,  # in (d,) of X's dtype, -shift * scale
+    no_offset,  # in (d,) of X's dtype, zeros
     scale,  # power of two, of X's dtype
     tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
     n_candidates,  # number of candidates, at most CENTERS
@@ -58,93 +58,62 @@ def try_candidates(
     potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
     """Score candidates on rows ``start:stop``."""
-    d, group = X.shape[2], GROUP_ROWS
-    rows = np.empty(group, np.int64)
-    blocks = np.empty((group // POINTS, d, POINTS), X.dtype)
-    norms = np.empty((group // POINTS, POINTS), X.dtype)
+    d = X.shape[2]
+    rows = np.empty(GROUP_ROWS, np.int64)
+    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), X.dtype)
+    norms = np.empty((GROUP_ROWS // POINTS, POINTS), X.dtype)
     squares = np.empty((CENTERS, POINTS), X.dtype)
-    current = np.zeros(group, X.dtype)
-    w = np.ones(group, np.float64)
-    bits = np.zeros(group, np.uint16)
-    for first in range(start, stop, group):
-        count = min(group, stop - first)
-        last = first + count
+    for first in range(start, stop, GROUP_ROWS):
+        count = GROUP_ROWS if stop - first > GROUP_ROWS else stop - first
         for r in range(count):
             rows[r] = first + r
-        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
-        fill(current, closest[first:last])
-        if weights.size:
-            fill(w, weights[first:last])
-        for r in range(count, n_blocks * POINTS):
-            w[r] = 0.0
+        n_blocks = pack_points(X, rows, count, no_offset, scale, blocks, norms)
         for b in range(n_blocks):
             squared_distances(blocks, b, tiles, 0, squares)
-            at = slice(b * POINTS, b * POINTS + POINTS)
-            compare(squares, n_candidates, current[at], w[at], bits[at], potentials)
-        fill(closer[first:last], bits[:count])
-
-
-@jit
-def fill(
-    out,  # out (at least m,)
-    values,  # in (m,)
-):
-    """Copy values; of a slice, numba knows that indices are not negative."""
-    for i in range(values.size):
-        out[i] = values[i]
+            at = first + b * POINTS
+            end = at + POINTS if at + POINTS < stop else stop
+            w = weights[at:end] if weights.size else weights
+            compare(squares, n_candidates, closest[at:end], w, closer[at:end], potentials)
 
 
 @jit
 def compare(
     squares,  # in (CENTERS, POINTS), squared distances to the candidates
     n_candidates,  # number of candidates
-    current,  # in (POINTS,), D^2 to the closest center so far
-    weights,  # in (POINTS,) float64
-    bits,  # out (POINTS,) uint16
+    closest,  # in (m,), m <= POINTS, D^2 to the closest center so far
+    weights,  # in (m,) float64, or of size 0: all ones
+    bits,  # out (m,) uint16
     potentials,  # in/out (CENTERS, POINTS) float64
 ):
     """Add the potentials of a block and note who is closer."""
-    for p in range(POINTS):
+    for p in range(closest.size):
         bits[p] = 0
     for c in range(n_candidates):
         bit = np.uint16(1 << c)
-        for p in range(POINTS):
-            nearer = squares[c, p] < current[p]
-            potentials[c, p] += weights[p] * np.float64(squares[c, p] if nearer else current[p])
+        for p in range(closest.size):
+            nearer = squares[c, p] < closest[p]
+            square = np.float64(squares[c, p] if nearer else closest[p])
+            potentials[c, p] += weights[p] * square if weights.size else square
             bits[p] |= bit if nearer else np.uint16(0)
-
-
-@jit
-def any_bits(
-    bits,  # in (m,) uint16
-):
-    """Return the bits that are set anywhere."""
-    found = np.uint16(0)
-    for i in range(bits.size):
-        found |= bits[i]
-    return found
 
 
 @jit
 def group_sum(
     closest,  # in (m,) float32 or float64, m <= GROUP_ROWS
     weights,  # in (m,) float64, or of size 0: all ones
+    sums,  # scratch (LANES,) float64
 ):
     """Return the sum of ``w D^2``, in LANES independent sums."""
-    sums = np.zeros(LANES, np.float64)
+    for lane in range(LANES):
+        sums[lane] = 0.0
     whole = closest.size // LANES * LANES
-    if weights.size:
-        for at in range(0, whole, LANES):
-            for lane in range(LANES):
-                sums[lane] += weights[at + lane] * np.float64(closest[at + lane])
-        for i in range(whole, closest.size):
-            sums[i - whole] += weights[i] * np.float64(closest[i])
-    else:
-        for at in range(0, whole, LANES):
-            for lane in range(LANES):
-                sums[lane] += np.float64(closest[at + lane])
-        for i in range(whole, closest.size):
-            sums[i - whole] += np.float64(closest[i])
+    for at in range(0, whole, LANES):
+        for lane in range(LANES):
+            w = weights[at + lane] if weights.size else 1.0
+            sums[lane] += w * np.float64(closest[at + lane])
+    for i in range(whole, closest.size):
+        w = weights[i] if weights.size else 1.0
+        sums[i - whole] += w * np.float64(closest[i])
     total = 0.0
     for lane in range(LANES):
         total += sums[lane]
@@ -157,7 +126,6 @@ def adopt(
     start,  # first row, a multiple of GROUP_ROWS
     stop,  # row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
-    offset,  # in (d,) of X's dtype, -shift * scale
     scale,  # power of two, of X's dtype
     tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
     winner,  # the candidate that becomes a center
@@ -167,19 +135,24 @@ def adopt(
 ):
     """Lower D^2 where the winner is closer, and sum it by groups of rows."""
     bit = np.uint16(1 << winner)
+    sums = np.empty(LANES, np.float64)
     for first in range(start, stop, GROUP_ROWS):
-        last = min(stop, first + GROUP_ROWS)
-        if any_bits(closer[first:last]) & bit:
-            for i in range(first, last):
-                if closer[i] & bit:
-                    square = X[0, i, 0] * 0
+        last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
+        own = closest[first:last]
+        bits = closer[first:last]
+        found = np.uint16(0)
+        for r in range(bits.size):
+            found |= bits[r]
+        if found & bit:
+            for r in range(bits.size):
+                if bits[r] & bit:
+                    square = X[0, first, 0] * 0
                     for f in range(X.shape[2]):
-                        difference = X[0, i, f] * scale + offset[f] - tiles[0, 1 + f, winner]
+                        difference = X[0, first + r, f] * scale - tiles[0, 1 + f, winner]
                         square += difference * difference
-                    closest[i] = min(closest[i], square)
-        group_sums[first // GROUP_ROWS] = group_sum(
-            closest[first:last], weights[first:last] if weights.size else weights
-        )
+                    own[r] = square if square < own[r] else own[r]
+        w = weights[first:last] if weights.size else weights
+        group_sums[first // GROUP_ROWS] = group_sum(own, w, sums)
 
 
 @jit
@@ -210,7 +183,7 @@ def draw(
             for group in range(group_sums.size):
                 if group_sums[group] > 0.0:
                     start = group * GROUP_ROWS
-                    stop = min(n, start + GROUP_ROWS)
+                    stop = start + GROUP_ROWS if start + GROUP_ROWS < n else n
                     if target < group_sums[group]:
                         break
                     target -= group_sums[group]

@@ -303,4 +303,5 @@ def update_centers(
             new_centers[j, f] = mean / scale + shift[f]
             step = (new_centers[j, f] - centers[j, f]) * scale
             moved += step * step
-    return max(0.0, scatter - between), moved, n_empty
+    inertia = scatter - between
+    return inertia if inertia > 0.0 else 0.0, moved, n_empty
