@@ -80,15 +80,16 @@ def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
 def merge_moments(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Merge the moments of the ranges, in order (the formula is in ``_kernels.moments``)."""
     total: NDArray[np.float64] = parts[0]
-    for part in parts[1:]:
-        weight, other = total[WEIGHT], part[WEIGHT]
-        share = other / np.maximum(weight + other, np.finfo(np.float64).tiny)
-        delta = part[MEAN] - total[MEAN]
-        total[M2] += part[M2] + delta * delta * (weight * share)
-        total[MEAN] += delta * share
-        total[WEIGHT] += other
-        np.minimum(total[MINIMUM], part[MINIMUM], out=total[MINIMUM])
-        np.maximum(total[MAXIMUM], part[MAXIMUM], out=total[MAXIMUM])
+    with np.errstate(over="ignore", invalid="ignore"):  # data may be anything so far
+        for part in parts[1:]:
+            weight, other = total[WEIGHT], part[WEIGHT]
+            share = other / np.maximum(weight + other, np.finfo(np.float64).tiny)
+            delta = part[MEAN] - total[MEAN]
+            total[M2] += part[M2] + delta * delta * (weight * share)
+            total[MEAN] += delta * share
+            total[WEIGHT] += other
+            np.minimum(total[MINIMUM], part[MINIMUM], out=total[MINIMUM])
+            np.maximum(total[MAXIMUM], part[MAXIMUM], out=total[MAXIMUM])
     return total
 
 

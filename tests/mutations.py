@@ -95,8 +95,8 @@ MUTATIONS = [
     Mutation(
         "the last row of a block is not checked",
         "_kernels/assign.py",
-        "for p in range(min(POINTS, count - b * POINTS)):",
-        "for p in range(min(POINTS, count - b * POINTS) - 1):",
+        "for p in range(POINTS if POINTS < count - b * POINTS else count - b * POINTS):",
+        "for p in range(POINTS if POINTS < count - b * POINTS else count - b * POINTS - 1):",
         f"{K}: test_every_lane and float32",
     ),
     Mutation(
@@ -221,8 +221,8 @@ MUTATIONS = [
     Mutation(
         "merged moments forget the distance of the means",
         "_kernels/moments.py",
-        "part[M2, f] + delta * delta * (a * (b / (a + b)))",
-        "part[M2, f]",
+        "m2[f] + delta * delta * (moments[WEIGHT, f] * share)",
+        "m2[f]",
         f"{K}: test_moments and C-float64",
     ),
     Mutation(
@@ -242,22 +242,22 @@ MUTATIONS = [
     Mutation(
         "the last tile writes one center too few",
         "_kernels/distances.py",
-        "min(CENTERS, k - tile * CENTERS)",
-        "min(CENTERS, k - tile * CENTERS - 1)",
+        "CENTERS if CENTERS < k - tile * CENTERS else k - tile * CENTERS):",
+        "CENTERS if CENTERS < k - tile * CENTERS else k - tile * CENTERS - 1):",
         f"{K}: test_distance_rows and C-float32",
     ),
     Mutation(
         "candidates ignore the weights",
         "_kernels/seeding.py",
-        "potentials[c, p] += weights[p] * np.float64(",
-        "potentials[c, p] += np.float64(",
+        "potentials[c, p] += weights[p] * square if weights.size else square",
+        "potentials[c, p] += square",
         f"{K}: test_try_and_adopt and float32",
     ),
     Mutation(
         "an equal distance counts as closer",
         "_kernels/seeding.py",
-        "nearer = squares[c, p] < current[p]",
-        "nearer = squares[c, p] <= current[p]",
+        "nearer = squares[c, p] < closest[p]",
+        "nearer = squares[c, p] <= closest[p]",
         f"{K}: test_try_and_adopt and float32",
     ),
     Mutation(

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from reference import closest, squared_distances
 
-from fastkmeans._frame import Frame, make_frame
+from fastkmeans._frame import Frame, make_frame, merge_moments, no_moments
 from fastkmeans._jit import jit
 from fastkmeans._kernels import seeding, tile
 from fastkmeans._kernels.assign import (
@@ -38,8 +38,6 @@ from fastkmeans._kernels.moments import (
     MINIMUM,
     WEIGHT,
     add_moments,
-    clear_moments,
-    merge_moments,
 )
 from fastkmeans._kernels.pack import mark_repeats, pack_centers, pack_points
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTOR_BYTES
@@ -47,12 +45,12 @@ from fastkmeans._kernels.update import CHAINS, COUNT, add_squares, move_rows, up
 from fastkmeans._kernels.update import WEIGHT as WEIGHT_ROW
 from fastkmeans._lloyd import Packed
 from fastkmeans._rows import twice
+from fastkmeans._validation import NO_WEIGHTS
 
 Array = NDArray[Any]
 DTYPES = [np.float32, np.float64]
 LAYOUTS = ["C", "F", "strided"]
 GROUP_ROWS = seeding.GROUP_ROWS
-NO_WEIGHTS = np.empty(0)
 
 
 @jit
@@ -641,14 +639,10 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
 
 
 def moments_of(X: Array, weights: Array, cuts: list[int], scale: float = 1.0) -> Array:
-    total = np.full((5, X.shape[1]), 3.0)
-    clear_moments(total)
-    for start, stop in pairwise(cuts):
-        part = np.empty_like(total)
-        clear_moments(part)
+    parts = no_moments(max(1, len(cuts) - 1), X.shape[1])
+    for part, (start, stop) in zip(parts, pairwise(cuts), strict=False):
         add_moments(twice(X), start, stop, weights, scale, part)
-        merge_moments(total, part)
-    return total
+    return merge_moments(parts)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -733,23 +727,23 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         X = rng.integers(-9, 9, (m, d)).astype(dtype)
         weights = rng.integers(0, 3, m).astype(float) if weighted else NO_WEIGHTS
         w = weights if weighted else np.ones(m)
-        frame = make_frame(X.dtype, np.ones(d), 0.5)
         n_candidates = min(m, CENTERS)
         candidates = rng.permutation(m)[:n_candidates]
         tiles = np.zeros((1, 1 + d, CENTERS), dtype)
-        for c, row in enumerate(candidates):
-            seeding.pack_candidate(X[row], c, frame.x_offset, frame.x_scale, tiles)
-        x = (X - 1.0) * 0.5
+        scale = X.dtype.type(0.5)
+        seeding.pack_candidates(X[candidates], scale, tiles)
+        x = X * 0.5
         np.testing.assert_array_equal(tiles[0, 1:, :n_candidates].T, x[candidates])
         squares = squared_distances(x, x[candidates])
         before = rng.integers(0, 200, m).astype(dtype) / 4
         closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, POINTS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
-        shared = frame.x_offset, frame.x_scale, tiles
+        no_offset = np.zeros(d, dtype)
         seeding.try_candidates(
-            twice(X), start, m, weights, *shared, n_candidates, before, closer, potentials
-        )
+            twice(X), start, m, weights, no_offset, scale, tiles, n_candidates,
+            before, closer, potentials,
+        )  # fmt: skip
         lower = np.minimum(squares, before[:, None])
         expected = (lower * w[:, None])[start:].sum(axis=0)
         np.testing.assert_array_equal(potentials[:n_candidates].sum(axis=1), expected + 1.0)
@@ -759,7 +753,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         assert (closer[:start] == 0xFFFF).all()
         winner = int(np.argmin(expected))
         after, group_sums = before.copy(), np.full(-(-m // GROUP_ROWS), -1.0)
-        seeding.adopt(twice(X), start, m, weights, *shared, winner, closer, after, group_sums)
+        seeding.adopt(twice(X), start, m, weights, scale, tiles, winner, closer, after, group_sums)
         np.testing.assert_array_equal(after[start:], lower[start:, winner])
         np.testing.assert_array_equal(after[:start], before[:start])
         assert after[candidates[winner]] == (
