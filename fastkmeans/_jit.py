@@ -5,17 +5,23 @@
 * ``fastmath={"contract"}``: a multiplication and an addition may fuse into one
   ``fma``; nothing else may be reordered, so that results do not depend on the
   layout of an array or on the number of threads.
-* ``cache``: compiled code is kept on disk.  Where no folder can be written
-  (a read-only installation and no home), the kernels compile in memory instead;
-  set ``NUMBA_CACHE_DIR`` to a writable folder to keep them.
+* ``cache``: compiled code is kept on disk, under a name that holds a digest of all the
+  kernels' sources.  numba notices an edit of the file of a kernel, but not one of a
+  file that the kernel calls into, and would go on running the old code.  Where no
+  folder can be written (a read-only installation and no home), the kernels compile in
+  memory instead; set ``NUMBA_CACHE_DIR`` to a writable folder to keep them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
+
+from . import __version__
 
 _POLICY: dict[str, Any] = {
     "nogil": True,
@@ -24,7 +30,22 @@ _POLICY: dict[str, Any] = {
 }
 
 
+def _sources_digest() -> str:
+    digest = hashlib.sha256(__version__.encode())
+    folder = Path(__file__).parent
+    for path in [Path(__file__), *sorted((folder / "_kernels").glob("*.py"))]:
+        try:
+            digest.update(path.read_bytes())
+        except OSError:  # imported from an archive: the version has to do
+            break
+    return digest.hexdigest()[:12]
+
+
+_DIGEST = _sources_digest()
+
+
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
+    function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
     try:
         return numba.njit(cache=True, **_POLICY, **options)(function)
     except RuntimeError as error:  # numba's "no locator available for file ..."

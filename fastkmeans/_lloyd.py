@@ -94,16 +94,21 @@ class Packed:
         self.table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
         self.repeated = np.empty(n_clusters, np.bool_)
         self.scaled = np.empty((n_clusters, n_features))
-        self.tiles32 = np.zeros(shape, np.float32)
-        self.tiles64 = np.zeros(shape)
+        self.tiles = np.zeros(shape, np.float32)
         self.largest = 0.0
 
     @property
     def buffers(self) -> tuple[NDArray[Any], ...]:
-        return self.norms, self.table, self.repeated, self.scaled, self.tiles32, self.tiles64
+        return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
     def pack(self, centers: NDArray[np.float64], frame: Frame) -> None:
         self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers)
+
+    def tiles64(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
+        """Return the tiles in float64, for the rows that float32 leaves open."""
+        tiles = np.zeros(self.tiles.shape)
+        pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+        return tiles
 
 
 def assign_block(
@@ -119,11 +124,14 @@ def assign_block(
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = (packed.largest, previous, labels)
-    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles32, *rest)
+    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), drivers.assign_parallel)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
-        arguments = (frame.offset, frame.scale, centers, packed.tiles64, *rest)
+        tiles = packed.tiles64(centers, frame)
+        arguments = (frame.offset, frame.scale, centers, tiles, *rest)
+        bounds = cut(X.shape[1], team.size)  # few: each fills up its last block
+        counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))
         moved += int(counts[:, 0].sum())
     return moved

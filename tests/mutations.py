@@ -95,8 +95,8 @@ MUTATIONS = [
     Mutation(
         "the last row of a block is not checked",
         "_kernels/assign.py",
-        "for p in range(POINTS if POINTS < count - b * POINTS else count - b * POINTS):",
-        "for p in range(POINTS if POINTS < count - b * POINTS else count - b * POINTS - 1):",
+        "for p in range(POINTS if count - b * POINTS > POINTS else count - b * POINTS):",
+        "for p in range(POINTS if count - b * POINTS > POINTS else count - b * POINTS - 1):",
         f"{K}: test_every_lane and float32",
     ),
     Mutation(
@@ -242,8 +242,8 @@ MUTATIONS = [
     Mutation(
         "the last tile writes one center too few",
         "_kernels/distances.py",
-        "CENTERS if CENTERS < k - tile * CENTERS else k - tile * CENTERS):",
-        "CENTERS if CENTERS < k - tile * CENTERS else k - tile * CENTERS - 1):",
+        "CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS):",
+        "CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS - 1):",
         f"{K}: test_distance_rows and C-float32",
     ),
     Mutation(

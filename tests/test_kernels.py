@@ -265,7 +265,7 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
     packed = Packed(*centers.shape)
     if table_size:
         packed.table = np.empty(table_size, np.int32)
-    for tiles in (packed.tiles32, packed.tiles64):
+    for tiles in packed.tiles:
         tiles[:] = 5.0
     packed.largest = pack_centers(centers, shift, scale, *packed.buffers)
     return packed
@@ -285,7 +285,7 @@ def test_pack_centers(k: int) -> None:
         assert packed.largest == norms.max()
         assert not packed.repeated.any()
         expected = make_tiles(scaled, np.float64)
-        for tiles in (packed.tiles32, packed.tiles64):
+        for tiles in packed.tiles:
             by_center = tiles.transpose(0, 2, 1).reshape(-1, 1 + d)
             reference = expected.transpose(0, 2, 1).reshape(-1, 1 + d).astype(tiles.dtype)
             np.testing.assert_array_equal(by_center[:k], reference[:k])
@@ -310,7 +310,7 @@ def test_repeated_centers_are_marked_and_cannot_win() -> None:
         for size in (0, smallest):
             packed = pack(centers, np.zeros(d), 1.0, size)
             assert packed.repeated.tolist() == repeats_reference(centers)
-            bias = packed.tiles32[:, 0].ravel()[:k]
+            bias = packed.tiles[:, 0].ravel()[:k]
             np.testing.assert_array_equal(bias == -np.inf, packed.repeated)
 
 
@@ -357,7 +357,7 @@ def assign(
     labels, counts = np.full(len(X), -7, np.int32), np.full(3, -9, np.int64)
     assign_rows(
         twice(X), start, len(X) if stop is None else stop, frame.x_offset, frame.x_scale,
-        centers, packed.tiles32, packed.largest, previous, labels, counts,
+        centers, packed.tiles, packed.largest, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 
@@ -377,7 +377,7 @@ def settle(
     labels, counts = labels.copy(), np.full(3, -9, np.int64)
     settle_rows(
         twice(X), start, len(X) if stop is None else stop, frame.offset, frame.scale,
-        centers, packed.tiles64, packed.largest, previous, labels, counts,
+        centers, packed.tiles64(centers, frame), packed.largest, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 

@@ -238,9 +238,9 @@ def both_stages(X: Array, centers: Array, shift: Array, scale: float) -> list[Ar
     first, second = np.empty(m, np.int32), np.full(m, -1, np.int32)
     counts = np.empty(3, np.int64)
     rest = packed.largest, nobody
-    in_float32 = frame.x_offset, frame.x_scale, centers, packed.tiles32
+    in_float32 = frame.x_offset, frame.x_scale, centers, packed.tiles
     assign_rows(x, 0, m, *in_float32, *rest, first, counts)
-    in_float64 = frame.offset, frame.scale, centers, packed.tiles64
+    in_float64 = frame.offset, frame.scale, centers, packed.tiles64(centers, frame)
     settle_rows(x, 0, m, *in_float64, *rest, second, counts)
     return [first, second]
 

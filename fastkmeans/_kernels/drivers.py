@@ -80,8 +80,7 @@ def iterate_serial(
     table,
     repeated,
     scaled,
-    tiles32,
-    tiles64,
+    tiles,
     previous,
     labels,  # out (m,) int32
     counts,  # out (3,) int64
@@ -94,8 +93,8 @@ def iterate_serial(
 ):
     """Run one Lloyd iteration on one thread; return what ``update_centers`` returns."""
     m, d = X.shape[1], np.int64(X.shape[2])
-    largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles32, tiles64)
-    assign_rows(X, 0, m, x_offset, x_scale, centers, tiles32, largest, previous, labels, counts)
+    largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles)
+    assign_rows(X, 0, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts)
     if counts[2]:
         for i in range(m):
             if labels[i] < 0:

@@ -264,10 +264,9 @@ def pack_centers(
     table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
     scaled,  # out (k, d) float64, centers in scaled, shifted coordinates
-    tiles32,  # out (n_tiles, 1 + d, CENTERS) float32
-    tiles64,  # out (n_tiles, 1 + d, CENTERS) float64
+    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
-    """Pack centers in both precisions; return the largest squared norm.
+    """Pack centers; return the largest squared norm.
 
     Row 0 of a tile is the bias ``-|c'|^2 / 2``, or ``-inf`` for padding and repeated
     centers, so that neither can win.
@@ -281,15 +280,13 @@ def pack_centers(
             c = (centers[j, f] - shift[f]) * scale
             norm += c * c
             scaled[j, f] = c
-            tiles64[tile, 1 + f, r] = c
-            tiles32[tile, 1 + f, r] = np.float32(c)
+            tiles[tile, 1 + f, r] = c
         norms[j] = norm
         if not norm <= largest:
             largest = norm if norm == norm else np.inf
     mark_repeats(centers, norms, table, repeated)
-    for j in range(tiles64.shape[0] * CENTERS):
+    for j in range(tiles.shape[0] * CENTERS):
         tile, r = j // CENTERS, j % CENTERS
         bias = -0.5 * norms[j] if j < k and not repeated[j] else -np.inf
-        tiles64[tile, 0, r] = bias
-        tiles32[tile, 0, r] = bias
+        tiles[tile, 0, r] = bias
     return largest

@@ -40,6 +40,9 @@ from .simd import I64, Emitter, integer
 CHAINS = 4
 """Independent sums of squares per feature: consecutive rows do not wait on each other."""
 
+STRETCH = 16
+"""Rows that are looked at together for a label that changed."""
+
 WEIGHT, COUNT = 0, 1
 """Rows of a table of cluster weights; only a count tells for sure that none is left."""
 
@@ -216,24 +219,32 @@ def move_rows(
     cluster_weights,  # in/out (2, k) float64, touched by the slice with feature 0
 ):
     """Move rows ``start:stop``, features ``f_start:f_stop``, between sums, in row order."""
-    for i in range(start, stop):
-        j, old = labels[i], previous[i]
-        if rebuild:
-            old = -1
-        if j == old:
+    for first in range(start, stop, STRETCH):
+        last = first + STRETCH if first + STRETCH < stop else stop
+        now, before = labels[first:last], previous[first:last]
+        n_changed = 0
+        for r in range(now.size):
+            n_changed += now[r] != before[r]
+        if not (n_changed or rebuild):
             continue
-        w = weights[i] if weights.size else 1.0
-        if w == 0.0:
-            continue
-        add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)
-        if old >= 0:
-            add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)
-        if f_start == 0:
-            cluster_weights[WEIGHT, j] += w
-            cluster_weights[COUNT, j] += 1.0
+        for i in range(first, last):
+            j, old = labels[i], previous[i]
+            if rebuild:
+                old = -1
+            if j == old:
+                continue
+            w = weights[i] if weights.size else 1.0
+            if w == 0.0:
+                continue
+            add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)
             if old >= 0:
-                cluster_weights[WEIGHT, old] -= w
-                cluster_weights[COUNT, old] -= 1.0
+                add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)
+            if f_start == 0:
+                cluster_weights[WEIGHT, j] += w
+                cluster_weights[COUNT, j] += 1.0
+                if old >= 0:
+                    cluster_weights[WEIGHT, old] -= w
+                    cluster_weights[COUNT, old] -= 1.0
 
 
 @jit
