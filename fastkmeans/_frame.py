@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import Rows
+from ._rows import FLOAT32, Rows
+
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ def make_frame(
     weight: float = 0.0,
 ) -> Frame:
     """Return the frame for data of some weight around ``mean``."""
-    limit = np.finfo(dtype).max
-    shift = np.clip(mean, -limit, limit).astype(dtype).astype(np.float64)
+    shift = mean
+    if dtype == FLOAT32:
+        shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)
     offset = -shift * scale
     beside = (mean - shift) * scale
     scatter = weight * (mean_variance * len(mean) + float(beside @ beside))

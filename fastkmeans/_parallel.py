@@ -157,12 +157,16 @@ class Team:
         ``prange``, and is preferred where that is safe.
         """
 
+        n_ranges = len(bounds) - 1
+        if n_ranges == 1:
+            kernel(X, bounds[0], bounds[1], *arguments, *[o[0] for o in outputs])
+            return
+
         def work(ranges: range) -> None:
             for r in ranges:
                 kernel(X, bounds[r], bounds[r + 1], *arguments, *(o[r] for o in outputs))
 
-        n_ranges = len(bounds) - 1
-        if self.serial or n_ranges == 1:
+        if self.serial:
             work(range(n_ranges))
         elif driver is None or _forked or not self._drive(driver, X, bounds, arguments, outputs):
             if self._pool is None:

@@ -112,15 +112,16 @@ class _Seeder:
         draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
         points = self.rows.take(drawn)
         winner = 0
-        if math.isfinite(self.closest[0]):  # not the first center
+        if math.isinf(self.closest[0]):  # the first center
+            self._pack(points)
+        else:
             batches = range(0, len(drawn), CENTERS)
             tried = [self._try(points[b : b + CENTERS]) for b in batches]
-            potentials = tried[0] if len(tried) == 1 else np.concatenate(tried)
-            winner = int(np.argmin(potentials))
+            winner = int(np.argmin(tried[0] if len(tried) == 1 else np.concatenate(tried)))
             if winner // CENTERS != len(batches) - 1:  # its bits were written over
                 first = winner - winner % CENTERS
                 self._try(points[first : first + CENTERS])
-        self._adopt(points, winner)
+        self._adopt(winner % CENTERS)
         return int(drawn[winner])
 
     def _pack(self, points: NDArray[Any]) -> None:
@@ -134,27 +135,25 @@ class _Seeder:
             yield X, weights, part, *within(self.ranges, start, part.stop)
 
     def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the potential with each of the points; leave them packed."""
         self._pack(points)
-        frame = self.frame
+        scale = self.frame.x_scale
         potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
         for X, weights, part, touched, bounds in self._parts():
             arguments = (
-                weights, self.no_offset, frame.x_scale, self.tiles, len(points),
+                weights, self.no_offset, scale, self.tiles, len(points),
                 self.closest[part], self.closer[part],
             )  # fmt: skip
-            outputs = (potentials[touched],)
-            self.team.run(try_candidates, X, bounds, arguments, outputs)
+            self.team.run(try_candidates, X, bounds, arguments, (potentials[touched],))
         sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
         return sums[: len(points)]
 
-    def _adopt(self, points: NDArray[Any], winner: int) -> None:
-        first = winner - winner % CENTERS
-        self._pack(points[first : first + CENTERS])
-        frame = self.frame
+    def _adopt(self, winner: int) -> None:
+        """Make a packed candidate a center."""
         for X, weights, part, _, bounds in self._parts():
             groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
             arguments = (
-                weights, frame.x_scale, self.tiles, winner - first,
+                weights, self.frame.x_scale, self.tiles, winner,
                 self.closer[part], self.closest[part], self.group_sums[groups],
             )  # fmt: skip
             self.team.run(adopt, X, bounds, arguments)

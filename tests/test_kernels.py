@@ -265,8 +265,7 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
     packed = Packed(*centers.shape)
     if table_size:
         packed.table = np.empty(table_size, np.int32)
-    for tiles in packed.tiles:
-        tiles[:] = 5.0
+    packed.tiles[:] = 5.0
     packed.largest = pack_centers(centers, shift, scale, *packed.buffers)
     return packed
 
@@ -285,7 +284,8 @@ def test_pack_centers(k: int) -> None:
         assert packed.largest == norms.max()
         assert not packed.repeated.any()
         expected = make_tiles(scaled, np.float64)
-        for tiles in packed.tiles:
+        frame = make_frame(np.dtype(np.float64), shift, 0.5)
+        for tiles in (packed.tiles, packed.tiles64(centers, frame)):
             by_center = tiles.transpose(0, 2, 1).reshape(-1, 1 + d)
             reference = expected.transpose(0, 2, 1).reshape(-1, 1 + d).astype(tiles.dtype)
             np.testing.assert_array_equal(by_center[:k], reference[:k])
