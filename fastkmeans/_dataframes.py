@@ -6,6 +6,7 @@ converted slice by slice, so that no frame is ever copied as a whole.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -104,11 +105,18 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]]:
     """Return the rows of a data frame and the names of its columns."""
     library = _library(X)
     assert library is not None
+    if type(X).__name__ == "RecordBatch":
+        X = sys.modules["pyarrow"].Table.from_batches([X])
     names, columns, n = library.names(X), library.columns(X), int(X.shape[0])
     if n == 0 or not columns:
         return ConvertedRows(np.empty((n, len(columns))), FLOAT64), names
     samples = [library.slice(column, 0, 1) for column in columns]
     for label, column, sample in zip(names, columns, samples, strict=True):
+        if sample.dtype.kind == "c":
+            raise ValueError(
+                f"Complex data not supported: {name} has a complex column {label!r}; pass its "
+                "real and imaginary parts as separate columns."
+            )
         if sample.dtype.kind not in "biuf":
             _check_numbers(library, column, n, f"{name} has a column {label!r}")
     try:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ROUNDING = 1e-26
 """Share of the data's scatter under which an inertia is nothing but rounding."""
 
+CANCELLED = 1e-3
+"""Share of a row's weight under which what it leaves behind is added up anew."""
+
 _CHUNK = 1 << 16
 
 
@@ -63,27 +66,43 @@ def relocate(lloyd: Lloyd) -> int:
     # A cluster gives all but one of its rows, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(lloyd.centers))
     given = 0
+    taken: list[int] = []
     for row in farthest(distances, n_candidates):
         donor = lloyd.labels[row]
         if given == len(empty) or distances[row] <= floor:
             break
         if members[donor] < 2:
             continue
-        _move(lloyd, int(row), int(donor), int(empty[given]))
+        taken.append(int(row))
+        _move(lloyd, taken, int(donor), int(empty[given]))
         members[donor] -= 1
         given += 1
     return given
 
 
-def _move(lloyd: Lloyd, row: int, donor: int, cluster: int) -> None:
-    frame = lloyd.frame
+def _move(lloyd: Lloyd, taken: list[int], donor: int, cluster: int) -> None:
+    """Give the last of the rows taken to a cluster; correct the center of its donor."""
+    frame, row = lloyd.frame, taken[-1]
     x = lloyd.rows.take(np.array([row]))[0].astype(np.float64)
-    weight = lloyd.weights[row] if lloyd.weights.size else 1.0
-    lloyd.total[donor] -= weight * (x * frame.scale + frame.offset)
-    lloyd.total_weights[WEIGHT, donor] -= weight
-    mean = lloyd.total[donor] / lloyd.total_weights[WEIGHT, donor]
-    lloyd.new_centers[donor] = mean / frame.scale + frame.shift
     lloyd.new_centers[cluster] = x
+    weight = lloyd.weights[row] if lloyd.weights.size else 1.0
+    left = lloyd.total_weights[WEIGHT, donor] - weight
+    if left > CANCELLED * weight:
+        lloyd.total[donor] -= weight * (x * frame.scale + frame.offset)
+    else:  # next to nothing is left of the difference: add up the rows that stay
+        stay = lloyd.labels == donor
+        stay[taken] = False
+        if lloyd.weights.size:
+            stay &= lloyd.weights > 0.0
+        lloyd.total[donor], left = 0.0, 0.0
+        for part in np.array_split(np.flatnonzero(stay), 1 + stay.sum() // 4096):
+            w = lloyd.weights[part] if lloyd.weights.size else np.ones(len(part))
+            points = lloyd.rows.take(part).astype(np.float64) * frame.scale + frame.offset
+            lloyd.total[donor] += w @ points
+            left += float(w.sum())
+    lloyd.total_weights[WEIGHT, donor] = left
+    mean = lloyd.total[donor] / left
+    lloyd.new_centers[donor] = mean / frame.scale + frame.shift
 
 
 def snap(lloyd: Lloyd, inertia: float) -> float:

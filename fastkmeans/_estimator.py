@@ -155,9 +155,10 @@ class KMeans(Estimator):
         check_tolerance(self.tol)
         check_switch(self.verbose, "verbose")
         check_switch(self.copy_x, "copy_x")
-        if self.algorithm not in ("auto", "lloyd"):
+        if not isinstance(self.algorithm, str) or self.algorithm not in ("auto", "lloyd"):
             raise ValueError(f"algorithm must be 'auto' or 'lloyd', got {self.algorithm!r}.")
-        if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
+        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
+        if not named and not callable(self.init) and np.ndim(self.init) == 0:
             raise ValueError(
                 f"init must be 'k-means++', 'random', an array or a callable, got {self.init!r}."
             )

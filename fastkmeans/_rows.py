@@ -103,7 +103,8 @@ class ConvertedRows(_ScratchRows):
         self._array = array
 
     def _fill(self, out: Block, start: int, stop: int) -> None:
-        out[...] = self._array[start:stop]
+        with np.errstate(over="ignore"):  # an infinity is reported as such
+            out[...] = self._array[start:stop]
 
 
 class ColumnRows(_ScratchRows):

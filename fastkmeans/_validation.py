@@ -249,7 +249,8 @@ def as_generator(random_state: Any) -> np.random.Generator:
         random_state = np.random.mtrand._rand  # so that np.random.seed counts
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(0, 1 << 31, size=4))
-    if isinstance(random_state, numbers.Integral) and int(random_state) >= 0:
+    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if whole and int(random_state) >= 0:
         return np.random.default_rng(int(random_state))
     raise ValueError(
         f"random_state must be None, an integer of at least 0, a numpy RandomState or "

@@ -207,3 +207,12 @@ def test_a_clump_beside_a_far_outlier_is_no_rounding() -> None:
     model = fit(X, column(1e16, *np.linspace(1e17, 2e17, 10)))
     assert model.inertia_ == 0.0
     assert len(set(model.labels_.tolist())) == 11
+
+
+def test_a_donor_of_cancelling_weights_keeps_a_finite_center() -> None:
+    """What 1e17 leaves of a weight of 1 is nothing; the rows that stay are added anew."""
+    X, weights = np.array([[0.0], [0.0], [1.0]]), np.array([1.0, 1e17, 1.0])
+    model = KMeans(3, init=[[0.5], [90.0], [95.0]], max_iter=1)
+    with pytest.warns(UserWarning, match="distinct clusters"):
+        model.fit(X, sample_weight=weights)
+    assert np.isfinite(model.cluster_centers_).all()

@@ -331,3 +331,22 @@ def test_rounding_that_conspires(dtype: Any) -> None:
         for labels in both_stages(rows, centers, np.zeros(d), 1.0):
             proven = labels[::10] >= 0
             np.testing.assert_array_equal(labels[::10][sure & proven], expected[sure & proven])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_far_row_has_one_label_whatever_its_path(dtype: Any) -> None:
+    """Seen from 1e15, distances differ by no more than their rounding."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 33)).astype(dtype)
+    X[-1] = 1e15
+    for seed in range(12):
+        C = X[np.random.default_rng(seed).choice(2999, 3, replace=False)].astype(float)
+        alone = find_closest_centroids(X[-1:], C)[0]
+        assert find_closest_centroids(X, C)[-1] == alone
+        for n_threads in (1, 2):
+            model = KMeans(3, init=C, max_iter=1, n_threads=n_threads).fit(X)
+            assert model.labels_[-1] == find_closest_centroids(X[-1:], model.cluster_centers_)[0]
+            if n_threads == 1:
+                first = model
+        np.testing.assert_array_equal(first.labels_, model.labels_)
+        np.testing.assert_array_equal(first.cluster_centers_, model.cluster_centers_)

@@ -35,9 +35,15 @@ grows with the computed score, so the runner-up bounds all others.  Hence
     computed s_best - computed s_second > min(2 g (|x| C + C^2 / 2),
                                               h (8 |x|^2 - 3 (s_best + s_second)))
 
-proves the label.  Underflow adds at most ``d 2^-149`` in float32 (coordinates are
-scaled to about 1), ``d 2^-1074`` in float64: ``d * tiny`` covers it.  ``norms`` are
-themselves rounded, relative error at most g; a factor 1.01 covers that as well.
+proves the label in exact arithmetic.  So that a proven label is also the one that
+``closest_by_differences`` finds, whose sums carry a relative error of at most
+``v = (d + 4) 2^-53``, the margin must exceed ``v D_best^2 <= v (|x|^2 + 2 |s_best|)`` as
+well: then (1 - v) D_j^2 > (1 + v) D_best^2 for every other center.  A label thus does
+not depend on the path that a row took.
+
+Underflow adds at most ``d 2^-149`` in float32 (coordinates are scaled to about 1),
+``d 2^-1074`` in float64: ``d * tiny`` covers it.  ``norms`` are themselves rounded,
+relative error at most g; a factor 1.01 covers that as well.
 """
 
 from __future__ import annotations
@@ -84,12 +90,14 @@ def margin_needed(
     g,  # rounding(d, u)
     largest,  # largest squared norm of a center
     tiny,  # bound on underflow
+    by_differences,  # relative rounding of a float64 sum of squared differences
 ):
     """Return the margin ``best - second`` above which the label is proven."""
     near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
     h = g / (1.0 - 3.0 * g)
     far = h * (8.0 * norm - 3.0 * (best + second)) if h > 0.0 else np.inf
-    return 1.01 * (near if near < far else far) + tiny
+    agree = by_differences * (norm + 2.0 * abs(best))
+    return 1.01 * (near if near < far else far) + agree + tiny
 
 
 @jit
@@ -156,6 +164,7 @@ def find_unproven(
     g,  # rounding(d, u)
     largest,  # largest squared norm of a center
     tiny,  # bound on underflow
+    by_differences,  # relative rounding of a float64 sum of squared differences
     rows,  # out (GROUP * POINTS,) int64, rows left open
 ):
     """List the rows of a group of blocks whose label is not proven; return their number.
@@ -165,17 +174,21 @@ def find_unproven(
     """
     slope = np.float32(2.03 * g * math.sqrt(largest))
     constant = np.float32(1.02 * g * largest + tiny)
+    agree = np.float32(1.01 * by_differences)
     n_rows = 0
     for b in range((count + POINTS - 1) // POINTS):
         n_narrow = 0
         for p in range(POINTS):
             need = slope * np.sqrt(norms[b, p]) + constant
+            need += agree * (norms[b, p] + np.float32(2) * abs(best[b, p]))
             n_narrow += not best[b, p] - second[b, p] > need
         if n_narrow:
             for p in range(POINTS if count - b * POINTS > POINTS else count - b * POINTS):
                 high, low = np.float64(best[b, p]), np.float64(second[b, p])
                 norm = np.float64(norms[b, p])
-                if not high - low > margin_needed(norm, high, low, g, largest, tiny):
+                if not high - low > margin_needed(
+                    norm, high, low, g, largest, tiny, by_differences
+                ):
                     rows[n_rows] = first + b * POINTS + p
                     n_rows += 1
     return n_rows
@@ -220,6 +233,7 @@ def assign_rows(
     d = X.shape[2]
     moved, settled, left = 0, 0, 0
     g = rounding(d, 2.0**-24, largest)
+    error = (d + 4) * 2.0**-53
     group = GROUP * POINTS
     rows = np.empty(group, np.int64)
     unproven = np.empty(group, np.int64)
@@ -236,7 +250,7 @@ def assign_rows(
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
         score_blocks(blocks, n_blocks, tiles, best, second, index)
         n_unproven = find_unproven(
-            first, count, norms, best, second, g, largest, d * 1e-40, unproven
+            first, count, norms, best, second, g, largest, d * 1e-40, error, unproven
         )
         last = first + count
         moved += write_labels(flat[:count], previous[first:last], labels[first:last])
@@ -271,6 +285,7 @@ def settle_rows(
     d = X.shape[2]
     moved, by_differences, settled = 0, 0, 0
     g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
+    error = (d + 4) * 2.0**-53
     rows = np.empty(POINTS, np.int64)
     blocks = np.empty((1, d, POINTS), np.float64)
     norms = np.empty((1, POINTS), np.float64)
@@ -288,7 +303,9 @@ def settle_rows(
             for p in range(count):
                 i, high, low = rows[p], best[0, p], second[0, p]
                 labels[i] = index[0, p]
-                if not high - low > margin_needed(norms[0, p], high, low, g, largest, d * 1e-300):
+                if not high - low > margin_needed(
+                    norms[0, p], high, low, g, largest, d * 1e-300, error
+                ):
                     labels[i] = closest_by_differences(X, i, centers, scale)
                     by_differences += 1
                 moved += labels[i] != previous[i]
