@@ -107,11 +107,11 @@ MUTATIONS = [
         f"{N}: test_rounding_that_conspires and float32",
     ),
     Mutation(
-        "the float64 bound forgets the rounding of the bias",
+        "the bound forgets the rounding of the differences",
         "_kernels/assign.py",
-        "g = rounding(2 * d, 2.0**-53, largest)",
-        "g = rounding(d, 2.0**-53, largest)",
-        f"{N}: test_rounding_that_conspires and float64",
+        "agree = by_differences * (norm + 2.0 * abs(best))",
+        "agree = 0.0",
+        f"{N}: test_a_far_row and float64",
     ),
     Mutation(
         "no bound: the best score is the label",
