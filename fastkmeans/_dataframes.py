@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._errors import plain
 from ._rows import FLOAT32, FLOAT64, ArrayRows, ColumnRows, ConvertedRows, Rows, joined
 
 
@@ -146,6 +147,6 @@ def _check_numbers(library: _Library, column: Any, n: int, what: str) -> None:
             float(np.nan if value is None else value)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"{what} of type {kind} with {value!r} at row {row}: could not convert it to "
+                f"{what} of type {kind} with {plain(value)} at row {row}: could not convert it to "
                 "float. Numeric columns are required: drop or encode it."
             ) from error

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Any
+
+import numpy as np
 
 
 class _ConvergenceWarning(UserWarning):
@@ -17,6 +20,13 @@ class _ConvergenceWarning(UserWarning):
 
 class _NotFittedError(ValueError, AttributeError):
     """A method that needs a fitted estimator was called before ``fit``."""
+
+
+def plain(value: Any) -> str:
+    """Write a value for a message: a NumPy scalar as the number or text that it is."""
+    if isinstance(value, np.str_ | np.bytes_):
+        return repr(value.item())
+    return str(value) if isinstance(value, np.generic) else repr(value)
 
 
 def convergence_warning(message: str, stacklevel: int = 3) -> None:

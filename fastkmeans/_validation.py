@@ -10,11 +10,31 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._dataframes import dataframe_rows, is_dataframe
+from ._errors import plain
 from ._rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
 NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
 """All rows count alike.  Read-only like all weights: to numba that is another type."""
 NO_WEIGHTS.flags.writeable = False
+
+ROOM = 2.0**512
+"""Weights up to this, and down to its inverse, leave room for sums and squares."""
+
+
+class Weights(NamedTuple):
+    """Weights as the arithmetic wants them: neither denormal nor near overflow.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples,), float64
+        The weights divided by ``unit``; of size 0 where all rows count alike.
+    unit : float
+        A power of two, so that dividing is exact (but for weights 1e300 times smaller
+        than the largest).  An inertia by ``values`` times ``unit`` is the user's.
+    """
+
+    values: NDArray[np.float64]
+    unit: float
 
 
 class Table(NamedTuple):
@@ -92,7 +112,7 @@ def _array_rows(array: NDArray[Any], name: str) -> Rows:
         return ArrayRows(_numbers_from_objects(array, name))
     if kind not in "biuf":
         what = "text" if kind in "USO" else f"dtype {dtype}"
-        at = f", the first value is {array.flat[0]!r}" if array.size else ""
+        at = f", the first value is {plain(array.flat[0])}" if array.size else ""
         raise ValueError(
             f"{name} holds {what}{at}; numeric columns are required: drop or encode the others. "
             "(dtype='numeric' is not compatible with arrays of bytes/strings.)"
@@ -113,12 +133,12 @@ def _numbers_from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]
                 kind = TypeError if not isinstance(value, str | int) else ValueError
                 if isinstance(value, complex):
                     raise ValueError(
-                        f"Complex data not supported: {name} holds {value!r} at row {row}, "
+                        f"Complex data not supported: {name} holds {plain(value)} at row {row}, "
                         f"column {column}."
                     ) from error
                 raise kind(
-                    f"{name} holds {value!r} at row {row}, column {column}: could not convert "
-                    "it to float; argument must be a string or a number that reads as one. "
+                    f"{name} holds {plain(value)} at row {row}, column {column}: could not "
+                    "convert it to float; argument must be a string or a number that reads as one. "
                     "Drop or encode that column."
                 ) from error
         raise
@@ -159,9 +179,10 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     """Return weights as float64, of size 0 where all rows count alike."""
     if sample_weight is None:
         return NO_WEIGHTS
-    if isinstance(sample_weight, numbers.Real):
-        sample_weight = np.full(n_samples, float(sample_weight))
     given = np.asarray(sample_weight)
+    _refuse_times(given)
+    if isinstance(sample_weight, numbers.Real):
+        given = np.full(n_samples, float(sample_weight))
     if given.dtype.kind == "c":
         raise ValueError("sample_weight is complex; weights must be real and not negative.")
     try:
@@ -176,7 +197,7 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
     if bad.size:
         raise ValueError(
-            f"sample_weight holds {weights[bad[0]]!r} at row {bad[0]}; weights must be finite "
+            f"sample_weight holds {plain(weights[bad[0]])} at row {bad[0]}; weights must be finite "
             "and not negative."
         )
     if not weights.any():
@@ -189,10 +210,38 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     return weights
 
 
+def _refuse_times(given: NDArray[Any]) -> None:
+    """Raise if weights are dates or durations, which NumPy would cast to plain numbers."""
+    if given.dtype.kind not in "mMO":
+        return
+    for row, value in enumerate(given.flat):
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            raise TypeError(
+                f"sample_weight holds {plain(value)} at row {row}, a date or duration (dtype "
+                f"{value.dtype}); weights must be numbers: divide durations by a unit, say "
+                "numpy.timedelta64(1, 's')."
+            )
+
+
+def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
+    """Check weights and bring them within the range of the arithmetic."""
+    values = as_weights(sample_weight, n_samples)
+    largest = float(values.max(initial=0.0))
+    if largest > ROOM:
+        unit = ROOM
+    elif 0.0 < largest < 1.0 / ROOM:
+        unit = 1.0 / ROOM
+    else:
+        return Weights(values, 1.0)
+    values = values / unit
+    values.flags.writeable = False
+    return Weights(values, unit)
+
+
 def check_count(value: Any, name: str, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}.")
+        raise TypeError(f"{name} must be an integer, got {plain(value)}.")
     count: int = int(value)
     if count < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")
@@ -208,7 +257,7 @@ def check_switch(value: Any, name: str) -> None:
 def check_tolerance(tol: Any) -> None:
     """Raise unless ``tol`` is a finite number of at least 0."""
     if isinstance(tol, bool) or not isinstance(tol, numbers.Real):
-        raise TypeError(f"tol must be a number, got {tol!r}.")
+        raise TypeError(f"tol must be a number, got {plain(tol)}.")
     if not 0.0 <= float(tol) < math.inf:
         raise ValueError(f"tol must be finite and at least 0, got {tol}.")
 
@@ -254,5 +303,5 @@ def as_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(int(random_state))
     raise ValueError(
         f"random_state must be None, an integer of at least 0, a numpy RandomState or "
-        f"Generator, got {random_state!r}."
+        f"Generator, got {plain(random_state)}."
     )

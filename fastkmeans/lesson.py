@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._assign import work_of
 from ._empty import farthest, squared_distances_to_own
+from ._errors import plain
 from ._frame import frame_of
 from ._kernels.update import COUNT
-from ._lloyd import Lloyd, work_of
+from ._lloyd import Lloyd
 from ._model import closest_centers
 from ._parallel import Team
 from ._validation import (
@@ -24,6 +26,7 @@ from ._validation import (
     as_centers,
     as_table,
     check_count,
+    check_finite,
     check_fits,
     first_not_finite,
 )
@@ -78,23 +81,18 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If ``idx`` has another length than ``X``, or a value of ``X`` is not finite.
+        If ``idx`` has another length than ``X`` or a value that is no whole number, or
+        a value of ``X`` is not finite.
 
     Notes
     -----
     As in the lesson, an example whose ``idx`` is not in 0 to K - 1 belongs to no
-    centroid.
+    centroid.  Whole numbers in floats, as 2.0, are integers too.
     """
     table = as_table(X)
     rows, k = table.rows, check_count(K, "K")
-    values = np.asarray(idx)
-    if values.shape != (rows.shape[0],):
-        raise ValueError(
-            f"idx has shape {values.shape}, expected {(rows.shape[0],)}: one centroid per row of X."
-        )
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"idx must hold integers, got dtype {values.dtype}.")
-    belongs = (values >= 0) & (values < k) & (values == np.floor(values))
+    values = _as_indices(idx, rows.shape[0])
+    belongs = (values >= 0) & (values < k)
     weights = NO_WEIGHTS if belongs.all() else belongs.astype(np.float64)
     weights.flags.writeable = False
     with Team(None, work_of(rows.shape, 1)) as team:
@@ -105,13 +103,32 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
         lloyd.labels[:] = np.where(belongs, values, 0)
         lloyd.take_means()
     centroids = lloyd.new_centers
-    empty = np.flatnonzero(lloyd.total_weights[COUNT] == 0.0)
+    empty = np.flatnonzero(lloyd.sums.total_weights[COUNT] == 0.0)
     if empty.size:
         lloyd.centers[:] = centroids
         rows_taken = farthest(squared_distances_to_own(lloyd), min(empty.size, rows.shape[0]))
         taken = np.resize(rows_taken, empty.size)
         centroids[empty] = rows.take(taken)
     return centroids
+
+
+def _as_indices(idx: ArrayLike, n_samples: int) -> NDArray[Any]:
+    """Return one whole number per example, as it is."""
+    values = np.asarray(idx)
+    if values.shape != (n_samples,):
+        raise ValueError(
+            f"idx has shape {values.shape}, expected {(n_samples,)}: one centroid per row of X."
+        )
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"idx must hold integers, got dtype {values.dtype}.")
+    if values.dtype.kind == "f":
+        odd = np.flatnonzero(~np.isfinite(values) | (values != np.floor(values)))
+        if odd.size:
+            raise ValueError(
+                f"idx holds {plain(values[odd[0]])} at position {odd[0]}, which is no whole "
+                "number; it must hold the centroid of every example, from 0 to K - 1."
+            )
+    return values
 
 
 def kMeans_init_centroids(X: Any, K: int) -> NDArray[Any]:  # noqa: N802
@@ -133,9 +150,11 @@ def kMeans_init_centroids(X: Any, K: int) -> NDArray[Any]:  # noqa: N802
     Raises
     ------
     ValueError
-        If there are fewer examples than centroids.
+        If there are fewer examples than centroids, or a value is not finite.
     """
-    rows, k = as_table(X).rows, check_count(K, "K")
+    table, k = as_table(X), check_count(K, "K")
+    rows = table.rows
     check_fits(k, rows.shape[0])
+    check_finite(table)
     order = np.random.permutation(rows.shape[0])  # noqa: NPY002 - the lesson's generator
     return rows.take(order[:k])

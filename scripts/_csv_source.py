@@ -5,10 +5,13 @@ Rows are counted from 1, the first row of data; lines as an editor counts them, 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +57,46 @@ class Row(NamedTuple):
         return self.raw.count("\n") > 1 and self.raw.count('"') % 2 == 1
 
 
+@contextlib.contextmanager
+def kept_file(path: Path) -> Iterator[Path]:
+    """Give a file that can be read again and again: `path` itself, or a copy of what a pipe holds.
+
+    A table is read more than once, to learn its columns and to find the place of a mistake. On
+    macOS /dev/stdin goes on where its last reader stopped, even if it is a file.
+    """
+    rewinds = path.is_file() and path.parent not in (Path("/dev"), Path("/dev/fd"))
+    if rewinds:
+        yield path
+    elif path.is_file() or path.is_fifo():
+        with tempfile.NamedTemporaryFile(prefix="cluster_csv-") as copy:
+            try:
+                with open(path, "rb") as pipe:
+                    shutil.copyfileobj(pipe, copy)
+                copy.flush()
+            except OSError as error:
+                raise UserError(
+                    f"the data of {path} could not be kept in {tempfile.gettempdir()}: "
+                    f"{error.strerror or error}; name a roomier folder in TMPDIR, or give a file"
+                ) from None
+            yield Path(copy.name)
+    else:
+        raise UserError(f"{path} is neither a file nor a pipe: save the table to a file first")
+
+
 @dataclass(frozen=True)
 class Source:
-    """A CSV file and how it is written."""
+    """A CSV file and how it is written.
+
+    Attributes
+    ----------
+    path
+        The file by the name that messages show.
+    kept
+        The file that is read, any number of times: the same one, or what came out of a pipe.
+    """
 
     path: Path
+    kept: Path
     delimiter: str = ","
     encoding: str = "utf-8"
     missing: frozenset[str] = MISSING
@@ -69,7 +107,7 @@ class Source:
         return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
 
     def _starts_with(self, magic: bytes) -> bool:
-        with open(self.path, "rb") as file:
+        with open(self.kept, "rb") as file:
             return file.read(len(magic)) == magic
 
     @property
@@ -84,10 +122,10 @@ class Source:
 
     def unpacked_bytes(self) -> int:
         """Return the size of the text: exactly, or a guess for gzip files over 4 GB."""
-        size = self.path.stat().st_size
+        size = self.kept.stat().st_size
         if not self.zipped:
             return size
-        with open(self.path, "rb") as file:
+        with open(self.kept, "rb") as file:
             file.seek(-4, os.SEEK_END)
             return max(size, int.from_bytes(file.read(4), "little"))
 
@@ -95,7 +133,7 @@ class Source:
         """Yield the rows, the header as number 0; blank lines do not count as rows."""
         opener: Callable[..., IO[str]] = gzip.open if self.zipped else open
         text = opener(
-            self.path,
+            self.kept,
             "rt",
             encoding="utf-8-sig" if self.utf8 else self.encoding,
             errors="surrogateescape" if self.utf8 else "strict",

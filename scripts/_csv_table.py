@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from _csv_errors import diagnose, has_surrogate, listed, readable, refuse_nothing, refuse_text
 from _csv_source import BLOCK_BYTES, MOST_BLOCK_BYTES, Source, Text, check_closed, sniff
-from _shared import UserError, check_input, need
+from _shared import UserError, need
 
 
 @dataclass
@@ -118,7 +118,6 @@ def read_table(
     A text value far down the file shows up only while pyarrow reads. Then the column is set aside
     and the reading starts again without it (or ends with an error, if the column was asked for).
     """
-    check_input(source.path)
     pa = need("pyarrow", "csv")
     with readable(source):
         header = _read_header(source)
@@ -214,13 +213,13 @@ def _stream(
     end: Any = b""
     with (
         tqdm(
-            total=source.path.stat().st_size,
+            total=source.kept.stat().st_size,
             desc=f"reading {source.path.name}",
             unit="B",
             unit_scale=True,
             disable=True if quiet else None,  # None: shown on a terminal only
         ) as bar,
-        pa.OSFile(str(source.path)) as file,
+        pa.OSFile(str(source.kept)) as file,
         _open_csv(source, file, types, block_bytes) as reader,
     ):
         blocks = source.unpacked_bytes() / block_bytes

@@ -59,11 +59,11 @@ def need(module: str, extra: str | None = None) -> ModuleType:
         missing = (error.name or module).partition(".")[0]
         if missing != module.partition(".")[0]:
             raise  # installed, but broken inside: the traceback is worth more than advice
-        package = f"'{DISTRIBUTION}[{extra}]'" if extra else DISTRIBUTION
-        advice = f"pip install {package}"
-        if not extra:
-            advice += ", or, from a checkout of the repository, pip install -e ."
-        raise UserError(f"{missing} is not installed: {advice}") from None
+        extras = f"[{extra}]" if extra else ""
+        raise UserError(
+            f"{missing} is not installed: pip install '{DISTRIBUTION}{extras}', or, in a clone of "
+            f"the repository, pip install '.{extras}'"
+        ) from None
 
 
 def check_input(path: Path) -> None:
@@ -117,6 +117,15 @@ def _temporary_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """Name the file in an error of writing: Python names none, or a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
 def whole_files(*paths: Path) -> Iterator[list[Path]]:
     """Give a temporary name for each path, and move all into place once every one is written.
 
@@ -127,7 +136,8 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
     try:
         yield temporary
         for name, path in zip(temporary, paths, strict=True):
-            os.replace(name, path.resolve())
+            with blamed_on(path):
+                os.replace(name, path.resolve())
     finally:
         for name in temporary:
             name.unlink(missing_ok=True)
@@ -164,13 +174,22 @@ def guarded(work: Callable[[], None]) -> int:
             "error: not enough memory: use fewer columns or rows, or --dtype float32 where offered"
         )
     except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return 0
-    except OSError as error:
-        note(f"error: {error.filename or 'file'}: {error.strerror or error}")
+    except OSError as error:  # what concerns a file has its name, or was blamed on it
+        note(f"error: {error.filename or 'standard output'}: {error.strerror or error}")
     else:
         return 0
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
     return 2
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere, so that Python can end without complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def exit_with(main: Callable[[], int]) -> None:

@@ -5,8 +5,11 @@
 
 The labels file has one line per row of the input, in its order: the id column (or the row number)
 and the cluster. A row that `--missing drop` left out keeps its line, with an empty cluster. The
-centers file has one line per cluster, its size, and its center in the units of the input. The
-summary goes to stdout, everything else to stderr. Exit code 2 means that nothing was written.
+centers file has one line per cluster, its size, and its center in the units of the input. Both
+are packed by gzip if their name ends in .gz. The input may be a pipe, say /dev/stdin.
+
+The summary goes to stdout, everything else to stderr. Exit code 2 means that no file was written,
+or, where the error is one of standard output, that the files are there but the summary is not.
 """
 
 from __future__ import annotations
@@ -14,16 +17,18 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _csv_output import check_formats, write_centers, write_labels
 from _csv_prepare import note_dominance, standardize, take_rows
-from _csv_source import MISSING, Source
+from _csv_source import MISSING, Source, kept_file
 from _csv_table import Table, read_table
 from _shared import (
     UserError,
+    blamed_on,
     check_input,
     check_outputs,
     exit_with,
@@ -47,9 +52,11 @@ def cluster_csv(args: argparse.Namespace) -> None:
     check_input(args.file)
     outputs = {"--labels-out": args.labels_out, "--centers-out": args.centers_out}
     check_outputs(outputs, inputs=(args.file,))
+    check_formats(outputs)
     KMeans = need("fastkmeans").KMeans
     started = time.perf_counter()
-    table, X, keep = load(args)
+    with kept_file(args.file) as kept:
+        table, X, keep = load(args, kept)
     shift, scale = standardize(X, table.names) if args.standardize else (0.0, 1.0)
     read_seconds = time.perf_counter() - started
 
@@ -76,8 +83,8 @@ def cluster_csv(args: argparse.Namespace) -> None:
     report(args, table, model, sizes, seconds)
 
 
-def load(args: argparse.Namespace) -> tuple[Table, np.ndarray, np.ndarray | None]:
-    """Read the file and deal with missing values.
+def load(args: argparse.Namespace, kept: Path) -> tuple[Table, np.ndarray, np.ndarray | None]:
+    """Read the file, as it is kept, and deal with missing values.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def load(args: argparse.Namespace) -> tuple[Table, np.ndarray, np.ndarray | None
     """
     missing = MISSING | {value.strip() for value in args.na}
     table = read_table(
-        Source(args.file, args.delimiter, args.encoding, missing),
+        Source(args.file, kept, args.delimiter, args.encoding, missing),
         columns=args.columns,
         exclude=args.exclude,
         id_column=args.id,
@@ -139,28 +146,11 @@ def write_outputs(
     paths = [path for path in (args.labels_out, args.centers_out) if path is not None]
     with whole_files(*paths) as temporary:
         if args.labels_out is not None:
-            write_labels(temporary[0], table, labels, keep)
+            with blamed_on(args.labels_out):
+                write_labels(temporary[0], table, labels, keep)
         if args.centers_out is not None:
-            with open(temporary[-1], "x", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file, delimiter=args.delimiter, lineterminator="\n")
-                writer.writerow(["cluster", "size", *table.names])
-                for cluster, (size, center) in enumerate(zip(sizes, centers, strict=True)):
-                    writer.writerow([cluster, size, *center.tolist()])
-
-
-def write_labels(path: Path, table: Table, labels: np.ndarray, keep: np.ndarray | None) -> None:
-    """Write one line per row of the input, in its order."""
-    clusters: Any = labels.tolist()
-    if keep is not None:
-        clusters = np.full(table.n_rows, "", dtype=object)
-        clusters[keep] = labels
-    ids: Iterable[Any] = (value for piece in table.ids for value in piece.to_pylist())
-    if table.id_column is None:
-        ids = range(1, table.n_rows + 1)
-    with open(path, "x", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter=table.source.delimiter, lineterminator="\n")
-        writer.writerow(["row" if table.id_column is None else table.id_column, "cluster"])
-        writer.writerows(zip(ids, clusters, strict=True))
+            with blamed_on(args.centers_out):
+                write_centers(temporary[-1], table, centers, sizes)
 
 
 def report(
@@ -194,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     # fmt: off
     add("file", type=Path, metavar="FILE.csv[.gz]",
-        help="the table; its first line names the columns")
+        help="the table, a file or a pipe; its first line names the columns")
     add("-k", type=whole_number(1), default=8, help="number of clusters (default: %(default)s)")
     add("--columns", type=_names, metavar="A,B",
         help="columns to cluster (default: all numeric ones)")
@@ -217,9 +207,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=whole_number(0), default=0, metavar="N",
         help="seed of the random start (default: %(default)s)")
     add("--threads", type=whole_number(1), metavar="N", help="number of threads (default: all)")
-    add("--labels-out", type=Path, metavar="FILE", help="write the cluster of every row here")
+    add("--labels-out", type=Path, metavar="FILE",
+        help="write the cluster of every row here (packed, if it ends in .gz)")
     add("--centers-out", type=Path, metavar="FILE",
-        help="write the centers here, in the units of the input")
+        help="write the centers here, in the units of the input (packed, if it ends in .gz)")
     add("--dtype", choices=("float32", "float64"), default="float64",
         help="float32 takes half the memory (default: %(default)s)")
     add("--delimiter", type=_delimiter, default=",", metavar="C",

@@ -4,7 +4,7 @@
 
 Every pixel is a point (red, green, blue). k-means puts K centers among them, and each pixel takes
 the colour of its center. The result is a palette PNG: a table of K colours, and for every pixel a
-number of 1, 2, 4 or 8 bits instead of 24. A second picture shows before and after side by side.
+number of 1, 2, 4 or 8 bits instead of 24. --compare-out draws before and after side by side.
 
 Transparent pictures are laid on a background first (white, or --background); 16-bit greys are
 brought down to 8 bits; of an animation the first frame is taken.
@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from _shared import (
     UserError,
+    blamed_on,
     check_input,
     check_outputs,
     exit_with,
@@ -58,8 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def compress_image(args: argparse.Namespace) -> None:
-    """Load, find the colours, write both pictures, report the sizes."""
-    compare_out = None if args.no_compare else args.compare_out
+    """Load, find the colours, write what is asked for, report the sizes."""
+    compare_out = args.compare_out
     if args.k > PALETTE_LIMIT:
         raise UserError(
             f"-k {args.k}: the palette of a PNG holds {PALETTE_LIMIT} colours; choose -k "
@@ -82,10 +83,12 @@ def compress_image(args: argparse.Namespace) -> None:
 
     paths = [args.out] if compare_out is None else [args.out, compare_out]
     with whole_files(*paths) as temporary:
-        write_palette_png(temporary[0], result)
+        with blamed_on(args.out):
+            write_palette_png(temporary[0], result)
         sizes = args.picture.stat().st_size, temporary[0].stat().st_size
         if compare_out is not None:
-            draw_comparison(temporary[1], pixels, result, sizes)
+            with blamed_on(compare_out):
+                draw_comparison(temporary[1], pixels, result, sizes)
     report(pixels, distinct, result, sizes)
     print(f"written          {', '.join(str(path) for path in paths)}")
 
@@ -241,9 +244,19 @@ def _parser() -> argparse.ArgumentParser:
         default=16,
         help="number of colours, up to 256 (default: %(default)s)",
     )
-    add("--out", type=Path, default=Path("compressed.png"), help="default: %(default)s")
-    add("--compare-out", type=Path, default=Path("before_after.png"), help="default: %(default)s")
-    add("--no-compare", action="store_true", help="leave out the before/after picture")
+    add(
+        "--out",
+        type=Path,
+        default=Path("compressed.png"),
+        metavar="FILE",
+        help="the compressed picture, a PNG (default: %(default)s)",
+    )
+    add(
+        "--compare-out",
+        type=Path,
+        metavar="FILE",
+        help="draw before and after side by side into this PNG (default: not drawn)",
+    )
     add("--background", default="white", help="what transparent parts are laid on (default: white)")
     add(
         "--seed",

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _shared import check_outputs, exit_with, guarded, need, whole_files, whole_number
+from _shared import (
+    blamed_on,
+    check_outputs,
+    exit_with,
+    guarded,
+    need,
+    whole_files,
+    whole_number,
+)
 
 K = 3
 MOST_PANELS = 12
@@ -52,7 +60,7 @@ def demo(args: argparse.Namespace) -> None:
         kept = "  <- lowest, kept" if number == best else ""
         path = " ".join(f"{distortion:.4f}" for distortion in run.distortions)
         print(f"start {number + 1}: distortion {path}{kept}")
-    with whole_files(args.out) as [temporary]:
+    with whole_files(args.out) as [temporary], blamed_on(args.out):
         draw(temporary, X, runs, best)
     print(f"written: {args.out}")
 

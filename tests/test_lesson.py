@@ -104,13 +104,32 @@ def test_more_centroids_than_examples_leave_none_undefined(K: int) -> None:
     assert {tuple(c) for c in centroids} == {tuple(x) for x in X}
 
 
-@pytest.mark.parametrize("bad", [-1, 3, 10**9, 0.5, -(10**12)])
+@pytest.mark.parametrize("bad", [-1, 3, 10**9, 3.0, -(10**12)])
 def test_examples_of_no_centroid_are_left_out_as_in_the_lesson(bad: float) -> None:
     X, _ = draw(40, 2, 3)
     idx = np.arange(40) % 3 + np.zeros(40, type(bad))
     idx[::5] = bad
     expected = lesson_means(X, idx, 3)
     np.testing.assert_allclose(compute_centroids(X, idx, 3), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g"])
+def test_whole_numbers_in_floats_are_indices(dtype: str) -> None:
+    X, _ = draw(40, 2, 3)
+    idx = np.arange(40) % 3
+    np.testing.assert_array_equal(
+        compute_centroids(X, idx.astype(dtype), 3), compute_centroids(X, idx, 3)
+    )
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g"])
+@pytest.mark.parametrize("bad", [1.5, -0.5, np.nan, np.inf, -np.inf])
+def test_an_index_that_is_no_whole_number_is_refused(bad: float, dtype: str) -> None:
+    X, _ = draw(40, 2, 3)
+    idx = (np.arange(40) % 3).astype(dtype)
+    idx[[17, 30]] = bad, 0.25
+    with pytest.raises(ValueError, match=rf"^idx holds {bad} at position 17, which is no whole"):
+        compute_centroids(X, idx, 3)
 
 
 def test_all_examples_of_no_centroid() -> None:
@@ -186,6 +205,8 @@ NAN = np.array([[0.0, 1.0], [np.nan, 1.0]])
         (lambda X, C: compute_centroids(X, [0] * 6, 0), ValueError, "K must be at least 1"),
         (lambda X, C: compute_centroids(X, [0] * 6, 1.5), TypeError, "K must be an integer"),
         (lambda X, C: kMeans_init_centroids(X, 7), ValueError, "n_samples=6"),
+        (lambda X, C: kMeans_init_centroids(NAN, 1), ValueError, "X contains NaN at row 1, col"),
+        (lambda X, C: kMeans_init_centroids([[np.inf]], 1), ValueError, "X contains infinity"),
         (lambda X, C: kMeans_init_centroids(X, 0), ValueError, "K must be at least 1"),
         (lambda X, C: kMeans_init_centroids(X, True), TypeError, "K must be an integer"),
     ],

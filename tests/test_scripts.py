@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import importlib
@@ -10,11 +11,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -70,14 +73,15 @@ def cluster(script, tmp_path, monkeypatch) -> Callable[..., Result]:
     return run
 
 
-def as_program(*argv: object, cwd: Path) -> Result:
+def as_program(*argv: object, cwd: Path, **options: Any) -> Result:
     """Run a script the way a user does."""
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
     done = subprocess.run(
         [sys.executable, *map(str, argv)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
+        **{"stdout": subprocess.PIPE, **options},
+        stderr=subprocess.PIPE,
         text=True,
         timeout=120,
         check=False,
@@ -264,6 +268,176 @@ def test_quiet(cluster):
     done = cluster("a,t\n1,x\n2,y\n", "-k", 2, "--quiet")
     assert done.code == 0
     assert done.err == ""
+
+
+# --- cluster_csv: pipes, packed outputs, full disks -----------------------------------------------
+
+needs_pipes = pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+
+
+@pytest.fixture
+def piped(script, tmp_path, monkeypatch) -> Callable[..., Result]:
+    """Write a table into a pipe, once, and cluster what comes out."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))
+
+    def write(end: int, data: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError), open(end, "wb") as pipe:
+            pipe.write(data)
+
+    def run(data: bytes, *argv: object) -> Result:
+        reading, writing = os.pipe()
+        writer = threading.Thread(target=write, args=(writing, data))
+        writer.start()
+        try:
+            done = script("cluster_csv", f"/dev/fd/{reading}", *argv)
+        finally:
+            os.close(reading)
+            writer.join(timeout=30)
+        assert not writer.is_alive()
+        no_leftovers(tmp_path / "temp")
+        return done
+
+    return run
+
+
+@needs_pipes
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_pipe_is_read_as_a_file_is(piped, cluster, tmp_path, pack):
+    """Larger than a pipe's buffer, and with text that shows up late: it is read thrice."""
+    frame = table(20_000)
+    frame["late"] = ["1"] * 15_000 + ["text"] * 5_000
+    data = frame.to_csv(index=False).encode()
+    assert cluster(data, "-k", 3, "--labels-out", "file.csv").code == 0
+    done = piped(pack(data), "-k", 3, "--labels-out", "pipe.csv")
+    assert done.code == 0, done.err
+    assert (tmp_path / "pipe.csv").read_bytes() == (tmp_path / "file.csv").read_bytes()
+
+
+@needs_pipes
+def test_mistakes_in_a_pipe_are_told_by_its_name(piped):
+    done = piped(b"a,b\n1,2\n3,x\n", "--columns", "a,b")
+    refused(done, "error: /dev/fd/", ": column 'b'", "row 2 (line 3)")
+    refused(piped(b""), "error: /dev/fd/", "is empty")
+
+
+@needs_pipes
+def test_a_pipe_that_finds_no_room(piped, monkeypatch):
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(importlib.import_module("_csv_source").shutil, "copyfileobj", fails)
+    refused(piped(b"a\n1\n2\n"), "data of /dev/fd/", "temp: No space left", "TMPDIR")
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_standard_input_as_a_program(tmp_path, kind):
+    content = table().to_csv(index=False)
+    (tmp_path / "data.csv").write_text(content)
+    flags = (SCRIPTS / "cluster_csv.py", "/dev/stdin", "-k", 3, "--centers-out", "c.csv")
+    with open(tmp_path / "data.csv") as file:
+        given = {"input": content} if kind == "pipe" else {"stdin": file}
+        done = as_program(*flags, cwd=tmp_path, **given)
+    assert done.code == 0, done.err
+    assert "rows        60" in done.out
+    no_leftovers(tmp_path, "data.csv", "c.csv")
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices")
+def test_a_device_is_no_table(script):
+    refused(script("cluster_csv", "/dev/null"), "/dev/null is neither a file nor a pipe")
+
+
+def test_outputs_are_packed_by_their_names(cluster, tmp_path):
+    text = table().to_csv(index=False)
+    for folder, suffix in (("plain", ".csv"), ("packed", ".csv.GZ"), ("again", ".csv.GZ")):
+        (tmp_path / folder).mkdir()
+        labels, centers = f"{folder}/labels{suffix}", f"{folder}/centers{suffix}"
+        outputs = ("--labels-out", labels, "--centers-out", centers)
+        assert cluster(text, "-k", 3, *outputs).code == 0
+    for name in ("labels", "centers"):
+        packed = (tmp_path / "packed" / f"{name}.csv.GZ").read_bytes()
+        assert gzip.decompress(packed) == (tmp_path / "plain" / f"{name}.csv").read_bytes()
+        assert packed == (tmp_path / "again" / f"{name}.csv.GZ").read_bytes()
+
+
+def test_a_link_is_packed_by_the_name_of_its_file(cluster, tmp_path):
+    (tmp_path / "link.csv").symlink_to("real.csv.gz")
+    assert cluster("a\n1\n2\n", "-k", 2, "--labels-out", "link.csv").code == 0
+    assert gzip.decompress((tmp_path / "real.csv.gz").read_bytes()).startswith(b"row,cluster\n")
+
+
+@pytest.mark.parametrize("name", ["x.csv.zst", "x.csv.BZ2", "x.xz", "x.zip", "x.parquet", "x.xlsx"])
+@pytest.mark.parametrize("flag", ["--labels-out", "--centers-out"])
+def test_names_that_promise_another_format_are_refused(cluster, tmp_path, flag, name):
+    suffix = Path(name).suffix.lower()
+    refused(cluster("a\n1\n2\n", "-k", 2, flag, name), f"{flag} {name}", suffix, ".csv.gz")
+    no_leftovers(tmp_path, "data.csv")
+
+
+@contextlib.contextmanager
+def room_for(n_bytes: int) -> Iterator[None]:
+    """Let writing to any file fail beyond this size, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def full_disk(monkeypatch) -> Callable[[str, str], None]:
+    """Give a function of a script a disk on which a hundred bytes are free."""
+
+    def fill(module: str, function: str) -> None:
+        script = importlib.import_module(module)
+        whole = getattr(script, function)
+
+        def run(*argv: object) -> None:
+            with room_for(100):
+                whole(*argv)
+
+        monkeypatch.setattr(script, function, run)
+
+    return fill
+
+
+@pytest.mark.parametrize("n", [60, 20_000], ids=["fails at the end", "fails on the way"])
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+@pytest.mark.parametrize("which", ["labels", "centers"])
+def test_a_full_disk_is_named_with_the_file(cluster, full_disk, tmp_path, which, suffix, n):
+    (tmp_path / f"labels.{suffix}").write_text("old")
+    full_disk("cluster_csv", f"write_{which}")
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 40 if n == 60 else 2)))
+    outputs = ("--labels-out", f"labels.{suffix}", "--centers-out", f"centers.{suffix}")
+    done = cluster(frame.to_csv(index=False), "-k", 20, "--max-iter", 2, *outputs)
+    refused(done, f"{which}.{suffix} could not be written: File too large")
+    assert (tmp_path / f"labels.{suffix}").read_text() == "old"
+    no_leftovers(tmp_path, "data.csv", f"labels.{suffix}")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("python_flags", [[], ["-u"]], ids=["buffered", "unbuffered"])
+def test_a_full_disk_under_standard_output(tmp_path, monkeypatch, python_flags):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    (tmp_path / "d.csv").write_text("a\n1\n2\n")
+    flags = ("d.csv", "-k", 2, "--quiet", "--labels-out", "l.csv")
+    with open("/dev/full", "w") as full:
+        program = (*python_flags, SCRIPTS / "cluster_csv.py", *flags)
+        done = as_program(*program, cwd=tmp_path, stdout=full)
+    refused(done, "standard output: No space left")
+    assert done.err.count("\n") == 1  # and no complaint of Python's on its way out
+    assert (tmp_path / "l.csv").read_text().count("\n") == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_device_is_no_output(cluster):
+    done = cluster("a\n1\n2\n", "-k", 2, "--labels-out", "/dev/full")
+    refused(done, "--labels-out /dev/full is not an ordinary file")
 
 
 # --- cluster_csv: missing values ------------------------------------------------------------------
@@ -524,7 +698,8 @@ def test_a_missing_extra_is_named(cluster, monkeypatch):
         return real(name)
 
     monkeypatch.setattr(importlib, "import_module", without)
-    refused(cluster("a\n1\n"), "pyarrow is not installed", "pip install 'fastkmeans-numba[csv]'")
+    ways = ("pip install 'fastkmeans-numba[csv]'", "in a clone", "pip install '.[csv]'")
+    refused(cluster("a\n1\n"), "pyarrow is not installed", *ways)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
@@ -563,11 +738,11 @@ def test_terminated_while_writing(tmp_path):
 
 @pytest.fixture
 def compress(script, tmp_path, monkeypatch) -> Callable[..., Result]:
-    """Compress a picture in an empty folder, by default without the comparison."""
+    """Compress a picture in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: object) -> Result:
-        return script("compress_image", *argv, "--no-compare", "--out", "out.png")
+        return script("compress_image", *argv, "--out", "out.png")
 
     return run
 
@@ -577,7 +752,8 @@ def noise(shape: tuple[int, ...] = (40, 50, 3), seed: int = 0) -> np.ndarray:
 
 
 def test_compress_image_as_a_program(tmp_path):
-    done = as_program(SCRIPTS / "compress_image.py", "-k", 16, cwd=tmp_path)
+    flags = ("-k", 16, "--compare-out", "before_after.png")
+    done = as_program(SCRIPTS / "compress_image.py", *flags, cwd=tmp_path)
     assert done.code == 0, done.err
     no_leftovers(tmp_path, "compressed.png", "before_after.png")
     sample = SCRIPTS / "data" / "summer_palace.png"
@@ -592,6 +768,26 @@ def test_compress_image_as_a_program(tmp_path):
         assert picture.width > 1000
     for word in ("raw size         442.4 kB", "73.7 kB (4 bits", "278.2 kB", "colour error"):
         assert word in done.out
+
+
+def test_no_picture_is_drawn_unasked(script, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(noise()).save(tmp_path / "in.png")
+    done = script("compress_image", "in.png", "-k", 2)
+    assert done.code == 0, done.err
+    assert "written          compressed.png\n" in done.out
+    no_leftovers(tmp_path, "in.png", "compressed.png")
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [("write_palette_png", "out.png"), ("draw_comparison", "both.png")]
+)
+def test_a_full_disk_is_named_with_the_picture(compress, full_disk, tmp_path, function, name):
+    Image.fromarray(noise()).save(tmp_path / "in.png")
+    full_disk("compress_image", function)
+    done = compress("in.png", "-k", 16, "--compare-out", "both.png")
+    refused(done, f"{name} could not be written: File too large")
+    no_leftovers(tmp_path, "in.png")
 
 
 @pytest.mark.parametrize(("k", "bits"), [(2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8)])
@@ -695,7 +891,8 @@ def test_a_picture_that_fails_to_draw_leaves_nothing(script, tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(importlib.import_module("compress_image"), "draw_comparison", fails)
-    refused(script("compress_image", "in.png", "-k", 2), "No space left")
+    outputs = ("--out", "out.png", "--compare-out", "both.png")
+    refused(script("compress_image", "in.png", "-k", 2, *outputs), "both.png", "No space left")
     no_leftovers(tmp_path, "in.png")
 
 
@@ -722,6 +919,13 @@ def test_demo(script, tmp_path):
     assert (
         script("demo", "--out", out, "--starts", 4).out == done.out
     )  # and nothing is left to chance
+
+
+def test_a_full_disk_is_named_with_the_demo(script, full_disk, tmp_path):
+    full_disk("demo", "draw")
+    done = script("demo", "--out", tmp_path / "demo.png", "--starts", 1)
+    refused(done, "demo.png could not be written: File too large")
+    no_leftovers(tmp_path)
 
 
 def test_demo_refuses_an_output_it_cannot_write(script, tmp_path):

@@ -140,14 +140,16 @@ def test_a_weight_counts_as_so_many_rows(trials: int | None) -> None:
         np.testing.assert_array_equal(ours, repeated)
 
 
-def test_the_weights_unit_does_not_matter() -> None:
-    X = blobs(500, 3, 8)
-    weights = np.random.default_rng(1).random(500)
-    drawn = [
-        kmeans_plusplus(X, 8, sample_weight=weights * unit, random_state=0)[1].tolist()
-        for unit in (1.0, 2.0**-40, 2.0**40)
-    ]
-    assert drawn[0] == drawn[1] == drawn[2]
+@pytest.mark.parametrize("unit", [2.0**-1074, 2.0**-1000, 2.0**-40, 2.0**40, 2.0**1005])
+@pytest.mark.parametrize("n_features", [3, 60])
+def test_the_weights_unit_does_not_matter(unit: float, n_features: int) -> None:
+    """Also not at the ends of the range, where sums of weights would lose digits, or overflow."""
+    X = blobs(500, n_features, 8)
+    weights = np.random.default_rng(1).integers(1, 999, 500).astype(float)
+    for seed in range(10):
+        _, expected = kmeans_plusplus(X, 8, sample_weight=weights, random_state=seed)
+        _, indices = kmeans_plusplus(X, 8, sample_weight=weights * unit, random_state=seed)
+        np.testing.assert_array_equal(indices, expected)
 
 
 @pytest.mark.parametrize("trials", [None, 40])
@@ -222,6 +224,25 @@ def test_random_rows_go_by_weight() -> None:
     weights = np.array([1.0, 2.0, 0.0, 5.0])
     first = np.bincount([random_rows(4, weights, 1, rng)[0] for _ in range(4000)], minlength=4)
     assert np.abs(first / 4000 - weights / 8).max() < 4 * np.sqrt(0.25 / 4000)
+
+
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e300])
+def test_random_rows_go_by_weight_in_any_unit(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    weights = np.array([1.0, 2.0, 0.0, 5.0]) * unit
+    first = np.bincount([random_rows(4, weights, 1, rng)[0] for _ in range(4000)], minlength=4)
+    assert np.abs(first / 4000 - np.array([1, 2, 0, 5]) / 8).max() < 4 * np.sqrt(0.25 / 4000)
+
+
+def test_random_rows_of_hardly_any_weight_are_drawn_at_random() -> None:
+    """Beside a row that outweighs them all, the order of the rest would be that of the rows."""
+    rng = np.random.default_rng(0)
+    weights = np.full(10, 1e-310)
+    weights[4] = 1.0
+    drawn = np.array([random_rows(10, weights, 2, rng) for _ in range(900)])
+    assert (drawn[:, 0] == 4).all()
+    counts = np.bincount(drawn[:, 1], minlength=10)
+    assert np.abs(np.delete(counts, 4) - 100).max() < 60  # 6 standard deviations
 
 
 def test_random_init_starts_from_distinct_rows() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -223,7 +224,21 @@ WEIGHTS: dict[str, tuple[Any, str]] = {
     "None inside": ([None] * 8, "sample_weight"),
     "complex": (np.full(8, 1j), "sample_weight"),
     "too large a sum": (np.full(8, 1e308), "sample_weight adds up to more"),
-}
+    "durations": (
+        np.arange(8).astype("m8[s]"), "sample_weight holds 0 seconds at row 0, a date or duration"
+    ),
+    "dates": (
+        pd.Series(pd.date_range("2020", periods=8)), "sample_weight holds 2020-01-01T.* at row 0"
+    ),
+    "durations, polars": (
+        pl.Series([datetime.timedelta(days=1)] * 8), "sample_weight holds .* at row 0, a date"
+    ),
+    "a duration in objects": (
+        np.array([1.0] * 7 + [np.timedelta64(5, "s")], object),
+        "sample_weight holds 5 seconds at row 7",
+    ),
+    "a duration": (np.timedelta64(5, "s"), "sample_weight holds 5 seconds at row 0"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", WEIGHTS)
@@ -238,6 +253,35 @@ def test_bad_weights(case: str) -> None:
     ):
         with pytest.raises((ValueError, TypeError), match=message):
             call()
+
+
+@pytest.mark.parametrize("case", [case for case in WEIGHTS if case.startswith(("dat", "a dur"))])
+def test_weights_in_time_are_of_the_wrong_type(case: str) -> None:
+    with pytest.raises(TypeError, match="a date or duration"):
+        KMeans(2).fit(GOOD, sample_weight=WEIGHTS[case][0])
+
+
+@pytest.mark.parametrize(
+    ("call", "plain"),
+    [
+        (lambda: KMeans(2).fit(GOOD, sample_weight=-np.ones(8)), " -1.0 at row 0"),
+        (lambda: KMeans(np.float64(2.5)).fit(GOOD), "got 2.5."),
+        (lambda: KMeans(2, tol=np.bool_(True)).fit(GOOD), "got True."),
+        (lambda: KMeans(2, random_state=np.int64(-1)).fit(GOOD), "got -1."),
+        (lambda: KMeans(2).fit(GOOD.astype("M8[s]")), "is 1970-01-01T00:00:00;"),
+        (lambda: KMeans(2).fit(np.full((2, 2), "x")), "is 'x';"),
+        (lambda: KMeans(2).fit(with_value(np.str_("x"), dtype=object)), "holds 'x' at row 5"),
+        (
+            lambda: KMeans(2).fit(pd.DataFrame({"a": pd.to_datetime(["2020"] * 2)})),
+            "with 2020-01-01T",
+        ),
+    ],
+)
+def test_messages_show_plain_values(call: Callable[[], Any], plain: str) -> None:
+    """As ``-1.0``, not as ``np.float64(-1.0)``."""
+    with pytest.raises((ValueError, TypeError), match=re.escape(plain)) as caught:
+        call()
+    assert "np." not in str(caught.value).replace("np.timedelta64", "")
 
 
 @pytest.mark.parametrize(
