@@ -7,14 +7,20 @@ The map
     lesson, _estimator (KMeans, k_means), _seeding (kmeans_plusplus)      what users call
         |
     _model      predict, transform, score       _base        scikit-learn's protocol
-    _lloyd      one run: assign, update, stop   _validation  input and its messages
+    _lloyd      one run: label, update, stop    _validation  input and its messages
     _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
-    _seeding    initial centers                 _rows        blocks of rows, no copies
-    _frame      shift and scale of the data     _errors      warnings, scikit-learn's
+    _engines    who finds the labels:           _rows        blocks of rows, no copies
+      _assign   every row, every center         _errors      warnings, scikit-learn's
+      _boxes    boxes of neighbours, few features
+      _bytes    bounds and bytes, many features
+    _sums       sums of the clusters            _seeding     initial centers
+    _frame      shift and scale of the data
     _parallel   threads, forks, row ranges
         |
-    _kernels    numba only: tile, pack, assign, update, seeding, distances, moments;
-                drivers are its parallel entry points, simd the words of its IR
+    _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
+                order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;
+                moments, seeding, distances; drivers, the parallel entry points; simd, the
+                words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
 loads nothing but this file.

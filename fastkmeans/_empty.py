@@ -59,7 +59,8 @@ def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 def relocate(lloyd: Lloyd) -> int:
     """Give rows to empty clusters, in ``new_centers``; return how many got one."""
-    members = lloyd.total_weights[COUNT].copy()
+    lloyd.write_labels()
+    members = lloyd.sums.total_weights[COUNT].copy()
     empty = np.flatnonzero(members == 0.0)
     distances = squared_distances_to_own(lloyd)
     floor = ROUNDING * lloyd.frame.mean_variance * lloyd.rows.shape[1]
@@ -86,22 +87,22 @@ def _move(lloyd: Lloyd, taken: list[int], donor: int, cluster: int) -> None:
     x = lloyd.rows.take(np.array([row]))[0].astype(np.float64)
     lloyd.new_centers[cluster] = x
     weight = lloyd.weights[row] if lloyd.weights.size else 1.0
-    left = lloyd.total_weights[WEIGHT, donor] - weight
+    left = lloyd.sums.total_weights[WEIGHT, donor] - weight
     if left > CANCELLED * weight:
-        lloyd.total[donor] -= weight * (x * frame.scale + frame.offset)
+        lloyd.sums.total[donor] -= weight * (x * frame.scale + frame.offset)
     else:  # next to nothing is left of the difference: add up the rows that stay
         stay = lloyd.labels == donor
         stay[taken] = False
         if lloyd.weights.size:
             stay &= lloyd.weights > 0.0
-        lloyd.total[donor], left = 0.0, 0.0
+        lloyd.sums.total[donor], left = 0.0, 0.0
         for part in np.array_split(np.flatnonzero(stay), 1 + stay.sum() // 4096):
             w = lloyd.weights[part] if lloyd.weights.size else np.ones(len(part))
             points = lloyd.rows.take(part).astype(np.float64) * frame.scale + frame.offset
-            lloyd.total[donor] += w @ points
+            lloyd.sums.total[donor] += w @ points
             left += float(w.sum())
-    lloyd.total_weights[WEIGHT, donor] = left
-    mean = lloyd.total[donor] / left
+    lloyd.sums.total_weights[WEIGHT, donor] = left
+    mean = lloyd.sums.total[donor] / left
     lloyd.new_centers[donor] = mean / frame.scale + frame.shift
 
 

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._assign import work_of
 from ._base import Estimator
-from ._errors import convergence_warning
+from ._engines import ALGORITHMS
+from ._errors import convergence_warning, plain
 from ._frame import Frame, frame_of
-from ._lloyd import Iteration, Lloyd, Run, work_of
+from ._lloyd import Iteration, Lloyd, Run
 from ._model import center_distances, closest_centers, inertia
 from ._parallel import Team
 from ._rows import Rows
 from ._seeding import initial_centers
 from ._validation import (
+    Weights,
     as_generator,
     as_table,
-    as_weights,
     check_count,
     check_fits,
     check_switch,
     check_tolerance,
     first_not_finite,
+    scaled_weights,
 )
 
 
@@ -58,8 +62,13 @@ class KMeans(Estimator):
         Source of the draws of the initialisation.
     copy_x : bool, default=True
         Accepted for compatibility: ``X`` is never changed, and never copied.
-    algorithm : {"auto", "lloyd"}, default="auto"
-        Both name Lloyd's algorithm.
+    algorithm : {"auto", "lloyd", "boxes", "bytes"}, default="auto"
+        How labels are found; all give the same.  ``"lloyd"`` compares every row with
+        every center.  ``"boxes"`` sorts the rows in space once and labels boxes of
+        neighbours at a time (up to about four features).  ``"bytes"`` rules centers out
+        by bounds on distances and by scores in bytes (many features).  ``"auto"``
+        chooses by the shape of ``X``, and goes back to ``"lloyd"`` where pruning does
+        not pay.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and
         the quota of the container.
@@ -81,7 +90,8 @@ class KMeans(Estimator):
         Why it stopped, in words.
     history_ : list of Iteration
         For each iteration ``inertia`` (before the centers move), ``center_shift``,
-        ``n_moved`` and ``seconds``.
+        ``n_moved``, ``seconds`` and ``avoided``, the share of the distances between
+        rows and centers that did not have to be computed.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -155,18 +165,20 @@ class KMeans(Estimator):
         check_tolerance(self.tol)
         check_switch(self.verbose, "verbose")
         check_switch(self.copy_x, "copy_x")
-        if not isinstance(self.algorithm, str) or self.algorithm not in ("auto", "lloyd"):
-            raise ValueError(f"algorithm must be 'auto' or 'lloyd', got {self.algorithm!r}.")
+        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
+            names = ", ".join(map(repr, ALGORITHMS))
+            raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
         named = isinstance(self.init, str) and self.init in ("k-means++", "random")
         if not named and not callable(self.init) and np.ndim(self.init) == 0:
             raise ValueError(
-                f"init must be 'k-means++', 'random', an array or a callable, got {self.init!r}."
+                "init must be 'k-means++', 'random', an array or a callable, "
+                f"got {plain(self.init)}."
             )
         given = not isinstance(self.init, str) and not callable(self.init)
         if self.n_init == "auto":
             return k, 1 if given or self.init == "k-means++" else 10
         if isinstance(self.n_init, str):
-            raise ValueError(f"n_init must be 'auto' or an integer, got {self.n_init!r}.")
+            raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
         # Every run from the same array would be the same run.
         runs = check_count(self.n_init, "n_init")
         return k, 1 if given else runs
@@ -192,15 +204,15 @@ class KMeans(Estimator):
         k, n_runs = self._check_parameters()
         table = as_table(X)
         rows = table.rows
-        weights = as_weights(sample_weight, rows.shape[0])
+        weights = scaled_weights(sample_weight, rows.shape[0])
         check_fits(k, rows.shape[0])
         with Team(self.n_threads, work_of(rows.shape, k)) as team:
-            frame = frame_of(rows, weights, team)
+            frame = frame_of(rows, weights.values, team)
             if frame is None:
                 raise first_not_finite(table)
             best = self._best_run(X, rows, weights, k, n_runs, frame, team)
         self._learn_features(table)
-        self._keep(best)
+        self._keep(best, weights.unit)
         if best.n_found < k:
             convergence_warning(
                 f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
@@ -212,7 +224,7 @@ class KMeans(Estimator):
         self,
         X: Any,
         rows: Rows,
-        weights: NDArray[np.float64],
+        weights: Weights,
         n_clusters: int,
         n_runs: int,
         frame: Frame,
@@ -220,28 +232,32 @@ class KMeans(Estimator):
     ) -> Run:
         """Return the run of lowest inertia, the first among equals."""
         rng = as_generator(self.random_state)
-        lloyd = Lloyd(rows, weights, n_clusters, frame, team)
+        values, unit = weights
+        lloyd = Lloyd(rows, values, n_clusters, frame, team, self.algorithm)
+        report = partial(_print, unit) if self.verbose else None
         best: Run | None = None
         for number in range(n_runs):
             if self.verbose:
                 print(f"Run {number + 1} of {n_runs}")
-            centers = initial_centers(self.init, X, rows, weights, n_clusters, frame, team, rng)
-            run = lloyd.run(centers, self.max_iter, self.tol, _print if self.verbose else None)
+            centers = initial_centers(self.init, X, rows, values, n_clusters, frame, team, rng)
+            run = lloyd.run(centers, self.max_iter, self.tol, report)
             if self.verbose:
-                print(f"  stopped: {run.stop_reason}; inertia {run.inertia:.8g}")
+                print(f"  stopped: {run.stop_reason}; inertia {run.inertia * unit:.8g}")
             if best is None or run.inertia < best.inertia:
                 best = run
         assert best is not None
         return best
 
-    def _keep(self, run: Run) -> None:
+    def _keep(self, run: Run, unit: float) -> None:
         self.cluster_centers_ = run.centers
         self.labels_ = run.labels
-        self.inertia_ = run.inertia
+        self.inertia_ = run.inertia * unit
         self.n_iter_ = run.n_iter
         self.converged_ = run.converged
         self.stop_reason_ = run.stop_reason
         self.history_ = run.history
+        if unit != 1.0:
+            self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
 
     @property
     def _n_outputs(self) -> int:  # type: ignore[override]
@@ -303,9 +319,9 @@ class KMeans(Estimator):
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
 
-def _print(number: int, iteration: Iteration) -> None:
+def _print(unit: float, number: int, iteration: Iteration) -> None:
     print(
-        f"  iteration {number}: inertia {iteration.inertia:.8g}, centers moved by "
+        f"  iteration {number}: inertia {iteration.inertia * unit:.8g}, centers moved by "
         f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
     )
 

@@ -8,6 +8,7 @@ the news that a value is not finite.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import FLOAT32, Rows
 
+WIDE = 32
+"""Columns that the kernel of the moments is given at most by taking rows together."""
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -35,12 +38,15 @@ class Frame:
         Mean over the columns of the (weighted) variance, in scaled units.
     scatter : float
         Weighted sum of ``|x'|^2`` over all rows.
+    widest : float
+        Largest standard deviation of a column, in scaled units.
     """
 
     shift: NDArray[np.float64]
     scale: float
     mean_variance: float
     scatter: float
+    widest: float
     offset: NDArray[np.float64]
     x_offset: NDArray[Any]
     x_scale: Any
@@ -60,6 +66,7 @@ def make_frame(
     scale: float,
     mean_variance: float = 0.0,
     weight: float = 0.0,
+    widest: float = 0.0,
 ) -> Frame:
     """Return the frame for data of some weight around ``mean``."""
     shift = mean
@@ -69,8 +76,9 @@ def make_frame(
     beside = (mean - shift) * scale
     scatter = weight * (mean_variance * len(mean) + float(beside @ beside))
     return Frame(
-        shift, scale, mean_variance, scatter, offset, offset.astype(dtype), dtype.type(scale)
-    )
+        shift, scale, mean_variance, scatter, widest,
+        offset, offset.astype(dtype), dtype.type(scale),
+    )  # fmt: skip
 
 
 def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
@@ -80,9 +88,13 @@ def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
     return parts
 
 
-def merge_moments(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Merge the moments of the ranges, in order (the formula is in ``_kernels.moments``)."""
+def merge_moments(
+    parts: Sequence[NDArray[np.float64]] | NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Merge moments into the first, in order (the formula is in ``_kernels.moments``)."""
     total: NDArray[np.float64] = parts[0]
+    if len(parts) == 1:
+        return total
     with np.errstate(over="ignore", invalid="ignore"):  # data may be anything so far
         for part in parts[1:]:
             weight, other = total[WEIGHT], part[WEIGHT]
@@ -96,26 +108,48 @@ def merge_moments(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
+def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.float64]:
+    """Merge the columns of the rows that were taken together, by halves."""
+    n_ranges, _, columns = parts.shape
+    parts = parts.reshape(n_ranges, 5, together, columns // together)
+    while together > 1:
+        together //= 2
+        first = np.moveaxis(parts[:, :, :together], 1, 0)
+        second = np.moveaxis(parts[:, :, together:], 1, 0)
+        parts = np.moveaxis(merge_moments([first.copy(), second]), 0, 1)
+    return np.ascontiguousarray(parts[:, :, 0])
+
+
 def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
     """Return the moments ``(5, n_features)`` of all rows, in one pass.
 
-    The ranges depend on the shape alone: the result is the same for any team.
+    The ranges, and how many narrow rows are taken together, depend on the shape alone:
+    the result is the same for any team and any layout.
     """
     n, d = rows.shape
-    ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-    parts = no_moments(len(ranges) - 1, d)
+    large = n * d > SMALL_TABLE
+    ranges = cut(n, MANY_RANGES if large else 1)
+    together = 1
+    while large and not weights.size and 2 * together * d <= WIDE:
+        together *= 2
+    parts, rest = no_moments(len(ranges) - 1, together * d), no_moments(1, d)
     for start, X in rows.blocks():
         stop = start + X.shape[1]
         touched, bounds = within(ranges, start, stop)
         w = weights[start:stop] if weights.size else weights
-        team.run(add_moments, X, bounds, (w, scale), (parts[touched],))
-    return merge_moments(parts)
+        team.run(add_moments, X, bounds // together, (w, scale, together), (parts[touched],))
+        whole = X.shape[1] // together * together
+        if whole < X.shape[1]:
+            add_moments(X, whole, X.shape[1], w, scale, 1, rest[0])
+    if together == 1:
+        return merge_moments(parts)
+    return merge_moments([*_merge_columns(parts, together), rest[0]])
 
 
 def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | None:
     """Return the frame of the data, or None if a value is not finite."""
     table = moments(rows, weights, team, 1.0)
-    size = max(table[MAXIMUM].max(), -table[MINIMUM].min())
+    size = float(np.abs(table[MINIMUM:]).max())
     if not math.isfinite(size) or (np.isnan(table[MEAN]).any() and size < 1e150):
         return None
     unit = 1.0
@@ -127,6 +161,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
     mean = table[MEAN]
     reach = float(np.maximum(table[MAXIMUM] - mean, mean - table[MINIMUM]).max())
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
-    variance = float(np.mean(table[M2] / table[WEIGHT])) * zoom * zoom
+    variances = table[M2] / table[WEIGHT]
+    variance, widest = float(variances.mean()) * zoom * zoom, float(variances.max()) ** 0.5 * zoom
     weight = float(table[WEIGHT, 0])
-    return make_frame(rows.dtype, mean / unit, zoom * unit, variance, weight)
+    return make_frame(rows.dtype, mean / unit, zoom * unit, variance, weight, widest)

@@ -1,4 +1,4 @@
-"""The only jit policy: every kernel is compiled through ``jit`` or ``parallel_jit``.
+"""The only jit policy: every kernel is compiled through one of its functions.
 
 * ``nogil``: kernels may run in a thread pool as well as under ``prange``.
 * ``error_model="numpy"``: a division by zero gives inf or nan; kernels never raise.
@@ -55,7 +55,16 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
 
 
 def jit(function: Callable[..., Any]) -> Any:
-    """Compile a serial kernel."""
+    """Compile a serial kernel that allocates nothing.
+
+    Without numba's runtime an array is passed and sliced without counting references:
+    the counters are shared between the threads, and atomic.
+    """
+    return _compile(function, _nrt=False)
+
+
+def jit_with_scratch(function: Callable[..., Any]) -> Any:
+    """Compile a serial kernel that allocates scratch for its range of rows."""
     return _compile(function)
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._assign import Packed, assign_block, work_of
 from ._frame import Frame, frame_of, make_frame, power_of_two
 from ._kernels.assign import assign_few
 from ._kernels.distances import distance_rows
 from ._kernels.simd import CENTERS
-from ._lloyd import Lloyd, Packed, assign_block, work_of
+from ._lloyd import Lloyd
 from ._parallel import Team
-from ._validation import Table, as_weights, check_finite, first_not_finite
+from ._validation import Table, check_finite, first_not_finite, scaled_weights
 
 FEW_ROWS = 4
 """Up to this many rows are compared with the centers directly: packing costs more."""
@@ -75,7 +76,7 @@ def inertia(
 ) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
-    weights = as_weights(sample_weight, rows.shape[0])
+    weights, unit = scaled_weights(sample_weight, rows.shape[0])
     k = len(centers)
     with Team(n_threads, work_of(rows.shape, k)) as team:
         frame = frame_of(rows, weights, team)
@@ -84,4 +85,4 @@ def inertia(
         lloyd = Lloyd(rows, weights, k, frame, team)
         lloyd.centers[:] = centers
         lloyd.step()
-        return lloyd.inertia() / frame.scale / frame.scale
+        return lloyd.inertia() / frame.scale * unit / frame.scale

@@ -8,26 +8,26 @@ that lowers the potential most is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._assign import work_of
 from ._frame import Frame, frame_of
 from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidates, try_candidates
 from ._kernels.simd import CENTERS, POINTS
-from ._lloyd import work_of
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import Rows
+from ._rows import ArrayRows, Rows
 from ._validation import (
     as_centers,
     as_generator,
     as_table,
-    as_weights,
     check_count,
     check_fits,
     first_not_finite,
+    scaled_weights,
 )
 
 
@@ -63,8 +63,9 @@ def random_rows(
     if not weights.size:
         return rng.choice(n_samples, n_clusters, replace=False)
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
+    # The logarithm of their logarithm has the same order, and room for any weight.
     with np.errstate(divide="ignore"):
-        keys = np.log(rng.random(n_samples)) / weights
+        keys = np.log(weights) - np.log(-np.log(rng.random(n_samples)))
     return np.argsort(-keys, kind="stable")[:n_clusters]
 
 
@@ -105,6 +106,7 @@ class _Seeder:
         self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
         self.no_offset = np.zeros(d, rows.dtype)
         self.closer = np.ones(n, np.uint16)
+        self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
 
     def choose(self, uniforms: NDArray[np.float64]) -> int:
         """Draw a candidate per uniform number, adopt the best, return its row."""
@@ -127,7 +129,11 @@ class _Seeder:
     def _pack(self, points: NDArray[Any]) -> None:
         pack_candidates(points, self.frame.x_scale, self.tiles)
 
-    def _parts(self) -> Any:
+    def _parts(self) -> Iterable[tuple[Any, ...]]:
+        """Return the blocks with what belongs to each; an array is always the same one."""
+        return self._read() if self._kept is None else self._kept
+
+    def _read(self) -> Iterator[tuple[Any, ...]]:
         """Yield each block, its weights, its slice of the per-row state, its ranges."""
         for start, X in self.rows.blocks():
             part = slice(start, start + X.shape[1])
@@ -204,7 +210,7 @@ def kmeans_plusplus(
     if n_local_trials is not None:
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
-    weights = as_weights(sample_weight, rows.shape[0])
+    weights = scaled_weights(sample_weight, rows.shape[0]).values
     with Team(None, work_of(rows.shape, 8)) as team:
         frame = frame_of(rows, weights, team)
         if frame is None:

@@ -27,7 +27,8 @@ def warmup() -> float:
             for n_rows in (256, 40_000):  # one thread; several
                 # Whole numbers are full of ties, which take every path there is.
                 X = rng.integers(-3, 4, (n_rows, 16)).astype(dtype)
-                KMeans(8, max_iter=3, init=X[:8]).fit(X)
+                for algorithm in ("lloyd", "boxes", "bytes"):
+                    KMeans(8, max_iter=3, init=X[:8], algorithm=algorithm).fit(X)
                 model = KMeans(8, max_iter=3, random_state=0).fit(X)
                 model.predict(X[:1])
                 model.predict(X)

@@ -34,6 +34,8 @@ class Mutation(NamedTuple):
 
 
 K, N, E, S, P = "test_kernels", "test_numerics", "test_empty", "test_seeding", "test_parallel"
+C, D, B = "test_engine_kernels", "test_order", "test_byte_kernels"
+G = "test_engine_centers"
 
 MUTATIONS = [
     Mutation(
@@ -199,7 +201,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the remainder of a row's features is not added",
-        "_kernels/update.py",
+        "_kernels/row.py",
         "with _loop(builder, middle, stop, integer(1)) as f:",
         "with _loop(builder, stop, stop, integer(1)) as f:",
         f"{K}: (test_move_rows or test_add_squares) and C-float32",
@@ -228,8 +230,8 @@ MUTATIONS = [
     Mutation(
         "the last chunk of the moments is dropped",
         "_kernels/moments.py",
-        "for first in range(start, stop, CHUNK):",
-        "for first in range(start, stop - CHUNK + 1, CHUNK):",
+        "for first in range(start, stop, length):",
+        "for first in range(start, stop - length + 1, length):",
         f"{K}: test_moments and C-float64",
     ),
     Mutation(
@@ -249,15 +251,15 @@ MUTATIONS = [
     Mutation(
         "candidates ignore the weights",
         "_kernels/seeding.py",
-        "potentials[c, p] += weights[p] * square if weights.size else square",
+        "potentials[c, p] += w[p] * square if w.size else square",
         "potentials[c, p] += square",
         f"{K}: test_try_and_adopt and float32",
     ),
     Mutation(
         "an equal distance counts as closer",
         "_kernels/seeding.py",
-        "nearer = squares[c, p] < closest[p]",
-        "nearer = squares[c, p] <= closest[p]",
+        "nearer = squares[c, p] < known[p]",
+        "nearer = squares[c, p] <= known[p]",
         f"{K}: test_try_and_adopt and float32",
     ),
     Mutation(
@@ -297,10 +299,178 @@ MUTATIONS = [
     ),
     Mutation(
         "the ranges of the sums follow the threads",
-        "_lloyd.py",
+        "_sums.py",
         "self.bounds = cut(n, parts)",
         "self.bounds = cut(n, 1 if team.serial else 3)",
         f"{P}: test_same_bits and 5000",
+    ),
+    Mutation(
+        "a candidate is dropped by a margin that is rounding",
+        "_kernels/candidates.py",
+        "need = builder.fmul(terms, _constant(emit.floats, SURE))",
+        "need = builder.fmul(terms, _constant(emit.floats, 0.0))",
+        f"{C}: test_climbing or test_no_winner",
+    ),
+    Mutation(
+        "the wrong end of a box is the nearer one",
+        "_kernels/candidates.py",
+        'builder.fcmp_ordered(">", w, zero),',
+        'builder.fcmp_ordered("<", w, zero),',
+        f"{C}: test_narrow_equals",
+    ),
+    Mutation(
+        "rows of a box have no second best",
+        "_kernels/candidates.py",
+        "builder.store(builder.select(runner_up, loser, low), second)",
+        "builder.store(low, second)",
+        f"{C}: test_label_points",
+    ),
+    Mutation(
+        "unproven rows of the second half are those of the first",
+        "_kernels/candidates.py",
+        "unproven = builder.or_(unproven, builder.shl(bits, integer(first)))",
+        "unproven = builder.or_(unproven, bits)",
+        f"{C}: test_unproven_bits",
+    ),
+    Mutation(
+        "the margin forgets that the copy is coarse",
+        "_kernels/boxes.py",
+        "bound = 2.0 * g * (root + 0.5 * largest) + 2.01 / STEPS * root",
+        "bound = 2.0 * g * (root + 0.5 * largest)",
+        f"{C}: test_proven_labels",
+    ),
+    Mutation(
+        "unproven rows of a box keep their label",
+        "_kernels/boxes.py",
+        "while unproven != 0:",
+        "while unproven < 0:",
+        f"{G}: test_near_ties and boxes-float32",
+    ),
+    Mutation(
+        "the sum of a box is added twice",
+        "_kernels/boxes.py",
+        "sums[z, f] += box_sums[b, f]",
+        "sums[z, f] += 2.0 * box_sums[b, f]",
+        f"{G}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "a box of one label leaves its old cluster to it",
+        "_kernels/boxes.py",
+        "cluster_weights[kind, old] -= box_weights[b, kind]",
+        "pass",
+        f"{G}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "rows leave sums that are built anew",
+        "_kernels/boxes.py",
+        "before, z = -1 if rebuild else part[q], now[q]",
+        "before, z = part[q], now[q]",
+        f"{G}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "boxes of one label are left out of sums built anew",
+        "_kernels/boxes.py",
+        "    if old == z and not rebuild:\n",
+        "    if old == z:\n",
+        f"{G}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "rows of the last, incomplete box are left out",
+        "_boxes.py",
+        "n_boxes = -(-n // BOX)",
+        "n_boxes = max(1, n // BOX)",
+        f"{D}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "the sum of a box ignores the weights",
+        "_kernels/order.py",
+        "total[f] += row_weights[p] * x",
+        "total[f] += x",
+        f"{D}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "a superbox forgets its last box",
+        "_kernels/order.py",
+        "first + min(b * fan + fan, count)",
+        "first + min(b * fan + fan - 1, count)",
+        f"{D}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "a value on a cut lies below it",
+        "_kernels/order.py",
+        "cell += among[q] <= value",
+        "cell += among[q] < value",
+        f"{D}: test_keys",
+    ),
+    Mutation(
+        "what rounding to bytes takes from a row is forgotten",
+        "_kernels/quantize.py",
+        "residual[i] = lost + norm * np.float32(4 * UNIT)",
+        "residual[i] = norm * np.float32(4 * UNIT)",
+        f"{B}: test_no_score",
+    ),
+    Mutation(
+        "what rounding to bytes takes from a center is forgotten",
+        "_kernels/quantize.py",
+        "worst = max(worst, lost)",
+        "worst = 0.0",
+        f"{B}: test_no_score or test_quantised",
+    ),
+    Mutation(
+        "how far a center moved is rounded down",
+        "_kernels/quantize.py",
+        "drift[j] = np.float32(math.sqrt(moved)) * WIDER",
+        "drift[j] = np.float32(math.sqrt(moved))",
+        f"{B}: test_quantised",
+    ),
+    Mutation(
+        "the bound of a tile forgets the residual",
+        "_kernels/bytes_tile.py",
+        "error = emit.fma(reach, coefficient[0], builder.fmul(residual, coefficient[1]))",
+        "error = builder.fmul(reach, coefficient[0])",
+        f"{B}: test_no_score",
+    ),
+    Mutation(
+        "the own center is its own rival",
+        "_kernels/bytes_tile.py",
+        "row.append(builder.select(is_own, lowest, score))",
+        "row.append(score)",
+        f"{B}: test_screen_tile",
+    ),
+    Mutation(
+        "a rival's score bounds the others as well as that of no one",
+        "_kernels/bytes_tile.py",
+        "top = _larger(builder, builder.select(rival, lowest, score), top)",
+        "top = lowest",
+        f"{B}: test_no_score",
+    ),
+    Mutation(
+        "the drift of the runner-up serves all centers",
+        "_kernels/bytes.py",
+        "far[r] -= (runner_up if a == fastest else widest) * WIDER",
+        "far[r] -= runner_up * WIDER",
+        f"{B}: test_bounds_widen",
+    ),
+    Mutation(
+        "an upper bound does not widen",
+        "_kernels/bytes.py",
+        "near[r] = (near[r] + drift[a]) * WIDER",
+        "near[r] = near[r] * WIDER",
+        f"{B}: test_bounds_widen",
+    ),
+    Mutation(
+        "the last, incomplete block of rows is not screened",
+        "_kernels/bytes.py",
+        "for begin in range(0, n_rows, POINTS):",
+        "for begin in range(0, n_rows - POINTS + 1, POINTS):",
+        f"{G}: test_any_centers and bytes-float32",
+    ),
+    Mutation(
+        "rivals are told apart by the best score alone",
+        "_kernels/bytes.py",
+        "if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):",
+        "if high > low:",
+        f"{G}: test_near_ties and bytes-float32",
     ),
 ]
 

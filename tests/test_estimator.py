@@ -464,6 +464,36 @@ def test_methods_agree(X: Array, dtype: Any, rows: int) -> None:
     assert model.score(X) == pytest.approx(-model.inertia_, rel=1e-14)
 
 
+@pytest.mark.parametrize("unit", [2.0**-1074, 2.0**-1000, 2.0**-600, 2.0**600, 2.0**1007])
+def test_score_by_weights_at_the_ends_of_the_range(model: KMeans, X: Array, unit: float) -> None:
+    """Exact in their unit, although the squares of the data alone would lose digits in it."""
+    weights = np.arange(400.0)
+    fine = 2.0**200 if unit < 1.0 else 2.0**-200  # brings the score back into the range
+    other = copy.copy(model)
+    other.cluster_centers_ = model.cluster_centers_ * fine
+    expected = model.score(X, sample_weight=weights) * fine * fine * unit
+    assert other.score(X * fine, sample_weight=weights * unit) == expected
+
+
+@pytest.mark.parametrize("init", ["random", "k-means++"])
+@pytest.mark.parametrize("unit", [2.0**-1074, 2.0**-1030, 2.0**-600, 2.0**600, 2.0**1000])
+def test_the_unit_of_the_weights_is_that_of_the_inertia_alone(
+    X: Array, unit: float, init: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = np.random.default_rng(0).integers(0, 9, 400).astype(float)
+    model = KMeans(5, init=init, n_init=4, random_state=0, verbose=1)
+    expected = clone(model).fit(X, sample_weight=weights)
+    capsys.readouterr()
+    model.fit(X, sample_weight=weights * unit)
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+    assert model.inertia_ == expected.inertia_ * unit
+    assert f"inertia {model.inertia_:.8g}" in capsys.readouterr().out
+    for step, other in zip(model.history_, expected.history_, strict=True):
+        assert step.inertia == other.inertia * unit
+        assert step.center_shift == other.center_shift
+
+
 def test_fit_methods_use_the_weights(X: Array) -> None:
     weights = np.linspace(0.0, 9.0, 400)
     model = KMeans(4, random_state=0).fit(X, sample_weight=weights)

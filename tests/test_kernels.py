@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from reference import closest, squared_distances
 
+from fastkmeans._assign import Packed
 from fastkmeans._frame import Frame, make_frame, merge_moments, no_moments
 from fastkmeans._jit import jit
 from fastkmeans._kernels import seeding, tile
@@ -39,11 +40,17 @@ from fastkmeans._kernels.moments import (
     WEIGHT,
     add_moments,
 )
-from fastkmeans._kernels.pack import mark_repeats, pack_centers, pack_points
+from fastkmeans._kernels.pack import NARROW, mark_repeats, pack_centers, pack_points
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTOR_BYTES
-from fastkmeans._kernels.update import CHAINS, COUNT, add_squares, move_rows, update_centers
+from fastkmeans._kernels.update import (
+    CHAINS,
+    COUNT,
+    NARROW_CHAINS,
+    add_squares,
+    move_rows,
+    update_centers,
+)
 from fastkmeans._kernels.update import WEIGHT as WEIGHT_ROW
-from fastkmeans._lloyd import Packed
 from fastkmeans._rows import twice
 from fastkmeans._validation import NO_WEIGHTS
 
@@ -546,20 +553,25 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_add_squares(dtype: Any, layout: str) -> None:
+    """Wide rows add feature by feature to the chain of their number, narrow ones in one sum."""
     rng = np.random.default_rng(0)
-    k, m, lanes = 5, 70, VECTOR_BYTES // 8
-    for d in (1, lanes - 1, lanes, 2 * lanes + 3):
+    k, m, start, lanes = 5, 70, 3, VECTOR_BYTES // 8
+    for d in (1, 2, NARROW, NARROW + 1, lanes - 1, lanes, 2 * lanes + 3):
         whole = rng.integers(-9, 9, (m, d)).astype(float)
         X = lay_out(whole.astype(dtype), layout)
         labels = rng.integers(0, k, m).astype(np.int32)
         centers, offset = rng.integers(-9, 9, (k, d)) / 2, rng.integers(-9, 9, d) / 2
         for weights in (NO_WEIGHTS, rng.integers(0, 4, m).astype(float)):
             w = weights if weights.size else np.ones(m)
-            squares, expected = np.ones((2, CHAINS, d))
-            add_squares(twice(X), 3, m - 2, weights, labels, offset, 0.5, centers, squares)
-            for i in range(3, m - 2):
+            squares, expected = np.ones((2, CHAINS, max(d, NARROW_CHAINS)))
+            add_squares(twice(X), start, m - 2, weights, labels, offset, 0.5, centers, squares)
+            for i in range(start, m - 2):
                 x = whole[i] * 0.5 + offset
-                expected[i % CHAINS] += w[i] * (x - centers[labels[i]]) ** 2
+                square = w[i] * (x - centers[labels[i]]) ** 2
+                if d > NARROW:
+                    expected[i % CHAINS, :d] += square
+                else:
+                    expected[0, i % NARROW_CHAINS] += square.sum()
             np.testing.assert_array_equal(squares, expected)
 
 
@@ -641,7 +653,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
 def moments_of(X: Array, weights: Array, cuts: list[int], scale: float = 1.0) -> Array:
     parts = no_moments(max(1, len(cuts) - 1), X.shape[1])
     for part, (start, stop) in zip(parts, pairwise(cuts), strict=False):
-        add_moments(twice(X), start, stop, weights, scale, part)
+        add_moments(twice(X), start, stop, weights, scale, 1, part)
     return merge_moments(parts)
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from reference import squared_distances
 
 from fastkmeans import KMeans, find_closest_centroids
+from fastkmeans._assign import Packed
 from fastkmeans._frame import make_frame
 from fastkmeans._kernels.assign import assign_rows, closest_by_differences, settle_rows
-from fastkmeans._lloyd import Packed
 from fastkmeans._rows import twice
 
 Array = NDArray[Any]

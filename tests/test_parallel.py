@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from reference import closest
 
 from fastkmeans import KMeans
-from fastkmeans._lloyd import work_of
+from fastkmeans._assign import work_of
 from fastkmeans._parallel import SERIAL_NANOSECONDS, Team, count_threads, cut
 
 Array = NDArray[Any]
@@ -318,6 +318,13 @@ def test_without_jit_the_twins_take_over(tmp_path: Path) -> None:
         print(find_closest_centroids(X, np.vstack([X[5:25], X[:5]])).tolist())
         print(kmeans_plusplus(X, 5, random_state=0)[1].tolist())
         print(round(float(model.transform(X).sum()), 3))
+        few = np.random.default_rng(0).integers(0, 2, (12, 3)).astype(dtype)
+        far = np.vstack([few[:3], np.full((6, 3), 1e17) * np.arange(1, 7)[:, None]])
+        warnings.simplefilter("ignore")
+        for algorithm in ("boxes", "bytes"):
+            for table, init in ((X, X[:4]), (X, X[:19]), (few, far)):  # far: nothing is proven
+                model = KMeans(len(init), init=init, max_iter=5, algorithm=algorithm).fit(table)
+                print(model.labels_.tolist(), round(model.inertia_, 9))
     """
     assert run(code, tmp_path, NUMBA_DISABLE_JIT="1") == run(code, tmp_path)
 
@@ -401,6 +408,7 @@ USES = {
     "weighted fit": "KMeans(k, max_iter=3, random_state=0).fit(X, sample_weight=np.ones(len(X)))",
     "use": "m = KMeans(k, init=X[:k], max_iter=1).fit(X); m.predict(X); m.predict(X[:1]);"
     " m.transform(X); m.score(X)",
+    "engines": "for a in ('boxes', 'bytes'): KMeans(k, init=X[:k], max_iter=3, algorithm=a).fit(X)",
     "functions": "kmeans_plusplus(X, 5, random_state=0); find_closest_centroids(X, X[:k]);"
     " compute_centroids(X, np.arange(len(X)) % k, k); kMeans_init_centroids(X, k)",
 }

@@ -17,7 +17,13 @@ The contract
   over features, and vectorise as they stand.
 * Coordinates are scaled and shifted (``pack``) in everything the tile reads.
 
-``simd`` is the vocabulary of the three micro-kernels that emit vector IR: the tile
-(``tile``), packing (``pack``) and adding a row (``update``).  Each has a twin in plain
-NumPy for ``NUMBA_DISABLE_JIT=1``, where kernels are ordinary Python.
+* ``jit`` compiles a kernel without numba's counting of references, which costs more than
+  a small kernel does; such a kernel allocates nothing and calls nothing that does.
+  ``jit_with_scratch`` is for those that do: the ones that take a range of rows.  They
+  hand whole arrays on rather than slices, because a slice is counted.
+
+``simd`` is the vocabulary of the micro-kernels that emit vector IR: the tiles (``tile``,
+``bytes_tile``), packing (``pack``), single rows (``row``, ``dots``, ``quantize``) and boxes
+(``candidates``).  Each has a twin in plain NumPy for ``NUMBA_DISABLE_JIT=1``, where kernels
+are ordinary Python.
 """

@@ -52,7 +52,7 @@ import math
 
 import numpy as np
 
-from .._jit import jit
+from .._jit import jit, jit_with_scratch
 from .pack import pack_points
 from .simd import CENTERS, POINTS
 from .tile import best_two
@@ -196,7 +196,9 @@ def find_unproven(
 
 @jit
 def write_labels(
-    index,  # in (m,) int32
+    index,  # in (GROUP, POINTS) int32
+    first,  # row of lane 0 of block 0
+    count,  # number of rows in the blocks
     previous,  # in (m,) int32
     labels,  # out (m,) int32
 ):
@@ -204,14 +206,16 @@ def write_labels(
 
     Of a slice, numba knows that indices are not negative; so this vectorises.
     """
+    flat = index.reshape(index.size)[:count]
+    before, now = previous[first : first + count], labels[first : first + count]
     moved = 0
-    for i in range(labels.size):
-        moved += index[i] != previous[i]
-        labels[i] = index[i]
+    for i in range(now.size):
+        moved += flat[i] != before[i]
+        now[i] = flat[i]
     return moved
 
 
-@jit
+@jit_with_scratch
 def assign_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row
@@ -242,7 +246,6 @@ def assign_rows(
     best = np.empty((GROUP, POINTS), np.float32)
     second = np.empty((GROUP, POINTS), np.float32)
     index = np.empty((GROUP, POINTS), np.int32)
-    flat = index.ravel()
     for first in range(start, stop, group):
         count = group if group < stop - first else stop - first
         for r in range(count):
@@ -252,8 +255,7 @@ def assign_rows(
         n_unproven = find_unproven(
             first, count, norms, best, second, g, largest, d * 1e-40, error, unproven
         )
-        last = first + count
-        moved += write_labels(flat[:count], previous[first:last], labels[first:last])
+        moved += write_labels(index, first, count, previous, labels)
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]
@@ -267,7 +269,7 @@ def assign_rows(
     counts[0], counts[1], counts[2] = moved, settled, left
 
 
-@jit
+@jit_with_scratch
 def settle_rows(
     X,  # in (2, m, d)
     start,  # first row

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import jit
+from .._jit import jit_with_scratch
 from .pack import pack_points
 from .simd import CENTERS, POINTS
 from .tile import squared_distances
 
 
-@jit
+@jit_with_scratch
 def distance_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row

@@ -13,8 +13,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .._jit import jit, parallel_jit
+from .._jit import jit_with_scratch, parallel_jit
 from .assign import assign_rows, closest_by_differences
+from .boxes import visit_boxes
+from .bytes import screen_rows
 from .pack import pack_centers
 from .update import move_rows, update_centers
 
@@ -37,6 +39,73 @@ def assign_parallel(
         assign_rows(
             X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
             previous, labels, counts[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def screen_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64
+    offset,
+    scale,
+    centers,
+    packed,
+    tiles,
+    own_bytes,
+    starts,
+    parameters,
+    coefficients,
+    farthest,
+    largest,
+    drift,
+    words,
+    reach,
+    residual,
+    upper,
+    lower,
+    previous,
+    labels,  # out (m,) int32
+    counts,  # out (n_ranges, 4) int64
+):
+    """Run ``screen_rows`` over row ranges."""
+    for r in numba.prange(bounds.size - 1):
+        screen_rows(
+            X, bounds[r], bounds[r + 1], offset, scale, centers, packed, tiles, own_bytes,
+            starts, parameters, coefficients, farthest, largest, drift, words, reach,
+            residual, upper, lower, previous, labels, counts[r],
+        )  # fmt: skip
+
+
+@parallel_jit
+def visit_parallel(
+    X,  # in (2, m, d)
+    bounds,  # in (n_ranges + 1,) int64, of the shares
+    stride,
+    order,
+    weights,
+    offset,
+    scale,
+    centers,
+    table,
+    ids,
+    n,
+    limits,
+    copy,
+    box_sums,
+    box_weights,
+    whole,
+    labels,
+    rebuild,
+    sums,  # in/out (n_ranges, k, d) float64
+    cluster_weights,  # in/out (n_ranges, 2, k) float64
+    counts,  # out (n_ranges, 4) int64
+):
+    """Run ``visit_boxes`` over its shares of the boxes."""
+    for r in numba.prange(bounds.size - 1):
+        visit_boxes(
+            X, bounds[r], bounds[r + 1], stride, order, weights, offset, scale, centers, table,
+            ids, n, limits, copy, box_sums, box_weights, whole, labels, rebuild, sums[r],
+            cluster_weights[r], counts[r],
         )  # fmt: skip
 
 
@@ -64,7 +133,7 @@ def move_parallel(
         )  # fmt: skip
 
 
-@jit
+@jit_with_scratch
 def iterate_serial(
     X,  # in (2, m, d)
     bounds,  # in (n_ranges + 1,) int64, the ranges of the sums

@@ -15,35 +15,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import jit
+from .._jit import jit_with_scratch
 
 CHUNK = 64
+"""Rows of a chunk; of narrow rows that are taken together, as many as a group has."""
+GROUP = 256
 
 WEIGHT, MEAN, M2, MINIMUM, MAXIMUM = range(5)
 """Rows of a table of moments, ``(5, d)``; the weight is the same in every column."""
 
 
-@jit
+@jit_with_scratch
 def add_moments(
     X,  # in (2, m, d) float32 or float64
-    start,  # first row
+    start,  # first row, of long ones
     stop,  # row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
     scale,  # power of two that keeps squares finite, 1 as a rule
-    moments,  # in/out (5, d) float64
+    together,  # rows that make a long one; more than one only without weights
+    moments,  # in/out (5, together * d) float64
 ):
     """Merge the moments of rows ``start:stop`` into ``moments``, chunk by chunk.
 
     The chunk is copied to float64 first, so that the loops over it vectorise whatever
-    the layout of ``X``.
+    the layout of ``X``.  They run over columns: several narrow rows are taken for one
+    long one, and its columns merged later.
     """
-    d = X.shape[2]
-    chunk = np.empty((CHUNK, d), np.float64)
+    d, width = moments.shape[1], X.shape[2]
+    length = CHUNK if together == 1 else GROUP // together
+    chunk = np.empty((length, d), np.float64)
     part = np.empty((2, d), np.float64)
     mean, m2 = part[0], part[1]
     low, high = moments[MINIMUM], moments[MAXIMUM]
-    for first in range(start, stop, CHUNK):
-        count = CHUNK if stop - first > CHUNK else stop - first
+    for first in range(start, stop, length):
+        count = length if stop - first > length else stop - first
         weight = 0.0
         for f in range(d):
             mean[f] = 0.0
@@ -52,8 +57,10 @@ def add_moments(
             x = chunk[r]
             w = weights[first + r] if weights.size else 1.0
             weight += w
-            for f in range(d):
-                x[f] = np.float64(X[0, first + r, f]) * scale
+            for s in range(together):
+                i = (first + r) * together + s
+                for f in range(width):
+                    x[s * width + f] = np.float64(X[0, i, f]) * scale
             for f in range(d):
                 mean[f] += w * x[f]
             for f in range(d):

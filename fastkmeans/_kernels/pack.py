@@ -53,24 +53,29 @@ def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any
     emit = Emitter(context, builder, blocks_type.dtype)
     source = ir.VectorType(context.get_value_type(x_type.dtype), emit.lanes)
     exact = ir.VectorType(context.get_value_type(offset_type.dtype), emit.lanes)
+    as_they_are = isinstance(blocks_type.dtype, types.Integer)
     matrix, rows = emit.array(x_type, x), emit.pointer(rows_type, rows)
     offset, block = emit.pointer(offset_type, offset), emit.item(blocks_type, blocks, b)
-    scale = emit.broadcast(scale, exact)
+    scale = None if as_they_are else emit.broadcast(scale, exact)
     place = builder.and_(lane, integer(POINTS - 1))
     pointers = _row_pointers(emit, matrix, rows, lane)
     stride = cgutils.unpack_tuple(builder, matrix.strides, 3)[2]
 
     def move(values: Any, shift: Any) -> Any:
+        if as_they_are:
+            return values
         return emit.convert(emit.fma(emit.convert(values, exact), scale, shift), emit.floats)
 
     def shift_of(f: Any) -> Any:
+        if as_they_are:
+            return None
         return emit.broadcast(builder.load(emit.at(offset, f)), exact)
 
     def put(f: Any, vector: Any) -> None:
         emit.store(vector, block, builder.add(builder.mul(f, integer(POINTS)), place))
 
     if how == "square":
-        shift = emit.load(offset, start, exact)
+        shift = None if as_they_are else emit.load(offset, start, exact)
         packed = [move(emit.load(pointer, start, source), shift) for pointer in pointers]
         for t, vector in enumerate(emit.transpose(packed)):
             put(builder.add(start, integer(t)), vector)
@@ -126,7 +131,9 @@ def _pack_twin(
 ) -> None:
     """Pack a vector of rows, some features of each."""
     width = VECTOR_BYTES // blocks.itemsize
-    strip = X[0][rows[lane : lane + width], start:stop] * scale + offset[start:stop]
+    strip = X[0][rows[lane : lane + width], start:stop]
+    if blocks.dtype.kind == "f":
+        strip = strip * scale + offset[start:stop]
     p = lane % POINTS
     blocks[b, start:stop, p : p + width] = strip.T
 
@@ -136,6 +143,8 @@ def _square_norms_intrinsic(typingctx: Any, blocks: Any, b: Any, norms: Any) -> 
     signature = types.void(blocks, types.intp, norms)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if isinstance(sig.args[0].dtype, types.Integer):
+            return context.get_dummy_value()
         emit = Emitter(context, builder, sig.args[0].dtype)
         block = emit.item(sig.args[0], args[0], args[1])
         norms = emit.item(sig.args[2], args[2], args[1])
@@ -161,8 +170,9 @@ def _square_norms_twin(
     b: int,  # block
     norms: Any,  # out (n_blocks, POINTS)
 ) -> None:
-    """Compute the squared norms of the points of a block."""
-    norms[b] = (blocks[b] * blocks[b]).sum(axis=0)
+    """Compute the squared norms of the points of a block; of words there are none."""
+    if blocks.dtype.kind == "f":
+        norms[b] = (blocks[b] * blocks[b]).sum(axis=0)
 
 
 if config.DISABLE_JIT:
@@ -176,7 +186,7 @@ else:
 @jit
 def pack_points(
     X,  # in (2, m, d) float32 or float64, any strides
-    rows,  # in/out (n_blocks * POINTS,) int64, rows of X to pack, in rising order
+    rows,  # in/out (n_blocks * POINTS,) int64, rows of X to pack
     count,  # number of valid entries of rows; the last one fills up its block
     offset,  # in (d,) float32 or float64, no narrower than X, -shift * scale
     scale,  # power of two, of offset's dtype
@@ -188,7 +198,8 @@ def pack_points(
     C-ordered rows are read a vector at a time and transposed in registers, square by
     square (the last square overlaps its neighbour rather than leave a remainder), or
     deinterleaved where they are narrow; others are gathered.  The arithmetic is that of
-    ``offset``.  Returns the number of blocks.
+    ``offset``.  Words (int32, the four bytes of four features) are moved as they are,
+    without offset, scale and norms.  Returns the number of blocks.
     """
     d = X.shape[2]
     n_blocks = (count + POINTS - 1) // POINTS
@@ -199,8 +210,10 @@ def pack_points(
     narrow = contiguous and d <= NARROW and X.strides[1] == d * X.itemsize
     for lane in range(0, n_blocks * POINTS, width):
         b = lane // POINTS
-        run = lane + width <= count and rows[lane + width - 1] - rows[lane] == width - 1
-        if narrow and run:
+        run = narrow and lane + width <= count
+        for p in range(lane + 1, lane + width):
+            run = run and rows[p] == rows[p - 1] + 1
+        if run:
             _pack_run(X, rows, lane, 0, d, offset, scale, blocks, b)
         elif contiguous and d >= width:
             for start in range(0, d, width):

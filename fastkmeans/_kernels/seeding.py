@@ -19,16 +19,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import jit
+from .._jit import jit, jit_with_scratch
 from .pack import pack_points
 from .simd import CENTERS, POINTS
 from .tile import squared_distances
 
 GROUP_ROWS = 256
 """Rows that share one sum of ``w D^2``; row ranges begin at multiples of it."""
-
-LANES = 16
-"""Independent sums within a group."""
 
 
 @jit
@@ -43,7 +40,7 @@ def pack_candidates(
             tiles[0, 1 + f, c] = points[c, f] * scale
 
 
-@jit
+@jit_with_scratch
 def try_candidates(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row, a multiple of GROUP_ROWS
@@ -72,28 +69,31 @@ def try_candidates(
             squared_distances(blocks, b, tiles, 0, squares)
             at = first + b * POINTS
             end = at + POINTS if at + POINTS < stop else stop
-            w = weights[at:end] if weights.size else weights
-            compare(squares, n_candidates, closest[at:end], w, closer[at:end], potentials)
+            compare(squares, n_candidates, at, end, closest, weights, closer, potentials)
 
 
 @jit
 def compare(
     squares,  # in (CENTERS, POINTS), squared distances to the candidates
     n_candidates,  # number of candidates
-    closest,  # in (m,), m <= POINTS, D^2 to the closest center so far
+    start,  # first row of the block
+    stop,  # row to stop before, at most POINTS further on
+    closest,  # in (m,), D^2 to the closest center so far
     weights,  # in (m,) float64, or of size 0: all ones
-    bits,  # out (m,) uint16
+    closer,  # out (m,) uint16
     potentials,  # in/out (CENTERS, POINTS) float64
 ):
     """Add the potentials of a block and note who is closer."""
-    for p in range(closest.size):
+    known, bits = closest[start:stop], closer[start:stop]
+    w = weights[start:stop] if weights.size else weights
+    for p in range(known.size):
         bits[p] = 0
     for c in range(n_candidates):
         bit = np.uint16(1 << c)
-        for p in range(closest.size):
-            nearer = squares[c, p] < closest[p]
-            square = np.float64(squares[c, p] if nearer else closest[p])
-            potentials[c, p] += weights[p] * square if weights.size else square
+        for p in range(known.size):
+            nearer = squares[c, p] < known[p]
+            square = np.float64(squares[c, p] if nearer else known[p])
+            potentials[c, p] += w[p] * square if w.size else square
             bits[p] |= bit if nearer else np.uint16(0)
 
 
@@ -101,23 +101,25 @@ def compare(
 def group_sum(
     closest,  # in (m,) float32 or float64, m <= GROUP_ROWS
     weights,  # in (m,) float64, or of size 0: all ones
-    sums,  # scratch (LANES,) float64
 ):
-    """Return the sum of ``w D^2``, in LANES independent sums."""
-    for lane in range(LANES):
-        sums[lane] = 0.0
-    whole = closest.size // LANES * LANES
-    for at in range(0, whole, LANES):
-        for lane in range(LANES):
-            w = weights[at + lane] if weights.size else 1.0
-            sums[lane] += w * np.float64(closest[at + lane])
+    """Return the sum of ``w D^2``, in four independent sums."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = closest.size // 4 * 4
+    if weights.size:
+        for i in range(0, whole, 4):
+            a += weights[i] * np.float64(closest[i])
+            b += weights[i + 1] * np.float64(closest[i + 1])
+            c += weights[i + 2] * np.float64(closest[i + 2])
+            d += weights[i + 3] * np.float64(closest[i + 3])
+    else:
+        for i in range(0, whole, 4):
+            a += np.float64(closest[i])
+            b += np.float64(closest[i + 1])
+            c += np.float64(closest[i + 2])
+            d += np.float64(closest[i + 3])
     for i in range(whole, closest.size):
-        w = weights[i] if weights.size else 1.0
-        sums[i - whole] += w * np.float64(closest[i])
-    total = 0.0
-    for lane in range(LANES):
-        total += sums[lane]
-    return total
+        a += (weights[i] if weights.size else 1.0) * np.float64(closest[i])
+    return (a + b) + (c + d)
 
 
 @jit
@@ -131,28 +133,28 @@ def adopt(
     winner,  # the candidate that becomes a center
     closer,  # in (m,) uint16, bits from try_candidates
     closest,  # in/out (m,) of X's dtype
-    group_sums,  # out (m / GROUP_ROWS,) float64, sums of w D^2
+    group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
 ):
-    """Lower D^2 where the winner is closer, and sum it by groups of rows."""
+    """Lower D^2 where the winner is closer, and sum it anew in those groups of rows."""
     bit = np.uint16(1 << winner)
-    sums = np.empty(LANES, np.float64)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        own = closest[first:last]
         bits = closer[first:last]
         found = np.uint16(0)
         for r in range(bits.size):
             found |= bits[r]
-        if found & bit:
-            for r in range(bits.size):
-                if bits[r] & bit:
-                    square = X[0, first, 0] * 0
-                    for f in range(X.shape[2]):
-                        difference = X[0, first + r, f] * scale - tiles[0, 1 + f, winner]
-                        square += difference * difference
-                    own[r] = square if square < own[r] else own[r]
+        if not found & bit:
+            continue
+        own = closest[first:last]
+        for r in range(bits.size):
+            if bits[r] & bit:
+                square = X[0, first, 0] * 0
+                for f in range(X.shape[2]):
+                    difference = X[0, first + r, f] * scale - tiles[0, 1 + f, winner]
+                    square += difference * difference
+                own[r] = square if square < own[r] else own[r]
         w = weights[first:last] if weights.size else weights
-        group_sums[first // GROUP_ROWS] = group_sum(own, w, sums)
+        group_sums[first // GROUP_ROWS] = group_sum(own, w)
 
 
 @jit

@@ -16,7 +16,14 @@ from numba.core import cgutils, config, types
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-def _vector_bytes_and_centers() -> tuple[int, int]:
+def _enabled_features() -> set[str]:
+    """Return the features of the machine that the code is compiled for."""
+    if config.CPU_FEATURES is None:
+        return {name for name, on in llvm.get_host_cpu_features().items() if on}
+    return {name[1:] for name in config.CPU_FEATURES.split(",") if name[:1] == "+"}
+
+
+def _vector_bytes_and_centers(enabled: set[str]) -> tuple[int, int]:
     """Return the bytes of a vector register and the centers in a tile.
 
     AVX-512 has 32 registers of 64 bytes.  2 x 8 accumulators keep two FMA units busy;
@@ -24,10 +31,6 @@ def _vector_bytes_and_centers() -> tuple[int, int]:
     11 of a tile are padding.  AVX2 has 16 registers of 32 bytes: 2 x 6 accumulators.
     NEON and everything else: 2 x 8 accumulators of 16 bytes.
     """
-    if config.CPU_FEATURES is None:
-        enabled = {name for name, on in llvm.get_host_cpu_features().items() if on}
-    else:
-        enabled = {name[1:] for name in config.CPU_FEATURES.split(",") if name[:1] == "+"}
     if "avx512f" in enabled:
         return 64, 8
     if "avx2" in enabled and "fma" in enabled:
@@ -35,8 +38,19 @@ def _vector_bytes_and_centers() -> tuple[int, int]:
     return 16, 8
 
 
-VECTOR_BYTES, CENTERS = _vector_bytes_and_centers()
+def _byte_dot(enabled: set[str]) -> str | None:
+    """Return the LLVM name of the instruction that multiplies and adds bytes, if any."""
+    if "avx512vnni" in enabled and VECTOR_BYTES == 64:
+        return "llvm.x86.avx512.vpdpbusd.512"
+    if VECTOR_BYTES == 32 and ("avxvnni" in enabled or {"avx512vnni", "avx512vl"} <= enabled):
+        return "llvm.x86.avx512.vpdpbusd.256"
+    return None
+
+
+_ENABLED = _enabled_features()
+VECTOR_BYTES, CENTERS = _vector_bytes_and_centers(_ENABLED)
 """CENTERS: the centers in a tile."""
+BYTE_DOT = _byte_dot(_ENABLED)
 VECTORS = 2
 """Vectors of points that one pass of the tile's feature loop holds."""
 POINTS = VECTORS * VECTOR_BYTES // 4
@@ -155,6 +169,68 @@ class Emitter:
                     picked = self.builder.shuffle_vector(picked, vectors[q], constant)
             result.append(picked)
         return result
+
+    def load_some(self, pointer: Any, offset: Any, lanes: Any) -> Any:
+        """Load those lanes of a vector of integers that are set, zero for the others."""
+        address = self.builder.bitcast(self.at(pointer, offset), self.ints.as_pointer())
+        signature = ir.FunctionType(self.ints, [address.type, I32, lanes.type, self.ints])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, signature, f"llvm.masked.load.v{self.lanes}i32.p0"
+        )
+        zero = ir.Constant(self.ints, [0] * self.lanes)
+        return self.builder.call(function, [address, ir.Constant(I32, 4), lanes, zero])
+
+    def sum(self, vector: Any) -> Any:
+        """Emit the sum of the lanes, floats or integers, by halves."""
+        lanes = self.lanes
+        add = self.builder.add if vector.type == self.ints else self.builder.fadd
+        while lanes > 1:
+            lanes //= 2
+            halves = [
+                self.builder.shuffle_vector(
+                    vector, vector, ir.Constant(ir.VectorType(I32, lanes), list(part))
+                )
+                for part in (range(lanes), range(lanes, 2 * lanes))
+            ]
+            vector = add(*halves)
+        return self.builder.extract_element(vector, ir.Constant(I32, 0))
+
+    def lane(self, vector: Any, lane: int) -> Any:
+        return self.builder.extract_element(vector, ir.Constant(I32, lane))
+
+    def numbers(self, start: Any) -> Any:
+        """Emit the integers ``start, start + 1, ...``, one in each lane."""
+        first = self.broadcast(self.builder.trunc(start, I32), self.ints)
+        return self.builder.add(first, ir.Constant(self.ints, list(range(self.lanes))))
+
+    def bits(self, lanes: Any) -> Any:
+        """Emit a vector of booleans as the bits of an integer."""
+        return self.builder.zext(self.builder.bitcast(lanes, ir.IntType(self.lanes)), I64)
+
+    def count(self, lanes: Any) -> Any:
+        """Emit how many booleans of a vector are set."""
+        return self.builder.ctpop(self.bits(lanes))
+
+    def compress(self, vector: Any, pointer: Any, place: Any, keep: Any) -> None:
+        """Emit a store of the lanes that are kept, one after the other."""
+        kind = vector.type
+        scalar = {I32: "i32", ir.FloatType(): "f32", ir.DoubleType(): "f64"}[kind.element]
+        target = pointer.type
+        signature = ir.FunctionType(ir.VoidType(), [kind, target, keep.type])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, signature, f"llvm.masked.compressstore.v{kind.count}{scalar}"
+        )
+        self.builder.call(function, [vector, self.at(pointer, place), keep])
+
+    def prefetch(self, pointer: Any) -> None:
+        """Emit a hint that memory will be read soon, and kept in the caches."""
+        byte = ir.IntType(8).as_pointer()
+        signature = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, signature, "llvm.prefetch.p0"
+        )
+        hints = [ir.Constant(I32, value) for value in (0, 3, 1)]  # read, keep, data
+        self.builder.call(function, [self.builder.bitcast(pointer, byte), *hints])
 
     def variables(self, count: int, kind: Any) -> list[Any]:
         """Return stack slots; LLVM's mem2reg keeps each in a register."""

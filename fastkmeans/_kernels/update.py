@@ -25,181 +25,23 @@ elementwise and needs no reordering to vectorise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
 
 from .._jit import jit
-from .simd import I64, Emitter, integer
+from .pack import NARROW
+from .row import add_row, add_square
 
 CHAINS = 4
 """Independent sums of squares per feature: consecutive rows do not wait on each other."""
+
+NARROW_CHAINS = 16
+"""The same for rows of few features."""
 
 STRETCH = 16
 """Rows that are looked at together for a label that changed."""
 
 WEIGHT, COUNT = 0, 1
 """Rows of a table of cluster weights; only a count tells for sure that none is left."""
-
-
-@contextmanager
-def _loop(builder: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
-    """Emit a loop over ``start, start + step, ...``; yield its index."""
-    with cgutils.for_range_slice(builder, start, stop, step, intp=I64) as (index, _):
-        yield index
-
-
-def _emit_row(
-    emit: Emitter,
-    x_type: Any,
-    arguments: tuple[Any, ...],  # X, i, start, stop, offset pointer, scale
-    body: Callable[[Any, Any, Any], None],
-) -> None:
-    """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then one by one.
-
-    A row whose features are contiguous is loaded by vectors, others are gathered; the
-    arithmetic is the same.
-    """
-    X, i, start, stop, offset, scale = arguments
-    builder = emit.builder
-    matrix = emit.array(x_type, X)
-    _, row_stride, stride = cgutils.unpack_tuple(builder, matrix.strides, 3)
-    source = cgutils.pointer_add(builder, matrix.data, builder.mul(i, row_stride))
-    element = source.type.pointee
-    vector = ir.VectorType(element, emit.lanes)
-
-    def pointers(f: Any, lanes: int) -> list[Any]:
-        places = [builder.mul(builder.add(f, integer(n)), stride) for n in range(lanes)]
-        return [cgutils.pointer_add(builder, source, place) for place in places]
-
-    def apply(f: Any, x: Any, kind: Any) -> None:
-        factor = emit.broadcast(scale, kind) if kind is emit.floats else scale
-        body(f, emit.fma(emit.convert(x, kind), factor, emit.load(offset, f, kind)), kind)
-
-    lanes = integer(emit.lanes)
-    whole = builder.mul(builder.sdiv(builder.sub(stop, start), lanes), lanes)
-    middle = builder.add(start, whole)
-    contiguous = builder.icmp_signed("==", stride, integer(x_type.dtype.bitwidth // 8))
-    with builder.if_else(contiguous) as (then, otherwise):
-        with then, _loop(builder, start, middle, lanes) as f:
-            apply(f, emit.load(source, f, vector), emit.floats)
-        with otherwise, _loop(builder, start, middle, lanes) as f:
-            apply(f, emit.gather(pointers(f, emit.lanes), vector), emit.floats)
-    with _loop(builder, middle, stop, integer(1)) as f:
-        apply(f, builder.load(pointers(f, 1)[0]), emit.element)
-
-
-@intrinsic
-def _add_row_intrinsic(
-    typingctx: Any,
-    X: Any,
-    i: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    weight: Any,
-    sums: Any,
-    j: Any,
-) -> Any:
-    n, x = types.intp, types.float64
-    signature = types.void(X, n, n, n, offset, x, x, sums, n)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        emit = Emitter(context, builder, types.float64)
-        total = emit.item(sig.args[7], args[7], args[8])
-
-        def body(f: Any, x: Any, kind: Any) -> None:
-            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
-            emit.store(emit.fma(weight, x, emit.load(total, f, kind)), total, f)
-
-        offset = emit.pointer(sig.args[4], args[4])
-        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
-def _add_square_intrinsic(
-    typingctx: Any,
-    X: Any,
-    i: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    weight: Any,
-    squares: Any,
-    chain: Any,
-    centers: Any,
-    j: Any,
-) -> Any:
-    n, x = types.intp, types.float64
-    signature = types.void(X, n, n, n, offset, x, x, squares, n, centers, n)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        emit = Emitter(context, builder, types.float64)
-        total = emit.item(sig.args[7], args[7], args[8])
-        center = emit.item(sig.args[9], args[9], args[10])
-
-        def body(f: Any, x: Any, kind: Any) -> None:
-            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
-            difference = builder.fsub(x, emit.load(center, f, kind))
-            weighted = builder.fmul(weight, difference)
-            emit.store(emit.fma(weighted, difference, emit.load(total, f, kind)), total, f)
-
-        offset = emit.pointer(sig.args[4], args[4])
-        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-def _add_row_twin(
-    X: Any,  # in (2, m, d)
-    i: int,  # row of X
-    start: int,  # first feature
-    stop: int,  # feature to stop before
-    offset: Any,  # in (d,) float64
-    scale: float,  # power of two
-    weight: float,  # of the row
-    sums: Any,  # in/out (k, d) float64
-    j: int,  # row of sums
-) -> None:
-    """Add a row, scaled and shifted, to a sum."""
-    f = slice(start, stop)
-    sums[j, f] += weight * (X[0, i, f].astype(np.float64) * scale + offset[f])
-
-
-def _add_square_twin(
-    X: Any,  # in (2, m, d)
-    i: int,  # row of X
-    start: int,  # first feature
-    stop: int,  # feature to stop before
-    offset: Any,  # in (d,) float64
-    scale: float,  # power of two
-    weight: float,  # of the row
-    squares: Any,  # in/out (CHAINS, d) float64
-    chain: int,  # row of squares
-    centers: Any,  # in (k, d) float64, scaled and shifted
-    j: int,  # row of centers
-) -> None:
-    """Add the squared difference of a row to a center, feature by feature."""
-    f = slice(start, stop)
-    x = X[0, i, f].astype(np.float64) * scale + offset[f]
-    squares[chain, f] += weight * (x - centers[j, f]) * (x - centers[j, f])
-
-
-if config.DISABLE_JIT:
-    add_row, add_square = _add_row_twin, _add_square_twin
-else:
-    add_row, add_square = _add_row_intrinsic, _add_square_intrinsic
 
 
 @jit
@@ -257,15 +99,26 @@ def add_squares(
     offset,  # in (d,) float64, -shift * scale
     scale,  # power of two
     centers,  # in (k, d) float64, scaled and shifted
-    squares,  # in/out (CHAINS, d) float64, weighted squared differences
+    squares,  # in/out (CHAINS, max(d, NARROW_CHAINS)) float64, weighted squared differences
 ):
-    """Add the squared differences of rows ``start:stop`` to their centers."""
+    """Add the squared differences of rows ``start:stop`` to their centers.
+
+    Of few features a vector has no use: one plain loop, and independent sums.
+    """
     d = np.int64(X.shape[2])
     for i in range(start, stop):
         w = weights[i] if weights.size else 1.0
-        if w != 0.0:
-            chain = i & CHAINS - 1
-            add_square(X, i, 0, d, offset, scale, w, squares, chain, centers, labels[i])
+        if w == 0.0:
+            continue
+        j = labels[i]
+        if d > NARROW:
+            add_square(X, i, 0, d, offset, scale, w, squares, i & CHAINS - 1, centers, j)
+        else:
+            total = 0.0
+            for f in range(d):
+                difference = np.float64(X[0, i, f]) * scale + offset[f] - centers[j, f]
+                total += difference * difference
+            squares[0, i & NARROW_CHAINS - 1] += w * total
 
 
 @jit

@@ -1,0 +1,223 @@
+"""The engine for few features: boxes of neighbouring rows (``_kernels.boxes``).
+
+The rows are sorted once per fit (``_kernels.order``), restarts share the order.  Labels
+are those of plain Lloyd in every iteration; the sums are added up in another order, so
+that centers may differ from plain Lloyd's in the last digit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._assign import Labelled, Packed
+from ._frame import Frame
+from ._kernels import drivers
+from ._kernels.boxes import FAN, NEW, visit_boxes
+from ._kernels.candidates import BOX
+from ._kernels.order import (
+    count_digits,
+    find_keys,
+    join_boxes,
+    measure_boxes,
+    place_rows,
+    write_in_place,
+)
+from ._kernels.simd import VECTOR_BYTES
+from ._parallel import Team, cut
+from ._rows import ArrayRows, Block, Rows
+from ._sums import Sums
+
+LANES = VECTOR_BYTES // 8
+"""Candidates that a vector holds."""
+SAMPLE = 16
+"""Rows of the sample per cut; what a cell holds varies by about a quarter."""
+MOST_BITS = 10
+"""Bits of a feature: finding a slice takes time, and the sample a place, for each cut."""
+FINE_BITS = 4
+"""Cuts that the second step of a search compares at once: as many as a vector holds."""
+DIGIT_BITS = 10
+"""Bits of the key that one pass of the sort looks at."""
+
+
+MOST_COLUMNS = 16
+"""Features that the order looks at: those that vary most."""
+MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
+"""``auto`` does not try the engine with more features, or for fewer pairs of a row and a
+center: at three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128."""
+LIMIT_FEATURES = 128
+"""Up to here the rounding of ``candidates`` is bounded."""
+COST_TEST, COST_SCORE = 8.0, 1.5
+"""Estimated nanoseconds of a test of a center and a box, and of a center and a row."""
+REPAID_AFTER = 8
+"""Iterations after which the sort has paid for itself."""
+
+
+def possible(rows: Rows) -> bool:
+    """Tell whether rows can be read in any order: one array, numbered by int32."""
+    n, d = rows.shape
+    return isinstance(rows, ArrayRows) and n < 2**31 and d <= LIMIT_FEATURES
+
+
+def promising(shape: tuple[int, int], n_clusters: int) -> bool:
+    """Tell whether the engine is worth its while.
+
+    The sort costs as much as some iterations of plain Lloyd do: the fewer, the more
+    rows and clusters there are.  With more features, more boxes are on a border.
+    """
+    n, d = shape
+    return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
+
+
+class _Cells(NamedTuple):
+    """A grid over the widest features, with about as many rows in each slice."""
+
+    columns: NDArray[np.int64]
+    coarse: NDArray[Any]  # every n-th of the cuts
+    cuts: NDArray[Any]  # (n_columns, 2^bits), the first of each row is -inf
+    spread: NDArray[np.uint32]  # (n_columns, 2^bits), where the bits of a slice's number go
+
+
+def _cells(X: Block, scale: float) -> _Cells:
+    """Cut the rows by a sample of them; slices are numbered with as many bits as pay."""
+    n, d = X.shape[1:]
+    n_columns = min(d, MOST_COLUMNS)
+    bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
+    bits = min(bits, MOST_BITS)
+    sample = X[0, :: max(1, n // (SAMPLE << bits))]
+    spreads = (sample.astype(np.float64) * scale).std(axis=0)
+    columns = np.argsort(-spreads, kind="stable")[:n_columns]
+    sample = np.sort(sample[:, columns], axis=0)
+    places = np.linspace(0, len(sample), (1 << bits) + 1)[1:-1].astype(np.int64)
+    cuts = np.full((n_columns, 1 << bits), -np.inf, sample.dtype)
+    cuts[:, 1:] = sample[places].T
+    numbers = np.arange(1 << bits, dtype=np.uint32)
+    spread = np.zeros(cuts.shape, np.uint32)
+    for f in range(n_columns):
+        for bit in range(bits):
+            place = np.uint32(bit * n_columns + f)
+            spread[f] |= (numbers >> np.uint32(bit) & np.uint32(1)) << place
+    coarse = np.ascontiguousarray(cuts[:, :: 1 << min(bits, FINE_BITS)])
+    return _Cells(columns, coarse, cuts, spread)
+
+
+class Boxes:
+    """The order of the rows, the boxes, and the labels in that order.
+
+    For each row, the order takes four bytes, as labels do, the copy ``2 d`` (half the
+    bytes of float32), and the boxes ``(24 d + 20) / BOX``.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        frame: Frame,
+        team: Team,
+        spare: NDArray[np.int32],
+    ) -> None:
+        _, X = next(iter(rows.blocks()))
+        _, n, d = X.shape
+        self._X, self._weights, self._frame, self._team = X, weights, frame, team
+        self._sorted = np.empty(n, np.int32)  # labels, in order
+        self._order = self._sort(spare)
+        n_boxes = -(-n // BOX)
+        n_super = -(-n_boxes // FAN)
+        self.n_hyper = -(-n_super // FAN)
+        self._copy = np.empty((n_boxes, d, BOX), np.int16)
+        self._limits = np.empty((2, n_boxes + n_super + self.n_hyper, d))
+        self._sums = np.empty((n_boxes, d))
+        self._weights_of = np.empty((n_boxes, 2))
+        self._whole = np.empty(n_boxes + n_super, np.int32)
+        arguments = (
+            self._order, weights, frame.offset, frame.scale, self._limits, self._copy,
+            self._sums, self._weights_of,
+        )  # fmt: skip
+        team.run(measure_boxes, X, team.cut(n_boxes), arguments)
+        join_boxes(self._limits, 0, n_boxes, FAN, n_boxes)
+        join_boxes(self._limits, n_boxes, n_super, FAN, n_boxes + n_super)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all labels."""
+        self._whole[:] = NEW
+
+    def _sort(self, spare: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the order of the rows; ``spare`` and the labels' array serve as scratch."""
+        X, team = self._X, self._team
+        n = X.shape[1]
+        keys = np.empty(n, np.uint32)
+        cells = _cells(X, self._frame.scale)
+        team.run(find_keys, X, team.cut(n), (*cells, keys))
+        half = -(-int(cells.spread.max()).bit_length() // 2)
+        rows, keys_between = spare, self._sorted.view(np.uint32)
+        nothing = np.empty(0, np.int32)
+        self._pass(keys, nothing, 0, half, keys_between, rows)
+        order = keys.view(np.int32)
+        self._pass(keys_between, rows, half, half, nothing.view(np.uint32), order)
+        return order
+
+    def _pass(
+        self, keys: NDArray[np.uint32], rows: NDArray[np.int32], shift: int, bits: int,
+        sorted_keys: NDArray[np.uint32], sorted_rows: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Sort by one digit; rows of one digit keep their order."""
+        bounds = cut(keys.size, self._team.size)
+        counts = np.empty((len(bounds) - 1, 1 << bits), np.int64)
+        team = self._team
+        team.run(
+            lambda _, start, stop, out: count_digits(keys, start, stop, shift, out),
+            self._X, bounds, (), (counts,),
+        )  # fmt: skip
+        places = counts.T.ravel().cumsum().reshape(counts.T.shape).T - counts
+        places = np.ascontiguousarray(places)
+        team.run(
+            lambda _, start, stop, out: place_rows(
+                keys, rows, start, stop, shift, out, sorted_keys, sorted_rows
+            ),
+            self._X, bounds, (), (places,),
+        )  # fmt: skip
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        packed: Packed,
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+    ) -> Labelled:
+        """Label all rows, in their order in space, and move them between the sums."""
+        frame = self._frame
+        first = np.flatnonzero(~packed.repeated)
+        (k, d), n = centers.shape, len(first)
+        room = -(-n // LANES) * LANES
+        table, ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
+        table[:d, :n], table[d, :n], ids[:n] = packed.scaled[first].T, packed.norms[first], first
+        n_parts = len(sums.parts)
+        arguments = (
+            n_parts, self._order, self._weights, frame.offset, frame.scale, centers, table,
+            ids, n, self._limits, self._copy, self._sums, self._weights_of, self._whole,
+            self._sorted, sums.rebuild,
+        )  # fmt: skip
+        counts = np.zeros((n_parts, 4), np.int64)
+        outputs = (sums.parts, sums.part_weights, counts)
+        bounds = np.arange(n_parts + 1)
+        self._team.run(
+            visit_boxes, self._X, bounds, arguments, outputs, drivers.visit_parallel
+        )  # fmt: skip
+        moved, settled, scored, tested = counts.sum(axis=0).tolist()
+        n_rows = self._order.size
+        avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
+        return Labelled(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
+
+    def write(self, labels: NDArray[np.int32]) -> None:
+        """Write the labels in the order of the data."""
+        n = labels.size
+        self._team.run(
+            lambda _, start, stop: write_in_place(
+                self._order, start, stop, self._whole, self._sorted, labels
+            ),
+            self._X, self._team.cut(n), (),
+        )  # fmt: skip

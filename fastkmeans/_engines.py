@@ -1,0 +1,150 @@
+"""Which engine finds the labels of an iteration.
+
+    lloyd   every row against every center                                   _assign
+    boxes   boxes of neighbouring rows at a time, for few features           _boxes
+    bytes   rows screened by bounds and in bytes, for many features          _bytes
+
+All give the same labels.  ``auto`` chooses by the shape of the data before a run, and
+by what an engine did in the iterations so far: by counts, not by the clock, so that a
+fit takes the same course every time it is run.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _boxes, _bytes
+from ._assign import Labelled, Packed, Plain
+from ._frame import Frame
+from ._parallel import Team
+from ._rows import Rows
+from ._sums import Sums
+
+ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
+
+WORTH = 0.95
+"""An engine is used while its estimated cost is below this share of plain Lloyd's."""
+
+
+class Engine(Protocol):
+    """A way to label all rows and to bring the sums up to date."""
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        packed: Packed,
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+    ) -> Labelled:
+        """Label the rows; an engine may keep the labels until ``write``."""
+        ...
+
+    def write(self, labels: NDArray[np.int32]) -> None:
+        """Write the labels of the last iteration, if they are kept elsewhere."""
+        ...
+
+    def forget(self) -> None:
+        """Begin a new run."""
+        ...
+
+
+class Engines:
+    """The engines of one fit, made when they are first wanted, and the choice."""
+
+    def __init__(
+        self,
+        algorithm: str,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        n_clusters: int,
+        frame: Frame,
+        team: Team,
+    ) -> None:
+        self._data = rows, weights, frame, team
+        self._shape, self._k = rows.shape, n_clusters
+        self._auto = algorithm == "auto"
+        self.plain = Plain(rows, n_clusters, frame, team)
+        self.used: Engine = self.plain
+        self._name = self._pick(algorithm, team)
+        self._other: Engine | None = None
+        self._first = True
+        self._begin_below = rows.shape[0]  # rows moved
+
+    def _pick(self, algorithm: str, team: Team) -> str:
+        """Return the name of the engine besides the plain one, or "lloyd"."""
+        rows = self._data[0]
+        for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
+            wanted = algorithm == name or (
+                self._auto and not team.small and engine.promising(self._shape, self._k)
+            )
+            if wanted and engine.possible(rows):
+                return name
+        return "lloyd"
+
+    @property
+    def only_plain(self) -> bool:
+        return self._name == "lloyd"
+
+    def begin(self, max_iter: int) -> None:
+        """Begin a run."""
+        self.used = self.plain
+        if self._auto and self._name == "boxes" and max_iter < _boxes.REPAID_AFTER:
+            self._name = "lloyd"
+        self._first, self._begin_below = True, self._shape[0]
+        if self._other is not None:
+            self._other.forget()
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        packed: Packed,
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+        n_moved: int,
+    ) -> Labelled:
+        """Label the rows by the engine of choice.
+
+        ``n_moved`` rows changed their cluster in the iteration before.
+        """
+        self.used = self._next(previous, n_moved)
+        self._first = False
+        labelled = self.used.label(centers, packed, sums, previous, labels)
+        if self.used is not self.plain and self._is_costly(labelled):
+            self.used.write(labels)
+            self.used.forget()
+            self.used = self.plain
+            self._begin_below = labelled.n_moved // 2
+        return labelled
+
+    def _is_costly(self, labelled: Labelled) -> bool:
+        return self._auto and not labelled.first and labelled.cost > WORTH * self.plain.cost
+
+    def _is_promising(self, n_moved: int) -> bool:
+        """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival."""
+        expected = _bytes.expected_cost(self._shape, self._k, n_moved)
+        return n_moved <= self._begin_below and expected < WORTH * self.plain.cost
+
+    def _next(self, previous: NDArray[np.int32], n_moved: int) -> Engine:
+        """Return the engine of the next iteration."""
+        if self._name == "lloyd":
+            return self.plain
+        if self.used is self.plain:
+            # Boxes bring all rows to the sums, bytes ask for the label of every row.
+            if self._first != (self._name == "boxes"):
+                return self.plain
+            if self._name == "bytes" and self._auto and not self._is_promising(n_moved):
+                return self.plain
+        if self._other is None:
+            self._other = self._make(previous)
+        return self._other
+
+    def _make(self, spare: NDArray[np.int32]) -> Engine:
+        rows, weights, frame, team = self._data
+        if self._name == "boxes":
+            return _boxes.Boxes(rows, weights, frame, team, spare)
+        return _bytes.Bytes(rows, self._k, frame, team)

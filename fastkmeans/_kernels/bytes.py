@@ -1,0 +1,336 @@
+"""The E step for many features: rule centers out by bytes and by distance, exactly.
+
+Two screens stand before the exact score of a row and a center.
+
+Bounds on distances (Hamerly 2010, SDM, "Making k-means even faster").  A row carries an
+upper bound on the distance to its own center and a lower bound on that to any other.
+When the centers move, the bounds widen by how far they moved; a row whose bounds stay
+apart keeps its label and costs nothing.
+
+Scores in bytes.  The other rows are compared with all centers by the integers of
+``bytes_tile``.  With ``x' = step q + r`` and ``c' = unit p + e`` (``q, p`` bytes),
+
+    x'.c' = step unit q.p + step q.e + r.c'
+          <= step unit q.p + |step q| |e| + |r| |c'|
+          <= step unit q.p + reach |e|_max + residual (|c'| + |e|)_max,
+
+``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a
+tile, by Cauchy-Schwarz, and from below likewise.  The score of the own center is at
+least what its bytes say less that bound, or what the upper bound ``D`` on its distance
+says, ``(|x'|^2 - D^2) / 2``.  Centers whose score can on no account reach that are
+excluded; the few that can are the row's *rivals*.  Only a row that has a rival is read
+from ``X``, for the exact scores (float32, as in ``assign``) of its own center and of the
+rivals.  Nothing is assumed about the data, and it works from the first iteration in
+which a row has a center.
+
+Rounding
+--------
+With ``u = 2^-24`` and ``g = (d + 4) u`` as in ``assign``, the float32 scores of the own
+center and of a rival are off by at most ``g (|x| |c| + |c|^2/2)`` each (the bound holds
+for any order of the sum).  Beside them: packing x' and c' (``2 u``), turning the integer
+into a float and the factor (``4 u`` of ``reach (|c| + |e|)``), the final ``fma`` and the
+bias (``2 u``), the bound itself (``8 u`` of it).  All are below
+
+    slack = (4 g + 64 u) (reach C + C^2 / 2),
+
+``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``
+plus the margin of ``assign`` that makes the label agree with float64 differences is
+below the own score; a label is accepted by ``assign.margin_needed`` among the rivals,
+and else settled by differences over all centers.  ``|x|^2`` is taken from ``reach`` and
+``residual``, each rounded up by ``(d + 16) u`` or so: right to ``16 g + 128 u``, because
+``|r| <= |x'|``.  The bounds on distances are rounded outwards by ``slack`` when they are
+taken, and by a few units whenever they widen.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._jit import jit, jit_with_scratch
+from .assign import closest_by_differences, margin_needed, rounding
+from .bytes_tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL, screen_tile
+from .dots import byte_dot, dot, lowest_bit
+from .pack import pack_points
+from .quantize import UNIT, WIDER
+from .row import load_row
+from .simd import CENTERS, POINTS, VECTORS
+
+STRETCH = 512
+"""Rows whose bounds are widened together."""
+
+LIMIT, REACH, RESIDUAL, OTHERS, SLACK, NORM, BEST, SECOND = range(8)
+"""Rows of the lanes of a block, ``(8, POINTS)`` float32; the first four are those that
+``screen_tile`` knows.  SLACK: how far below the best score the limit is.  NORM: |x'|^2.
+BEST: -inf for a point without a rival."""
+OWN, INDEX = 0, 1
+"""Rows of the centers of a block, ``(2, POINTS)`` int32: before, and best so far."""
+SLOPE, CONSTANT, AGREE, SHRUNK, GROWN = range(5)
+"""What bounds are made of, ``(5,)`` float32."""
+
+
+@jit
+def two_largest(
+    drift,  # in (k,) float32
+):
+    """Return the two largest values, and the place of the first."""
+    first, second, place = np.float32(0.0), np.float32(0.0), -1
+    for j in range(drift.size):
+        if drift[j] > first:
+            first, second, place = drift[j], first, j
+        elif drift[j] > second:
+            second = drift[j]
+    return first, second, place
+
+
+@jit
+def widen(
+    start,  # first row
+    stop,  # row to stop before
+    previous,  # in (m,) int32
+    labels,  # out (m,) int32
+    drift,  # in (k,) float32
+    drifts,  # the largest drift, the next, and the center that moved farthest
+    upper,  # in/out (m,) float32
+    lower,  # in/out (m,) float32
+    rows,  # out (stop - start,) int64, the rows whose bounds meet
+):
+    """Widen the bounds of some rows; return how many may have another center now."""
+    widest, runner_up, fastest = drifts
+    before, now = previous[start:stop], labels[start:stop]
+    near, far = upper[start:stop], lower[start:stop]
+    for r in range(now.size):
+        a = before[r]
+        now[r] = a
+        near[r] = (near[r] + drift[a]) * WIDER
+        far[r] -= (runner_up if a == fastest else widest) * WIDER
+    count = 0
+    for r in range(now.size):
+        rows[count] = start + r
+        count += not near[r] * WIDER * WIDER < far[r]
+    return count
+
+
+@jit
+def set_bounds(
+    d,  # number of features
+    g,  # rounding(d, u)
+    farthest,  # largest |c'| + |e|
+    bounds,  # out (5,) float32
+):
+    """Compute the coefficients of the slack, and the factors for squared norms."""
+    unit = 4.0 * g + 64.0 * UNIT
+    bounds[SLOPE] = 1.02 * unit * farthest
+    bounds[CONSTANT] = 0.51 * unit * farthest * farthest + d * 1e-40
+    bounds[AGREE] = 3.0 * (d + 4) * 2.0**-53
+    bounds[SHRUNK] = 1.0 - 16.0 * g - 128.0 * UNIT
+    bounds[GROWN] = 1.0 + 16.0 * g + 128.0 * UNIT
+
+
+@jit
+def begin_block(
+    rows,  # in (POINTS,) int64, the rows of the block
+    count,  # number of valid points; the others repeat the first
+    words,  # in (2, m, d4) int32
+    own_bytes,  # in (k, width) int32
+    starts,
+    parameters,
+    coefficients,
+    bounds,
+    reach,
+    residual,
+    upper,  # in/out (m,) float32, tightened
+    previous,
+    lanes,  # out (8, POINTS) float32
+    ids,  # out (2, POINTS) int32
+):
+    """Find what the rows' own centers score at least."""
+    two, half, zero = np.float32(2.0), np.float32(0.5), np.float32(0.0)
+    for p in range(POINTS):
+        i = rows[p if p < count else 0]
+        a = previous[i]
+        tile, r = a // CENTERS, a % CENTERS
+        lanes[LIMIT, p], lanes[REACH, p], lanes[RESIDUAL, p] = upper[i], reach[i], residual[i]
+        ids[OWN, p] = a
+        product = np.float32(byte_dot(words, i, own_bytes, a) + starts[tile, r])
+        error = reach[i] * coefficients[tile, OF_REACH]
+        error += residual[i] * coefficients[tile, OF_RESIDUAL]
+        lanes[BEST, p] = product * parameters[tile, FACTOR, r] + parameters[tile, BIAS, r] - error
+    for p in range(POINTS):
+        norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
+        pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
+        least, known = lanes[BEST, p], lanes[LIMIT, p]
+        square = norm * bounds[GROWN] - two * (least - pad)
+        near = np.sqrt(square if square > zero else zero) * WIDER
+        near = near if near < known else known
+        other = half * (norm * bounds[SHRUNK] - near * near)
+        least = least if least > other else other
+        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + near * near)
+        lanes[LIMIT, p] = least - lanes[SLACK, p]
+        lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
+        lanes[SECOND, p] = near
+    for p in range(count):
+        upper[rows[p]] = lanes[SECOND, p]
+
+
+@jit
+def score_rivals(
+    X,
+    rows,  # in (POINTS,) int64, the rows of the block
+    count,  # number of valid points
+    offset,
+    scale,
+    block,  # in (d4, POINTS) int32
+    centers,  # in (k, padded) float32
+    tiles,
+    starts,
+    parameters,
+    coefficients,
+    lanes,  # in/out (8, POINTS) float32
+    ids,  # in/out (2, POINTS) int32
+    values,  # out (POINTS, padded) float32, the points that have a rival
+    rivals,  # scratch (CENTERS * VECTORS,) int64
+):
+    """Compare a block with all centers; return the number of exact scores."""
+    width = POINTS // VECTORS
+    n_scored = 0
+    for tile in range(tiles.shape[0]):
+        if not screen_tile(
+            block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals
+        ):
+            continue
+        for place in range(CENTERS * VECTORS):
+            bits = rivals[place]
+            while bits != 0:
+                p = place % VECTORS * width + lowest_bit(bits)
+                bits &= bits - 1
+                r, best = place // VECTORS, lanes[BEST, p]
+                j = tile * CENTERS + r
+                if p >= count or j >= centers.shape[0]:
+                    continue
+                if best == -np.inf:
+                    a = ids[OWN, p]
+                    load_row(X, rows[p], offset, scale, values, p)
+                    best = dot(values, p, centers, a) + parameters[a // CENTERS, BIAS, a % CENTERS]
+                    lanes[NORM, p] = dot(values, p, values, p)
+                    lanes[SECOND, p], ids[INDEX, p] = -np.inf, a
+                    n_scored += 1
+                score = dot(values, p, centers, j) + parameters[tile, BIAS, r]
+                n_scored += 1
+                if score > best:
+                    lanes[SECOND, p], best, ids[INDEX, p] = best, score, j
+                elif score > lanes[SECOND, p]:
+                    lanes[SECOND, p] = score
+                lanes[BEST, p] = best
+                lanes[LIMIT, p] = best - lanes[SLACK, p]
+    return n_scored
+
+
+@jit
+def end_block(
+    X,
+    rows,
+    count,
+    scale,
+    centers,  # in (k, d) float64
+    g,
+    largest,
+    bounds,
+    lanes,
+    ids,
+    upper,
+    lower,
+    previous,
+    labels,
+):
+    """Write labels and bounds of a block; return how many moved, and were settled."""
+    d, zero, two = centers.shape[1], np.float32(0.0), np.float32(2.0)
+    for p in range(POINTS):
+        others = lanes[OTHERS, p]
+        if lanes[BEST, p] > -np.inf and lanes[SECOND, p] > others:
+            others = lanes[SECOND, p]
+        square = lanes[NORM, p] * bounds[SHRUNK] - two * (others + lanes[SLACK, p])
+        lanes[LIMIT, p] = np.sqrt(square if square > zero else zero) * (two - WIDER)
+    moved, settled = 0, 0
+    for p in range(count):
+        i = rows[p]
+        lower[i] = lanes[LIMIT, p]
+        if lanes[BEST, p] == -np.inf:
+            continue
+        norm, high = np.float64(lanes[NORM, p]), np.float64(lanes[BEST, p])
+        low = np.float64(lanes[SECOND, p])
+        error = (d + 4) * 2.0**-53
+        if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):
+            labels[i] = ids[INDEX, p]
+            near = norm * bounds[GROWN] - 2 * high + 2 * lanes[SLACK, p]
+            upper[i] = math.sqrt(near if near > 0.0 else 0.0) * WIDER
+        else:
+            labels[i] = closest_by_differences(X, i, centers, scale)
+            settled += 1
+            upper[i], lower[i] = np.inf, 0.0
+        moved += labels[i] != previous[i]
+    return moved, settled
+
+
+@jit_with_scratch
+def screen_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) float64, -shift * scale
+    scale,  # power of two, float64
+    centers,  # in (k, d) float64
+    packed,  # in (k, padded) float32, centers in scaled, shifted coordinates
+    tiles,  # in (n_tiles, d4, CENTERS) int32
+    own_bytes,  # in (k, width) int32
+    starts,  # in (n_tiles, CENTERS) int32
+    parameters,  # in (n_tiles, 2, CENTERS) float32
+    coefficients,  # in (n_tiles, 2) float32
+    farthest,  # largest |c'| + |e|
+    largest,  # largest squared norm of a center
+    drift,  # in (k,) float32, how far each center moved since the last time
+    words,  # in (2, m, d4) int32, the rows as bytes
+    reach,  # in (m,) float32, |x'| + |r|
+    residual,  # in (m,) float32, |r|
+    upper,  # in/out (m,) float32, bound on the distance to the own center
+    lower,  # in/out (m,) float32, bound on the distance to any other
+    previous,  # in (m,) int32, labels, no one negative
+    labels,  # out (m,) int32
+    counts,  # out (4,) int64: rows moved, settled by differences, screened, exact scores
+):
+    """Assign rows ``start:stop``, each knowing the center that it had before."""
+    g = rounding(X.shape[2], UNIT, largest)
+    bounds = np.empty(5, np.float32)
+    set_bounds(X.shape[2], g, farthest, bounds)
+    drifts = two_largest(drift)
+    rows = np.empty(STRETCH, np.int64)
+    values = np.zeros((POINTS, packed.shape[1]), np.float32)
+    blocks = np.empty((1, words.shape[2], POINTS), np.int32)
+    nothing = np.zeros(1, np.int32)
+    lanes = np.empty((8, POINTS), np.float32)
+    ids = np.empty((2, POINTS), np.int32)
+    rivals = np.empty(CENTERS * VECTORS, np.int64)
+    counts[:] = 0
+    for first in range(start, stop, STRETCH):
+        last = min(first + STRETCH, stop)
+        n_rows = widen(first, last, previous, labels, drift, drifts, upper, lower, rows)
+        counts[2] += n_rows
+        for begin in range(0, n_rows, POINTS):
+            count = min(POINTS, n_rows - begin)
+            block = rows[begin : begin + POINTS]
+            begin_block(
+                block, count, words, own_bytes, starts, parameters, coefficients, bounds,
+                reach, residual, upper, previous, lanes, ids,
+            )  # fmt: skip
+            pack_points(words, block, count, nothing, nothing[0], blocks, nothing)
+            counts[3] += score_rivals(
+                X, block, count, offset, scale, blocks[0], packed, tiles, starts, parameters,
+                coefficients, lanes, ids, values, rivals,
+            )  # fmt: skip
+            moved, settled = end_block(
+                X, block, count, scale, centers, g, largest, bounds, lanes, ids,
+                upper, lower, previous, labels,
+            )  # fmt: skip
+            counts[0] += moved
+            counts[1] += settled

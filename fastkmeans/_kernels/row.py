@@ -1,0 +1,233 @@
+"""One row of the data, scaled and shifted: ``x' = x * scale + offset``, in float64.
+
+What the M step and the exact scores of single rows do with it: add it to a sum, add its
+squared difference to a center, write it down.  The three share one loop over the
+features, emitted as vector IR, because numba vectorises no loop whose stride it does
+not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+from .simd import I64, Emitter, integer
+
+
+@contextmanager
+def _loop(builder: Any, start: Any, stop: Any, step: Any) -> Iterator[Any]:
+    """Emit a loop over ``start, start + step, ...``; yield its index."""
+    with cgutils.for_range_slice(builder, start, stop, step, intp=I64) as (index, _):
+        yield index
+
+
+def _emit_row(
+    emit: Emitter,
+    x_type: Any,
+    arguments: tuple[Any, ...],  # X, i, start, stop, offset pointer, scale
+    body: Callable[[Any, Any, Any], None],
+) -> None:
+    """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then one by one.
+
+    A row whose features are contiguous is loaded by vectors, others are gathered; the
+    arithmetic is the same.
+    """
+    X, i, start, stop, offset, scale = arguments
+    builder = emit.builder
+    matrix = emit.array(x_type, X)
+    _, row_stride, stride = cgutils.unpack_tuple(builder, matrix.strides, 3)
+    source = cgutils.pointer_add(builder, matrix.data, builder.mul(i, row_stride))
+    element = source.type.pointee
+    vector = ir.VectorType(element, emit.lanes)
+
+    def pointers(f: Any, lanes: int) -> list[Any]:
+        places = [builder.mul(builder.add(f, integer(n)), stride) for n in range(lanes)]
+        return [cgutils.pointer_add(builder, source, place) for place in places]
+
+    def apply(f: Any, x: Any, kind: Any) -> None:
+        factor = emit.broadcast(scale, kind) if kind is emit.floats else scale
+        body(f, emit.fma(emit.convert(x, kind), factor, emit.load(offset, f, kind)), kind)
+
+    lanes = integer(emit.lanes)
+    whole = builder.mul(builder.sdiv(builder.sub(stop, start), lanes), lanes)
+    middle = builder.add(start, whole)
+    contiguous = builder.icmp_signed("==", stride, integer(x_type.dtype.bitwidth // 8))
+    with builder.if_else(contiguous) as (then, otherwise):
+        with then, _loop(builder, start, middle, lanes) as f:
+            apply(f, emit.load(source, f, vector), emit.floats)
+        with otherwise, _loop(builder, start, middle, lanes) as f:
+            apply(f, emit.gather(pointers(f, emit.lanes), vector), emit.floats)
+    with _loop(builder, middle, stop, integer(1)) as f:
+        apply(f, builder.load(pointers(f, 1)[0]), emit.element)
+
+
+@intrinsic
+def _load_row_intrinsic(
+    typingctx: Any, X: Any, i: Any, offset: Any, scale: Any, out: Any, p: Any
+) -> Any:
+    n = types.intp
+    signature = types.void(X, n, offset, types.float64, out, n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float64)
+        target = emit.item(sig.args[4], args[4], args[5])
+        d = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 2)
+
+        def body(f: Any, x: Any, kind: Any) -> None:
+            single = ir.FloatType()
+            narrow = ir.VectorType(single, emit.lanes) if kind is emit.floats else single
+            emit.store(builder.fptrunc(x, narrow), target, f)
+
+        offset = emit.pointer(sig.args[2], args[2])
+        _emit_row(emit, sig.args[0], (args[0], args[1], integer(0), d, offset, args[3]), body)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _prefetch_row_intrinsic(typingctx: Any, X: Any, i: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float64)
+        matrix = emit.array(sig.args[0], args[0])
+        _, row_stride, _ = cgutils.unpack_tuple(builder, matrix.strides, 3)
+        source = cgutils.pointer_add(builder, matrix.data, builder.mul(args[1], row_stride))
+        emit.prefetch(source)
+        return context.get_dummy_value()
+
+    return types.void(X, types.intp), codegen
+
+
+@intrinsic
+def _add_row_intrinsic(
+    typingctx: Any,
+    X: Any,
+    i: Any,
+    start: Any,
+    stop: Any,
+    offset: Any,
+    scale: Any,
+    weight: Any,
+    sums: Any,
+    j: Any,
+) -> Any:
+    n, x = types.intp, types.float64
+    signature = types.void(X, n, n, n, offset, x, x, sums, n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float64)
+        total = emit.item(sig.args[7], args[7], args[8])
+
+        def body(f: Any, x: Any, kind: Any) -> None:
+            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
+            emit.store(emit.fma(weight, x, emit.load(total, f, kind)), total, f)
+
+        offset = emit.pointer(sig.args[4], args[4])
+        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _add_square_intrinsic(
+    typingctx: Any,
+    X: Any,
+    i: Any,
+    start: Any,
+    stop: Any,
+    offset: Any,
+    scale: Any,
+    weight: Any,
+    squares: Any,
+    chain: Any,
+    centers: Any,
+    j: Any,
+) -> Any:
+    n, x = types.intp, types.float64
+    signature = types.void(X, n, n, n, offset, x, x, squares, n, centers, n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float64)
+        total = emit.item(sig.args[7], args[7], args[8])
+        center = emit.item(sig.args[9], args[9], args[10])
+
+        def body(f: Any, x: Any, kind: Any) -> None:
+            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
+            difference = builder.fsub(x, emit.load(center, f, kind))
+            weighted = builder.fmul(weight, difference)
+            emit.store(emit.fma(weighted, difference, emit.load(total, f, kind)), total, f)
+
+        offset = emit.pointer(sig.args[4], args[4])
+        _emit_row(emit, sig.args[0], (*args[:4], offset, args[5]), body)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _load_row_twin(
+    X: Any,  # in (2, m, d)
+    i: int,  # row of X
+    offset: Any,  # in (d,) float64
+    scale: float,  # power of two
+    out: Any,  # out (n, width) float32, width at least d; the rest is left alone
+    p: int,  # row of out
+) -> None:
+    """Write a row, scaled and shifted in float64, in float32."""
+    out[p, : X.shape[2]] = X[0, i].astype(np.float64) * scale + offset
+
+
+def _prefetch_row_twin(
+    X: Any,  # in (2, m, d)
+    i: int,  # row of X
+) -> None:
+    """Ask for the beginning of a row that will be read soon."""
+
+
+def _add_row_twin(
+    X: Any,  # in (2, m, d)
+    i: int,  # row of X
+    start: int,  # first feature
+    stop: int,  # feature to stop before
+    offset: Any,  # in (d,) float64
+    scale: float,  # power of two
+    weight: float,  # of the row
+    sums: Any,  # in/out (k, d) float64
+    j: int,  # row of sums
+) -> None:
+    """Add a row, scaled and shifted, to a sum."""
+    f = slice(start, stop)
+    sums[j, f] += weight * (X[0, i, f].astype(np.float64) * scale + offset[f])
+
+
+def _add_square_twin(
+    X: Any,  # in (2, m, d)
+    i: int,  # row of X
+    start: int,  # first feature
+    stop: int,  # feature to stop before
+    offset: Any,  # in (d,) float64
+    scale: float,  # power of two
+    weight: float,  # of the row
+    squares: Any,  # in/out (CHAINS, d) float64
+    chain: int,  # row of squares
+    centers: Any,  # in (k, d) float64, scaled and shifted
+    j: int,  # row of centers
+) -> None:
+    """Add the squared difference of a row to a center, feature by feature."""
+    f = slice(start, stop)
+    x = X[0, i, f].astype(np.float64) * scale + offset[f]
+    squares[chain, f] += weight * (x - centers[j, f]) * (x - centers[j, f])
+
+
+if config.DISABLE_JIT:
+    load_row, prefetch_row = _load_row_twin, _prefetch_row_twin
+    add_row, add_square = _add_row_twin, _add_square_twin
+else:
+    load_row, prefetch_row = _load_row_intrinsic, _prefetch_row_intrinsic
+    add_row, add_square = _add_row_intrinsic, _add_square_intrinsic

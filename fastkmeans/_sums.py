@@ -1,0 +1,90 @@
+"""The M step: the sums of the clusters, kept from one iteration to the next.
+
+Only rows that change their cluster touch the sums.  What rounding leaves of rows that
+came and went is swept out now and then, when the sums are built anew.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._assign import Packed
+from ._frame import Frame
+from ._kernels import drivers
+from ._kernels.update import move_rows, update_centers
+from ._parallel import Team, cut, within
+from ._rows import Block, Rows
+
+REBUILD_AFTER = 64
+"""Iterations after which the sums are built anew, if not so many rows moved before that
+rounding might have grown to a few times that of new sums."""
+
+
+class Sums:
+    """Weighted sums and weights of the clusters, per range of rows and in all.
+
+    The ranges are added in order.  Their number depends on the shape of the data only,
+    and their memory is bounded by a small part of that of the data.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        n_clusters: int,
+        frame: Frame,
+        team: Team,
+    ) -> None:
+        n, d = rows.shape
+        self._weights, self._frame, self._team = weights, frame, team
+        budget = max(n * d // 16, 1 << 18)
+        parts = min(64, budget // (n_clusters * d * 8), n // 4096)
+        self.bounds = cut(n, parts)
+        n_ranges = len(self.bounds) - 1
+        self.parts = np.empty((n_ranges, n_clusters, d))
+        self.part_weights = np.empty((n_ranges, 2, n_clusters))
+        self.total = np.empty((n_clusters, d))
+        self.total_weights = np.empty((2, n_clusters))
+        self.rebuild = True
+        self._age, self._moved = 0, 0
+
+    def clear(self) -> None:
+        """Begin an iteration: drop sums that are to be built anew."""
+        if self.rebuild:
+            self.parts[:] = 0.0
+            self.part_weights[:] = 0.0
+
+    def move(
+        self, start: int, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
+    ) -> None:
+        """Apply the rows of a block to the sums of the ranges that it crosses."""
+        part = slice(start, start + X.shape[1])
+        ranges, bounds = within(self.bounds, start, part.stop)
+        frame, d = self._frame, X.shape[2]
+        weights = self._weights[part] if self._weights.size else self._weights
+        arguments = (weights, previous, labels, self.rebuild, frame.offset, frame.scale)
+        outputs = (self.parts[ranges], self.part_weights[ranges])
+        n_slices = max(1, min(-(-2 * self._team.size // (len(bounds) - 1)), d // 32))
+        slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
+        self._team.run(
+            lambda X, start, stop, *rest: move_rows(X, start, stop, 0, d, *rest),
+            X, bounds, arguments, outputs,
+            lambda X, bounds, *rest: drivers.move_parallel(X, bounds, slices, *rest),
+        )  # fmt: skip
+
+    def means(
+        self, packed: Packed, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
+    ) -> tuple[float, float, int]:
+        """Write the means; return inertia, squared move and number of empty clusters."""
+        result: tuple[float, float, int] = update_centers(
+            self.parts, self.part_weights, self._frame.shift, self._frame.scale,
+            self._frame.scatter, packed.scaled, centers, self.total, self.total_weights,
+            new_centers,
+        )  # fmt: skip
+        return result
+
+    def end(self, n_moved: int, n_rows: int) -> None:
+        """End an iteration: shall the next one build the sums anew?"""
+        self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
+        self.rebuild = self._age >= REBUILD_AFTER or self._moved > 2 * n_rows
