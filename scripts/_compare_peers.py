@@ -2,8 +2,9 @@
 
 An adapter imports its library in ``load`` and nowhere else, for a missing or broken one
 to be reported by name.  ``fit`` runs exactly ``n_iter`` Lloyd iterations on all rows
-from the centers given: no sampling, no early stop, no restart.  It runs in a process of
-its own, whose thread counts are set before anything is imported.
+from the centers given: no sampling, no early stop, no restart.  ``whole`` is a fit as a
+user wants it, with the labels of all rows at the end.  Both run in a process of their
+own, whose thread counts are set before anything is imported.
 """
 
 from __future__ import annotations
@@ -19,12 +20,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+WHOLE = ("fits", "convergence")
+"""The tasks of whole fits."""
+MOST_BOUNDS = 2_000_000_000
+"""Bytes that bounds for every row and center may take."""
+
 
 class Fitted(NamedTuple):
-    """Centers after ``n_iter`` iterations."""
+    """Centers after ``n_iter`` iterations, and what the library tells of each of these."""
 
     centers: Array
     n_iter: int
+    history: tuple[tuple[float, float], ...] = ()  # share of distances avoided, seconds
 
 
 class Peer:
@@ -41,16 +48,18 @@ class Peer:
     own_start : bool
         Whether it refuses initial centers.  It is then compared from the centers after
         its own first iteration, from which the baseline starts as well.
-    seeds, small : bool
-        Whether it takes part in these tasks.
+    tasks : tuple of str
+        The tasks it takes part in.
+    optional : bool
+        Whether it is run only where it is asked for by name.
     """
 
     name = ""
     distribution = ""
     dtypes: tuple[str, ...] = ("float32", "float64")
     own_start = False
-    seeds = False
-    small = False
+    tasks: tuple[str, ...] = ("iterations", *WHOLE)
+    optional = False
 
     def load(self, threads: int) -> str:
         """Import the library, set its threads and return its version."""
@@ -59,6 +68,15 @@ class Peer:
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
         """Run Lloyd iterations.  ``centers`` is ignored by a peer with its own start."""
         raise NotImplementedError
+
+    def whole(self, X: Array, centers: Array, n_iter: int) -> Fitted:
+        """Run at most ``n_iter`` iterations and label all rows."""
+        return self.fit(X, centers, n_iter)
+
+    @classmethod
+    def refuses(cls, shape: tuple[int, int], k: int) -> str:
+        """Say why a whole fit of data of this shape is not compared, if so."""
+        return ""
 
     def seed(self, X: Array, k: int, trials: int, random_state: int) -> Array:
         """Return the centers of greedy k-means++."""
@@ -78,9 +96,9 @@ class ScikitLearn(Peer):
 
     name = "scikit-learn"
     distribution = "scikit-learn"
-    seeds = True
-    small = True
+    tasks: tuple[str, ...] = ("iterations", *WHOLE, "seeding", "small")
     module = "sklearn.cluster"
+    algorithm = "lloyd"
 
     def load(self, threads: int) -> str:
         self._cluster = import_module(self.module)
@@ -91,12 +109,19 @@ class ScikitLearn(Peer):
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
         model = self.estimator(
-            n_clusters=len(centers), init=centers, n_init=1, max_iter=n_iter, tol=0.0
+            n_clusters=len(centers),
+            init=centers,
+            n_init=1,
+            max_iter=n_iter,
+            tol=0.0,
+            algorithm=self.algorithm,
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(X)
-        return Fitted(model.cluster_centers_, int(model.n_iter_))
+        steps = getattr(model, "history_", ())
+        history = tuple((step.avoided, step.seconds) for step in steps)
+        return Fitted(model.cluster_centers_, int(model.n_iter_), history)
 
     def seed(self, X: Array, k: int, trials: int, random_state: int) -> Array:
         centers, _ = self._cluster.kmeans_plusplus(
@@ -105,12 +130,26 @@ class ScikitLearn(Peer):
         return np.asarray(centers)
 
 
+class ScikitLearnElkan(ScikitLearn):
+    """scikit-learn's ``KMeans(algorithm="elkan")``: a bound for every row and center."""
+
+    name = "scikit-learn-elkan"
+    tasks = WHOLE
+    algorithm = "elkan"
+
+    @classmethod
+    def refuses(cls, shape: tuple[int, int], k: int) -> str:
+        size = shape[0] * k * 8
+        return f"its bounds would take {size / 1e9:.1f} GB" if size > MOST_BOUNDS else ""
+
+
 class FastKMeans(ScikitLearn):
-    """This library."""
+    """This library; its engine is the default one unless a subclass names another."""
 
     name = "fastkmeans"
     distribution = "fastkmeans-numba"
     module = "fastkmeans"
+    algorithm = "auto"
 
     def load(self, threads: int) -> str:
         self._threads = threads
@@ -131,8 +170,7 @@ class ScikitLearnIntelex(ScikitLearn):
 
     name = "scikit-learn-intelex"
     distribution = "scikit-learn-intelex"
-    seeds = False
-    small = False
+    tasks = ("iterations", *WHOLE)
     module = "sklearnex.cluster"
 
     def load(self, threads: int) -> str:
@@ -184,15 +222,24 @@ class Faiss(Peer):
         return model
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
+        return self._train(X, centers, n_iter)[0]
+
+    def whole(self, X: Array, centers: Array, n_iter: int) -> Fitted:
+        fitted, model = self._train(X, centers, n_iter)
+        model.assign(X)
+        return fitted
+
+    def _train(self, X: Array, centers: Array, n_iter: int) -> tuple[Fitted, Any]:
         model = self._model("Kmeans", X, len(centers), n_iter)
         model.train(X, init_centroids=centers)
-        return Fitted(model.centroids, len(model.iteration_stats))
+        return Fitted(model.centroids, len(model.iteration_stats)), model
 
 
 class FaissSuperKMeans(Faiss):
     """faiss' ``SuperKmeans``: prunes by a statistical test, so it need not be exact."""
 
     name = "faiss-superkmeans"
+    tasks = ("iterations",)
     own_start = True
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
@@ -217,9 +264,22 @@ class SuperKMeans(Peer):
         self._class = import_module("superkmeans").SuperKMeans
         return version(self.distribution)
 
+    @classmethod
+    def refuses(cls, shape: tuple[int, int], k: int) -> str:
+        least = 128
+        return f"made for {least} features and more" if shape[1] < least else ""
+
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
+        return self._train(X, len(centers), n_iter)[0]
+
+    def whole(self, X: Array, centers: Array, n_iter: int) -> Fitted:
+        fitted, model = self._train(X, len(centers), n_iter)
+        model.assign_training_points(X, fitted.centers)
+        return fitted
+
+    def _train(self, X: Array, k: int, n_iter: int) -> tuple[Fitted, Any]:
         model = self._class(
-            len(centers),
+            k,
             X.shape[1],
             hierarchical=False,
             quantizer="f32",
@@ -235,17 +295,28 @@ class SuperKMeans(Peer):
         found = np.array(model.train(X))
         if model.state.n_encoded not in (0, len(X)):
             raise RuntimeError(f"superkmeans sampled {model.state.n_encoded} of {len(X)} rows")
-        return Fitted(found, len(model.iteration_stats))
+        return Fitted(found, len(model.iteration_stats)), model
 
 
-PEERS: dict[str, type[Peer]] = {
-    peer.name: peer
-    for peer in (
-        FastKMeans,
-        ScikitLearn,
-        ScikitLearnIntelex,
-        Faiss,
-        FaissSuperKMeans,
-        SuperKMeans,
-    )
+def _engine(name: str) -> type[FastKMeans]:
+    """Return an adapter of this library with one engine."""
+    body = {"name": f"fastkmeans-{name}", "algorithm": name, "optional": True}
+    return type("FastKMeansEngine", (FastKMeans,), body)
+
+
+ENGINES: dict[str, type[FastKMeans]] = {
+    "auto": FastKMeans,
+    **{name: _engine(name) for name in ("lloyd", "boxes", "bytes")},
 }
+"""This library, by the engine it uses."""
+
+_ALL: tuple[type[Peer], ...] = (
+    *ENGINES.values(),
+    ScikitLearn,
+    ScikitLearnElkan,
+    ScikitLearnIntelex,
+    Faiss,
+    FaissSuperKMeans,
+    SuperKMeans,
+)
+PEERS = {peer.name: peer for peer in _ALL}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TOLERANCE = {
-    "iterations": {"float32": 1e-4, "float64": 1e-6},
+    **{task: {"float32": 1e-4, "float64": 1e-6} for task in ("iterations", "fits", "convergence")},
     "seeding": {"float32": 0.02, "float64": 0.02},
     "small": {"float32": 0.02, "float64": 0.02},
 }

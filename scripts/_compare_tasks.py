@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from _compare_peers import Array
+from _compare_peers import WHOLE, Array
 from _compare_results import Outcome, mean_and_error, per_iteration
 from _compare_worker import PeerError, Worker
 from benchmarks.datasets import Cell, make, reference_inertia
@@ -26,9 +26,15 @@ SEEDING_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line decides."""
+    """What the command line decides.
+
+    ``baselines`` are the baseline and further engines of ours, ``converging`` the peers
+    that run to convergence, ``limit`` is in seconds for one peer in one cell.
+    """
 
     baseline: str = "fastkmeans"
+    baselines: tuple[str, ...] = ("fastkmeans",)
+    converging: tuple[str, ...] = ("scikit-learn",)
     repeats: int = 5
     short: int = 2
     long: int = 12
@@ -36,6 +42,7 @@ class Options:
     calls: int = 50
     rate_turns: int = 3
     rate_seconds: float = 0.3
+    limit: float = 300.0
 
 
 @dataclass
@@ -72,31 +79,40 @@ def rounds(entries: Sequence[Entry], repeats: int) -> Iterator[Entry]:
 
 
 def open_entries(
-    workers: Sequence[Worker], cell: Cell, dtype: str, centers: Array, options: Options
+    workers: Sequence[Worker],
+    cell: Cell,
+    dtype: str,
+    centers: Array,
+    baselines: Sequence[str],
+    task: str = "iterations",
 ) -> list[Entry]:
     """Load the data everywhere and settle who starts where.
 
     A peer that refuses centers starts from those after its first iteration; a further
-    entry of the baseline starts from the same.
+    entry of every baseline starts from the same.
     """
     entries = []
     by_name = {worker.library: worker for worker in workers}
     for worker in workers:
         peer = worker.peer
         start = worker.library if peer.own_start else "shared"
-        outcome = Outcome("iterations", cell.name, dtype, worker.library, start)
+        outcome = Outcome(task, cell.name, dtype, worker.library, start)
         entry = Entry(worker, outcome, centers, int(peer.own_start))
         entries.append(entry)
+        whole = task in WHOLE
+        outcome.note = peer.refuses((cell.n, cell.d), cell.k) if whole else ""
         if dtype not in peer.dtypes:
             outcome.note = f"no {dtype}"
+        if outcome.note:
             continue
         try:
             worker.call("data", cell, dtype)
             if peer.own_start:
                 own = worker.call("fit", centers, 1)["centers"]
-                again = Outcome("iterations", cell.name, dtype, options.baseline, start)
-                if options.baseline in by_name:
-                    entries.append(Entry(by_name[options.baseline], again, own))
+                for name in baselines:
+                    if name in by_name:
+                        again = Outcome(task, cell.name, dtype, name, start)
+                        entries.append(Entry(by_name[name], again, own))
         except PeerError as error:
             entry.fail(error)
     return entries
@@ -136,7 +152,8 @@ def run_iterations(
     leaves out whatever a run pays only once.
     """
     X, centers = make(cell, dtype)
-    entries = open_entries(workers, cell, dtype, centers, options)
+    chosen = [worker for worker in workers if "iterations" in worker.peer.tasks]
+    entries = open_entries(chosen, cell, dtype, centers, [options.baseline])
     for entry in rounds(entries, 1):
         try:
             entry.run(options.short)  # compiles, allocates, wakes threads up
@@ -197,7 +214,7 @@ def run_seeding(
     trials = 2 + int(math.log(cell.k))
     entries = []
     for worker in workers:
-        if worker.peer.seeds:
+        if "seeding" in worker.peer.tasks:
             outcome = Outcome("seeding", cell.name, dtype, worker.library)
             entries.append(Entry(worker, outcome, X[:0]))
     for entry in rounds(entries, 1):
@@ -254,7 +271,7 @@ def run_small(workers: Sequence[Worker], dtype: str, options: Options, log: Log)
         entries = [
             Entry(worker, Outcome("small", name, dtype, worker.library), X[:0])
             for worker in workers
-            if worker.peer.small
+            if "small" in worker.peer.tasks
         ]
         for turn, entry in enumerate(rounds(entries, options.repeats + 1)):
             try:

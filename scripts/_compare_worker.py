@@ -6,6 +6,7 @@ be set before anything is imported, and turn an abort in C++ into a line of the 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import time
@@ -61,14 +62,16 @@ class Session:
         """Make the rows of a cell."""
         self.X, _ = make(cell, dtype)
 
-    def fit(self, centers: Array, n_iter: int) -> dict[str, Any]:
-        """Time a run of ``n_iter`` iterations."""
+    def fit(self, centers: Array, n_iter: int, whole: bool = False) -> dict[str, Any]:
+        """Time a run of ``n_iter`` iterations, or a whole fit of at most so many."""
+        function = self.peer.whole if whole else self.peer.fit
         result: list[Any] = []
-        seconds = time_call(lambda: result.append(self.peer.fit(self.X, centers, n_iter)))
+        seconds = time_call(lambda: result.append(function(self.X, centers, n_iter)))
         return {
             "seconds": seconds,
             "centers": np.asarray(result[0].centers),
             "n_iter": result[0].n_iter,
+            "history": result[0].history,
         }
 
     def seed(self, k: int, trials: int, random_state: int) -> dict[str, Any]:
@@ -172,15 +175,19 @@ class Worker:
         other.close()
         return str(self.call("load"))
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Run a method of ``Session`` there; raise ``PeerError`` with the reason."""
+    def call(self, method: str, *arguments: Any, limit: float = math.inf) -> Any:
+        """Run a method of ``Session`` there; raise ``PeerError`` with the reason.
+
+        ``limit`` is a time limit in seconds, if less than that of the worker.
+        """
         if self._process is None:
             self.start()
+        seconds = min(limit, self.timeout)
         try:
             self._connection.send((method, arguments))
-            if not self._connection.poll(self.timeout):
+            if not self._connection.poll(seconds):
                 self.stop()
-                raise PeerError(f"no answer within {self.timeout:.0f} s")
+                raise PeerError(f"no answer within {seconds:.0f} s")
             done, result = self._connection.recv()
         except (EOFError, OSError) as error:
             self._process.join(5.0)

@@ -2,6 +2,8 @@
 
     python scripts/compare.py iterations --dtype float32 --threads 2
     python scripts/compare.py all --quick
+    python scripts/compare.py fits --embeddings FILE.npy --algorithms auto,lloyd
+    python scripts/compare.py scaling --plot scaling.png
 
 Every library gets the same rows and the same initial centers and runs the same number
 of Lloyd iterations; runs are interleaved.  A time counts only where the inertia of the
@@ -11,7 +13,8 @@ fails or finds something else is listed with the reason.
 
 Tasks: ``iterations`` (time of one Lloyd iteration over a grid of shapes, and the rate
 of the E step against the machine's matrix product), ``seeding`` (greedy k-means++ with
-equally many local trials), ``small`` (iris, one row).
+equally many local trials), ``small`` (iris, one row), ``fits`` (20 iterations, and to
+convergence), ``scaling`` (no peers: a fit against n, d and k; not part of ``all``).
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
-import math
 import os
 import platform
 import sys
@@ -30,14 +32,22 @@ from pathlib import Path
 from typing import Any
 
 import _compare_path  # noqa: F401  (before the modules that it makes importable)
-from _compare_peers import PEERS
-from _compare_results import Outcome, format_table, slower_cells, summarize
+from _compare_fits import run_fits
+from _compare_peers import ENGINES, PEERS, WHOLE
+from _compare_report import print_report
+from _compare_results import Outcome
+from _compare_scaling import SHAPE, draw_scaling, run_scaling
 from _compare_tasks import Options, run_iterations, run_seeding, run_small
 from _compare_worker import PeerError, Worker, set_thread_environment
+from _shared import UserError, check_input, check_outputs, need, note
 from benchmarks.cache import use_private_cache
-from benchmarks.datasets import CELLS, GRID, Cell
+from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, fit_cells
 
-TASKS = ("iterations", "seeding", "small")
+TASKS = ("iterations", "seeding", "small", "fits")
+ENDS = {"20": "fits", "convergence": "convergence"}
+
+
+DTYPES = ("float32", "float64")
 
 
 def count_cores() -> int:
@@ -51,8 +61,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add = parser.add_argument
-    add("task", nargs="?", choices=(*TASKS, "all"), default="all")
-    add("--dtype", nargs="+", choices=("float32", "float64"), default=["float32", "float64"])
+    add("task", nargs="?", choices=(*TASKS, "scaling", "all"), default="all")
+    add("--dtype", "--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     add("--cells", nargs="+", metavar="NAME", help=f"names or patterns, of {', '.join(CELLS)}")
     add("--peers", nargs="+", choices=sorted(PEERS), help="default: all")
     add("--baseline", choices=sorted(PEERS), default="fastkmeans")
@@ -63,20 +73,61 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--timeout", type=float, default=600.0, help="seconds for one run of a library")
     add("--quick", action="store_true", help="tiny data and two rounds: a smoke test")
     add("--markdown", action="store_true", help="print the tables as Markdown")
-    add("--out", type=Path, metavar="FILE", help="write everything to a JSON file")
-    return parser.parse_args(arguments)
+    add("--out", "--json", type=Path, metavar="FILE", help="write everything to a JSON file")
+    add = parser.add_argument_group("whole fits").add_argument
+    names = ",".join(ENGINES)
+    add("--algorithms", type=engine_names, default=(), metavar=names, help="further rows")
+    add("--embeddings", type=Path, metavar="FILE.npy", help="rows instead of the shipped sample")
+    add("--until", nargs="+", choices=ENDS, default=list(ENDS), help="default: both")
+    add("--converging", nargs="+", choices=sorted(PEERS), default=["scikit-learn"],
+        help="the peers that run to convergence (scikit-learn)")  # fmt: skip
+    add("--limit", type=float, default=300.0, help="seconds for one peer in one cell (300)")
+    add = parser.add_argument_group("scaling").add_argument
+    add("--plot", type=Path, metavar="FILE.png", help="the figure")
+    add("--shape", nargs=3, type=int, default=SHAPE, metavar=("N", "D", "K"),
+        help="what n, d and k are when they do not vary (%(default)s)")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.task == "scaling" and options.plot is None:
+        parser.error("scaling needs --plot FILE.png")
+    if options.quick:
+        options.shape = (options.shape[0] // 50, *options.shape[1:])
+    return options
 
 
-def choose_cells(patterns: Sequence[str] | None, quick: bool) -> list[Cell]:
-    """Return the cells that match any pattern, or the whole grid."""
+def engine_names(text: str) -> tuple[str, ...]:
+    """Return the libraries that a list of our engines, with commas, stands for."""
+    unknown = set(text.split(",")) - set(ENGINES)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no engine {sorted(unknown)} among {', '.join(ENGINES)}")
+    return tuple(ENGINES[name].name for name in text.split(","))
+
+
+def choose_cells(
+    patterns: Sequence[str] | None,
+    quick: bool,
+    default: Sequence[Cell] = GRID,
+    further: Sequence[Cell] = (),
+) -> list[Cell]:
+    """Return the cells, known or further ones, that match any pattern, or the default."""
+    known = CELLS | {cell.name: cell for cell in further}
     chosen = (
-        list(GRID)
+        list(default)
         if patterns is None
-        else [c for c in CELLS.values() if any(fnmatch.fnmatch(c.name, p) for p in patterns)]
+        else [c for c in known.values() if any(fnmatch.fnmatch(c.name, p) for p in patterns)]
     )
     if not chosen:
-        raise SystemExit(f"no cell matches {patterns}; there are {', '.join(CELLS)}")
+        raise SystemExit(f"no cell matches {patterns}; there are {', '.join(known)}")
     return [cell.quick() if quick else cell for cell in chosen]
+
+
+def choose_libraries(arguments: argparse.Namespace, tasks: Sequence[str]) -> list[str]:
+    """Return the libraries to start, the baseline first."""
+    if "scaling" in tasks:
+        return [ENGINES["auto"].name, ENGINES["lloyd"].name]
+    wanted = set(tasks) | (set(WHOLE) if "fits" in tasks else set())
+    usual = [n for n, peer in PEERS.items() if not peer.optional and wanted & set(peer.tasks)]
+    names = [arguments.baseline, *arguments.algorithms, *(arguments.peers or usual)]
+    return list(dict.fromkeys(names))
 
 
 def start_workers(
@@ -137,13 +188,14 @@ def describe_machine(threads: int) -> dict[str, Any]:
     }
 
 
-def run(
-    workers: Sequence[Worker], cells: Sequence[Cell], arguments: argparse.Namespace
-) -> list[Outcome]:
-    """Run the tasks asked for."""
+def make_options(arguments: argparse.Namespace, baselines: Sequence[str]) -> Options:
+    """Return what the tasks need of the command line."""
     short, long = arguments.iterations
-    options = Options(
-        baseline=arguments.baseline,
+    return Options(
+        baseline=baselines[0],
+        baselines=tuple(baselines),
+        converging=tuple(arguments.converging),
+        limit=arguments.limit,
         repeats=2 if arguments.quick else arguments.repeats,
         short=short,
         long=long,
@@ -153,11 +205,26 @@ def run(
         rate_seconds=0.02 if arguments.quick else 0.3,
     )
 
-    def log(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
 
+def log(line: str) -> None:
+    """Say how far the run is."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def run(
+    workers: Sequence[Worker],
+    tasks: Sequence[str],
+    arguments: argparse.Namespace,
+    options: Options,
+) -> list[Outcome]:
+    """Run the tasks asked for."""
     outcomes: list[Outcome] = []
-    tasks = TASKS if arguments.task == "all" else (arguments.task,)
+    if "scaling" in tasks:
+        shape, quick = tuple(arguments.shape), arguments.quick
+        return run_scaling(workers, shape, arguments.dtype[0], options, log, quick)
+    of_fits = fit_cells(arguments.embeddings)
+    cells = choose_cells(arguments.cells, arguments.quick, GRID, of_fits)
+    whole = choose_cells(arguments.cells, arguments.quick, of_fits, of_fits)
     for dtype in arguments.dtype:
         for cell in cells:
             if "iterations" in tasks:
@@ -166,96 +233,72 @@ def run(
                 outcomes += run_seeding(workers, cell, dtype, options, log)
         if "small" in tasks:
             outcomes += run_small(workers, dtype, options, log)
+        for cell in whole if "fits" in tasks else ():
+            for end in arguments.until:
+                outcomes += run_fits(workers, cell, dtype, ENDS[end], options, log)
     return outcomes
 
 
-def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """Return the rows of the table of arithmetic rates, in GFLOP/s."""
-    rows = []
-    for outcome in outcomes:
-        rates = outcome.details
-        if "gemm_gflops" not in rates:
-            continue
-        names = ("iteration_gflops", "e_step_gflops", "gemm_gflops", "square_gflops")
-        row = [f"{rates[name]:.0f}" if name in rates else "-" for name in names]
-        for machine in ("gemm_gflops", "square_gflops"):
-            known = "e_step_gflops" in rates
-            row.append(f"{rates['e_step_gflops'] / rates[machine]:.2f}" if known else "-")
-        rows.append([f"{outcome.cell} {outcome.dtype}", *row])
-    return rows
-
-
-def seeding_rows(outcomes: Sequence[Outcome], baseline: str) -> list[list[str]]:
-    """Return the rows of the table of potentials: the baseline's over the peer's."""
-    chosen = [o for o in outcomes if o.task == "seeding" and o.inertia > 0.0]
-    ours = {o.key: o for o in chosen if o.library == baseline}
-    rows = []
-    for o in chosen:
-        if o.library != baseline and o.key in ours:
-            b = ours[o.key]
-            ratio = b.inertia / o.inertia
-            error = ratio * math.hypot(b.error / b.inertia, o.error / o.inertia)
-            draws = len(o.details.get("potentials", ()))
-            rows.append(
-                [f"{o.cell} {o.dtype}", o.library, f"{ratio:.4f}", f"{error:.4f}", f"{draws}"]
-            )
-    return rows
-
-
-def print_report(
-    outcomes: Sequence[Outcome], arguments: argparse.Namespace, missing: dict[str, str]
-) -> None:
-    """Print the tables, then what was left out and why."""
-    notes: list[str] = []
-    for task in TASKS:
-        for dtype in arguments.dtype:
-            if any(o.task == task and o.dtype == dtype for o in outcomes):
-                header, rows, found = summarize(outcomes, task, dtype, arguments.baseline)
-                print("\n" + format_table(header, rows, arguments.markdown))
-                notes += found
-    if rows := rate_rows(outcomes):
-        header = ["GFLOP/s", "iteration", "E step", "gemm", "square", "E/gemm", "E/square"]
-        print("\n" + format_table(header, rows, arguments.markdown))
-    if rows := seeding_rows(outcomes, arguments.baseline):
-        header = ["potential after seeding", "peer", "baseline/peer", "+-", "draws"]
-        print("\n" + format_table(header, rows, arguments.markdown))
-    lines = [f"{name} is not compared: {reason}" for name, reason in missing.items()]
-    for line in lines + notes + slower_cells(outcomes, arguments.baseline):
-        print(f"- {line}" if arguments.markdown else f"  {line}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the comparison; return 1 where the baseline cannot be imported."""
-    options = parse_arguments(arguments)
-    cells = choose_cells(options.cells, options.quick)
-    set_thread_environment(options.threads)
+def compare(arguments: argparse.Namespace) -> int:
+    """Run the comparison and report; return 1 where the baseline cannot be imported."""
+    tasks = TASKS if arguments.task == "all" else (arguments.task,)
+    scaling = "scaling" in tasks
+    names = choose_libraries(arguments, tasks)
+    baselines = names if scaling else dict.fromkeys([arguments.baseline, *arguments.algorithms])
+    check(arguments)
+    set_thread_environment(arguments.threads)
     use_private_cache()
-    names = list(dict.fromkeys([options.baseline, *(options.peers or PEERS)]))
-    workers, versions, missing = start_workers(names, options.threads, options.timeout)
-    machine = describe_machine(options.threads)
+    workers, versions, missing = start_workers(names, arguments.threads, arguments.timeout)
+    machine = describe_machine(arguments.threads)
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(", ".join(f"{key} {value}" for key, value in versions.items()))
     try:
-        if options.baseline in missing:
-            print(f"{options.baseline} cannot be imported: {missing[options.baseline]}")
+        if names[0] in missing:
+            print(f"{names[0]} cannot be imported: {missing[names[0]]}")
             return 1
-        outcomes = run(workers, cells, options)
+        options = make_options(arguments, tuple(baselines))
+        outcomes = run(workers, tasks, arguments, options)
         pools = {worker.library: thread_pools(worker) for worker in workers}
     finally:
         for worker in workers:
             worker.stop()
-    print_report(outcomes, options, missing)
-    if options.out is not None:
+    notes = [f"{name} is not compared: {reason}" for name, reason in missing.items()]
+    if any(o.cell == SAMPLE_CELL for o in outcomes):
+        notes.append(f"{SAMPLE_CELL} is the shipped sample: --embeddings FILE.npy takes more rows")
+    print_report(outcomes, arguments.dtype, options.baselines, notes, arguments.markdown)
+    if scaling:
+        draw_scaling(arguments.plot, outcomes, tuple(arguments.shape))
+    if arguments.out is not None:
         record = {
             "machine": machine,
             "versions": versions,
             "missing": missing,
             "thread_pools": pools,
-            "quick": options.quick,
+            "quick": arguments.quick,
             "outcomes": [asdict(outcome) for outcome in outcomes],
         }
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+        arguments.out.write_text(json.dumps(record, indent=1) + "\n")
     return 0
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse files that cannot be read or written before the long work starts."""
+    check_outputs({"--out": arguments.out, "--plot": arguments.plot})
+    if arguments.embeddings is not None:
+        check_input(arguments.embeddings)
+    choose_cells(arguments.cells, arguments.quick, GRID, fit_cells(arguments.embeddings))
+    if arguments.plot is not None:
+        need("matplotlib", "plots")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+    options = parse_arguments(arguments)
+    try:
+        return compare(options)
+    except UserError as error:
+        note(f"error: {error}")
+        return 2
 
 
 if __name__ == "__main__":

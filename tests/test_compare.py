@@ -32,23 +32,45 @@ def outcome(library: str, seconds: float, inertia: float, **rest: Any) -> Any:
 
 
 class FakeWorker:
-    """Answers like a worker; ``wrong`` centers are off, ``error`` is raised."""
+    """Answers like a worker; ``wrong`` centers are off, ``error`` is raised.
 
-    def __init__(self, library: str, speed: float, wrong: bool = False, error: str = "") -> None:
+    It converges after ``converges`` iterations, and is ended by a time limit.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        speed: float,
+        wrong: bool = False,
+        error: str = "",
+        converges: int = 1000,
+    ) -> None:
         from _compare_peers import PEERS
 
         self.library, self.peer = library, PEERS[library]
-        self.speed, self.wrong, self.error = speed, wrong, error
+        self.speed, self.wrong, self.error, self.converges = speed, wrong, error, converges
+        self.fits: list[tuple[int, bool]] = []
 
-    def call(self, method: str, *arguments: Any) -> Any:
+    def call(self, method: str, *arguments: Any, limit: float = math.inf) -> Any:
         from _compare_worker import PeerError
 
         if self.error:
             raise PeerError(self.error)
         if method == "fit":
-            centers, n_iter = arguments
+            centers, n_iter, *whole = arguments
+            self.fits.append((n_iter, bool(whole)))
+            n_iter = min(n_iter, self.converges)
             seconds = 0.01 + self.speed * n_iter
-            return {"seconds": seconds, "centers": centers + self.wrong, "n_iter": n_iter}
+            if seconds > limit:
+                raise PeerError(f"no answer within {limit:.0f} s")
+            return {
+                "seconds": seconds,
+                "centers": centers + self.wrong,
+                "n_iter": n_iter,
+                "history": ((0.0, self.speed), (0.875, self.speed))
+                if "fast" in self.library
+                else (),
+            }
         return 100.0 if method.startswith("gemm") else None
 
 
@@ -58,6 +80,16 @@ def run_fakes(*workers: FakeWorker) -> list[Any]:
 
     cell = CELLS["100kx64-k100"].quick()
     return run_iterations(workers, cell, "float32", Options(repeats=2), lambda _: None)  # type: ignore[arg-type]
+
+
+def fit_fakes(*workers: FakeWorker, cell: str, task: str = "fits", **options: Any) -> list[Any]:
+    from _compare_fits import run_fits
+    from _compare_tasks import Options
+    from benchmarks.datasets import CELLS
+
+    chosen = Options(**{"repeats": 2, **options})
+    small = CELLS[cell].quick()
+    return run_fits(workers, small, "float32", task, chosen, lambda _: None)  # type: ignore[arg-type]
 
 
 def test_per_iteration_cancels_what_a_run_pays_once() -> None:
@@ -163,6 +195,143 @@ def test_iterations_of_fake_libraries() -> None:
     assert [o.start for o in outcomes if o.library == "fastkmeans"] == ["shared", "superkmeans"]
 
 
+def test_whole_fits_of_fake_libraries() -> None:
+    from _compare_fits import fits_table, history_rows
+    from _compare_results import format_table
+
+    ours = FakeWorker("fastkmeans", 0.001)
+    outcomes = fit_fakes(
+        ours,
+        FakeWorker("fastkmeans-boxes", 0.002),
+        FakeWorker("scikit-learn", 0.004),
+        FakeWorker("scikit-learn-elkan", 0.0025, converges=19),
+        FakeWorker("faiss", 0.0001, wrong=True),
+        FakeWorker("superkmeans", 0.001),
+        FakeWorker("faiss-superkmeans", 0.001),
+        cell="noise-100kx32-k100",
+        baselines=("fastkmeans", "fastkmeans-boxes"),
+    )
+    assert all(fit == (20, True) for fit in ours.fits)
+    baselines = ["fastkmeans", "fastkmeans-boxes"]
+    header, rows, notes = fits_table(outcomes, "fits", "float32", baselines)
+    peers = ["scikit-learn", "scikit-learn-elkan", "faiss", "superkmeans"]
+    assert header == ["20 iterations, float32", "iterations", "fastkmeans", *peers, "best peer"]
+    cell = "noise-100kx32-k100"
+    assert rows[0] == [cell, "20", "30 ms", "3.00", "1.92", "-", "-", "1.92"]
+    assert rows[1] == [f"{cell}, boxes", "20", "50 ms", "1.80", "1.15", "-", "-", "1.15"]
+    assert rows[2][3:] == rows[0][3:]
+    text = format_table(header, rows) + "\n".join(notes)
+    for reason in ("inertia differs", "19 iterations beside 20", "made for 128 features"):
+        assert reason in text
+    (first, second) = history_rows(outcomes, "float32", baselines)
+    assert first == [cell, "0.0%    1.00", "87.5%    1.00", "-", "-", "-"]
+    assert second[0] == f"{cell}, boxes"
+
+
+def test_a_peer_with_its_own_start_runs_as_many_iterations() -> None:
+    from _compare_results import ratios
+
+    peer = FakeWorker("superkmeans", 0.002)
+    outcomes = fit_fakes(FakeWorker("fastkmeans", 0.001), peer, cell="overlap-100kx128-k1000")
+    (found,) = [r.value for o, r in ratios(outcomes, "fastkmeans") if o.library == "superkmeans"]
+    assert found == pytest.approx(0.05 / 0.03)
+    # Its start, a warm-up, two timed runs, and the run that is as far as the baseline's.
+    assert [n_iter for n_iter, _ in peer.fits] == [1, 1, 20, 20, 21]
+
+
+def test_a_slow_peer_is_skipped_with_the_reason() -> None:
+    from _compare_results import ratios
+
+    outcomes = fit_fakes(
+        FakeWorker("fastkmeans", 1.0),  # ours has no limit
+        FakeWorker("scikit-learn", 1.0),
+        FakeWorker("scikit-learn-elkan", 0.3),
+        cell="noise-100kx32-k100",
+        repeats=4,
+        limit=15.0,
+    )
+    found = {o.library: (o, r) for o, r in ratios(outcomes, "fastkmeans")}
+    assert found["scikit-learn"][1].reason == "no answer within 15 s"
+    assert found["scikit-learn-elkan"][0].remark == "timed 2 times of 4"
+    assert found["scikit-learn-elkan"][1].value == pytest.approx(6.01 / 20.01)
+
+
+def test_to_convergence_only_the_peers_asked_for() -> None:
+    workers = [FakeWorker(n, 0.001, converges=40) for n in ("fastkmeans", "scikit-learn", "faiss")]
+    cell = "noise-100kx32-k100"
+    outcomes = fit_fakes(*workers, cell=cell, task="convergence")
+    assert [o.library for o in outcomes] == ["fastkmeans", "scikit-learn"]
+    assert {o.details["n_iter"] for o in outcomes} == {40}
+    both = fit_fakes(*workers, cell=cell, task="convergence", converging=("faiss",))
+    assert [o.library for o in both] == ["fastkmeans", "faiss"]
+
+
+def test_elkan_is_skipped_where_its_bounds_are_large() -> None:
+    from _compare_peers import PEERS
+
+    assert PEERS["scikit-learn"].refuses((1_000_000, 3), 256) == ""
+    assert PEERS["scikit-learn-elkan"].refuses((1_000_000, 3), 200) == ""
+    assert "2.0 GB" in PEERS["scikit-learn-elkan"].refuses((1_000_000, 3), 256)
+
+
+def test_libraries_are_those_of_the_task() -> None:
+    import compare
+
+    def names(*arguments: str) -> list[str]:
+        options = compare.parse_arguments(arguments)
+        return compare.choose_libraries(options, (options.task,))
+
+    assert names("iterations")[0] == "fastkmeans"
+    assert "scikit-learn-elkan" not in names("iterations")
+    assert not [name for name in names("iterations") if name.startswith("fastkmeans-")]
+    assert "faiss-superkmeans" not in names("fits")
+    chosen = names("fits", "--algorithms", "auto,bytes", "--peers", "faiss")
+    assert chosen == ["fastkmeans", "fastkmeans-bytes", "faiss"]
+    assert names("scaling", "--plot", "a.png") == ["fastkmeans", "fastkmeans-lloyd"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["scaling"], "needs --plot"),
+        (["fits", "--algorithms", "auto,balls"], "no engine ['balls']"),
+    ],
+)
+def test_wrong_command_lines_are_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import compare
+
+    with pytest.raises(SystemExit):
+        compare.parse_arguments(arguments)
+    assert reason in capsys.readouterr().err
+
+
+def test_a_missing_file_of_embeddings_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    import compare
+
+    assert compare.main(["fits", "--embeddings", "nowhere.npy"]) == 2
+    assert "nowhere.npy does not exist" in capsys.readouterr().err
+
+
+def test_scaling_draws_every_panel(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from _compare_scaling import draw_scaling, run_scaling, sweeps
+    from _compare_tasks import Options
+
+    shape = (200, 3, 16)
+    workers: Any = [FakeWorker("fastkmeans", 0.001), FakeWorker("fastkmeans-lloyd", 0.002)]
+    options = Options(repeats=1, baselines=("fastkmeans", "fastkmeans-lloyd"))
+    outcomes = run_scaling(workers, shape, "float32", options, lambda _: None, quick=True)
+    panels = sweeps(shape)
+    assert [cell.d for cell in panels["d"]] == [2, 3, 4, 8, 16, 32, 64, 128]
+    assert all((c.n, c.d) == shape[:2] for c in panels["k"])
+    names = {cell.name for panel in panels.values() for cell in panel}
+    assert {o.cell for o in outcomes if o.task == "fits"} == names
+    draw_scaling(tmp_path / "scaling.png", outcomes, shape)
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_dtype_that_a_peer_lacks_is_reported() -> None:
     from _compare_tasks import Options, run_iterations
     from benchmarks.datasets import CELLS
@@ -214,7 +383,43 @@ def test_a_dead_process_is_an_error_not_a_hang() -> None:
         worker.call("load")
 
 
-@pytest.mark.parametrize("name", ["1Mx3-k16", "100kx64-k100", "20kx768-k256", "noise-100kx32-k100"])
+def test_a_time_limit_ends_the_process() -> None:
+    from _compare_worker import PeerError, Worker
+
+    class Busy:
+        exitcode = None
+        killed = False
+
+        def join(self, timeout: float) -> None:
+            pass
+
+        def is_alive(self) -> bool:
+            return not self.killed
+
+        def kill(self) -> None:
+            self.killed = True
+
+    class Silent:
+        def send(self, message: Any) -> None:
+            pass
+
+        def poll(self, seconds: float) -> bool:
+            return False
+
+        def close(self) -> None:
+            pass
+
+    worker, process = Worker("scikit-learn", 1, timeout=600.0), Busy()
+    worker._process, worker._connection = process, Silent()
+    with pytest.raises(PeerError, match="no answer within 3 s"):
+        worker.call("fit", limit=3.0)
+    assert process.killed
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1Mx3-k16", "100kx64-k100", "20kx768-k256", "noise-100kx32-k100", "overlap-300kx16-k100"],
+)
 def test_data_are_reproducible_and_truly_float64(name: str) -> None:
     from benchmarks.datasets import get_cell, make
 
@@ -250,3 +455,34 @@ def test_cells_are_chosen_by_pattern() -> None:
     assert all(cell.n <= 40_000 for cell in compare.choose_cells(None, True))
     with pytest.raises(SystemExit, match="no cell"):
         compare.choose_cells(["nothing"], False)
+
+
+def test_overlap_is_as_wide_as_the_cell_says() -> None:
+    from dataclasses import replace
+
+    from benchmarks.datasets import get_cell, make
+
+    cell = replace(get_cell("overlap-1Mx2-k50", quick=True), k=1, spread=0.05)
+    X, _ = make(cell, "float64")
+    assert 0.025 < X.std(axis=0).mean() < 0.075  # one component, of half to one and a half
+
+
+def test_embeddings_come_from_a_file(tmp_path: Path) -> None:
+    import compare
+    from benchmarks.datasets import CELLS, FITS, SAMPLE_CELL, fit_cells, make
+
+    rows = np.random.default_rng(0).standard_normal((1000, 8)).astype(np.float16)
+    np.save(tmp_path / "rows.npy", rows)
+    cells = fit_cells(tmp_path / "rows.npy")
+    assert [c.name for c in cells if c.kind == "file"] == ["real-1kx8-k200", "real-1kx8-k500"]
+    assert len(cells) == len(FITS) + 1
+    assert [c.k for c in compare.choose_cells(["real-*"], False, FITS, cells)] == [200, 500]
+    cell = next(c for c in cells if c.kind == "file")
+    assert np.array_equal(make(cell, "float32")[0], rows.astype(np.float32))
+    assert np.array_equal(make(cell.quick(), "float32")[0], rows.astype(np.float32))
+    np.save(tmp_path / "rows.npy", np.repeat(rows[:250], 4, axis=0))
+    make.cache_clear()
+    assert len(np.unique(make(cell, "float32")[1], axis=0)) == 200  # of 250 different rows
+    sample, centers = make(CELLS[SAMPLE_CELL], "float32")
+    assert sample.shape == (2000, 384)
+    assert centers.shape == (50, 384)

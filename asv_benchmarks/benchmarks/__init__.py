@@ -1,6 +1,7 @@
 """asv benchmarks of fastkmeans.
 
 ``datasets`` holds the data, ``common`` what all benchmarks share; ``kernels`` times
-one E or M step, ``kmeans`` the public estimator and functions, ``startup`` the import
-and the first call.  ``scripts/compare.py`` uses ``datasets`` and ``common`` too.
+one E or M step and the iterations of each engine, ``kmeans`` the public estimator and
+functions, ``startup`` the import and the first call.  ``scripts/compare.py`` uses
+``datasets`` and ``steps`` too.
 """

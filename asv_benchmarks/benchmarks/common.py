@@ -25,6 +25,24 @@ def choose(*cells: str) -> tuple[str, ...]:
     return (cells[0], cells[-1]) if QUICK else cells
 
 
+ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
+ENGINE_CELLS = choose(
+    "overlap-1Mx2-k50",
+    "overlap-1Mx3-k256",
+    "overlap-300kx16-k100",
+    "overlap-100kx64-k200",
+    "embeddings-50kx384-k500",
+)
+"""Few features and many: where the engines differ."""
+MOST_FEATURES = 16
+
+
+def skip_unsuited(cell: str, algorithm: str) -> None:
+    """Leave out boxes of many features, which prune nothing; asv shows "n/a"."""
+    if algorithm == "boxes" and get_cell(cell).d > MOST_FEATURES:
+        raise NotImplementedError
+
+
 def run_python(code: str, **environment: str) -> None:
     """Run ``code`` in a fresh interpreter; raise if it fails."""
     subprocess.run(

@@ -1,4 +1,4 @@
-"""Data of the benchmarks: mixtures with overlap, embeddings, pixels, pure noise.
+"""Data of the benchmarks: mixtures with overlap, embeddings, pixels, pure noise, files.
 
 Rows are drawn in float64 and then rounded to the dtype asked for, so that float64 data
 really need float64.  Every data set is a function of its cell alone: two processes, or
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,20 +26,27 @@ deviations: components overlap, as well-separated blobs flatter every algorithm.
 
 @dataclass(frozen=True)
 class Cell:
-    """One benchmark case: ``n`` rows of ``d`` features into ``k`` clusters."""
+    """One benchmark case: ``n`` rows of ``d`` features into ``k`` clusters.
+
+    ``spread`` is the mean standard deviation of a mixture's components; without it,
+    ``SEPARATION`` decides.  ``source`` is the path of a ``.npy`` file of rows.
+    """
 
     name: str
     n: int
     d: int
     k: int
     kind: str = "mixture"
+    spread: float | None = None
+    source: str = ""
 
     def quick(self) -> Cell:
         """Return the same regime with few rows and clusters, for smoke tests.
 
         Low dimensions keep enough rows for the kernels to run in parallel.
         """
-        return replace(self, n=max(600, min(40_000, 400_000 // self.d)), k=min(self.k, 20))
+        rows = max(600, min(40_000, 400_000 // self.d))
+        return replace(self, n=min(self.n, rows), k=min(self.k, 20))
 
 
 GRID = (
@@ -51,16 +59,38 @@ GRID = (
     Cell("50kx128-k1000", 50_000, 128, 1000),
     Cell("20kx768-k256", 20_000, 768, 256, "embeddings"),
 )
-"""The regimes that ``scripts/compare.py`` runs unless told otherwise."""
+"""The regimes of single Lloyd iterations."""
 
-EXTRA = (
-    Cell("noise-100kx32-k100", 100_000, 32, 100, "noise"),
-    Cell("embeddings-50kx384-k500", 50_000, 384, 500, "embeddings"),
+SAMPLE = Path(__file__).parents[2] / "tests" / "data" / "summaries_minilm_2k_384_f16.npy"
+"""Sentence embeddings that every checkout has: few, but real."""
+
+SAMPLE_CELL = "sample-2kx384-k50"
+
+FITS = (
+    Cell("overlap-1Mx2-k50", 1_000_000, 2, 50, spread=0.05),
+    Cell("overlap-1Mx3-k256", 1_000_000, 3, 256, spread=0.06),
     Cell("pixels-1Mx3-k64", 1_000_000, 3, 64, "pixels"),
+    Cell("overlap-300kx16-k100", 300_000, 16, 100, spread=0.22),
+    Cell("overlap-100kx64-k200", 100_000, 64, 200, spread=0.30),
+    Cell("overlap-100kx128-k1000", 100_000, 128, 1000, spread=0.35),
+    Cell(SAMPLE_CELL, 2_000, 384, 50, "file", source=str(SAMPLE)),
+    Cell("embeddings-50kx384-k500", 50_000, 384, 500, "embeddings"),
+    Cell("noise-100kx32-k100", 100_000, 32, 100, "noise"),
 )
-"""The worst case for pruning, and shapes of data that mixtures do not have."""
+"""Whole fits, where engines that prune differ: components overlap more than in ``GRID``."""
 
-CELLS = {cell.name: cell for cell in GRID + EXTRA}
+CELLS = {cell.name: cell for cell in GRID + FITS}
+
+
+def fit_cells(embeddings: Path | None = None) -> tuple[Cell, ...]:
+    """Return ``FITS``, with two cells of the rows of a file in place of the sample."""
+    if embeddings is None:
+        return FITS
+    n, d = np.load(embeddings, mmap_mode="r").shape
+    size, source = f"{n // 1000}k" if n >= 1000 else f"{n}", str(embeddings.resolve())
+    real = tuple(Cell(f"real-{size}x{d}-k{k}", n, d, k, "file", source=source) for k in (200, 500))
+    place = next(i for i, cell in enumerate(FITS) if cell.kind == "file")
+    return (*FITS[:place], *real, *FITS[place + 1 :])
 
 
 def get_cell(name: str, quick: bool = False) -> Cell:
@@ -69,19 +99,25 @@ def get_cell(name: str, quick: bool = False) -> Cell:
     return cell.quick() if quick else cell
 
 
-def _mixture(cell: Cell, rng: np.random.Generator, out: Array) -> None:
-    """Gaussian components of unequal spread at random places of the unit cube."""
-    means = rng.random((cell.k, cell.d))
+def _overlap(means: Array) -> float:
+    """Return the standard deviation that ``SEPARATION`` asks for."""
     sample = means[:512]
     squares = np.einsum("ij,ij->i", means, means)
     squared = squares[:512, None] - 2.0 * sample @ means.T + squares
     squared[np.arange(len(sample)), np.arange(len(sample))] = np.inf
     nearest = np.sqrt(np.maximum(squared.min(axis=1), 0.0))
-    spread = np.median(nearest) / (2.0 * SEPARATION) * rng.uniform(0.5, 1.5, cell.k)
+    return float(np.median(nearest)) / (2.0 * SEPARATION)
+
+
+def _mixture(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """Gaussian components of unequal spread at random places of the unit cube."""
+    means = rng.random((cell.k, cell.d))
+    spread = _overlap(means) if cell.spread is None else cell.spread
+    spreads = spread * rng.uniform(0.5, 1.5, cell.k)
     for start in range(0, cell.n, CHUNK):
         block = out[start : start + CHUNK]
         labels = rng.integers(0, cell.k, len(block))
-        block[:] = means[labels] + spread[labels, None] * rng.standard_normal(block.shape)
+        block[:] = means[labels] + spreads[labels, None] * rng.standard_normal(block.shape)
 
 
 def _embeddings(cell: Cell, rng: np.random.Generator, out: Array) -> None:
@@ -118,11 +154,17 @@ def _pixels(cell: Cell, rng: np.random.Generator, out: Array) -> None:
         block[:] = (colours[rows] + rng.uniform(-0.5, 0.5, block.shape)) / 255.0
 
 
+def _file(cell: Cell, rng: np.random.Generator, out: Array) -> None:
+    """The first rows of a ``.npy`` file of any real dtype."""
+    out[:] = np.load(cell.source, mmap_mode="r")[: cell.n]
+
+
 _MAKERS = {
     "mixture": _mixture,
     "embeddings": _embeddings,
     "noise": _noise,
     "pixels": _pixels,
+    "file": _file,
 }
 
 
@@ -140,12 +182,16 @@ def make(cell: Cell, dtype: str) -> tuple[Array, Array]:
     -------
     X : ndarray of shape (n, d)
     centers : ndarray of shape (k, d)
-        Rows of ``X``, drawn without replacement.
+        Rows of ``X``, drawn without replacement; all different, as libraries differ in
+        what becomes of a cluster without rows.
     """
     rng = np.random.default_rng(0)
     X = np.empty((cell.n, cell.d), dtype)
     _MAKERS[cell.kind](cell, rng, X)
-    centers = X[rng.choice(cell.n, cell.k, replace=False)].copy()
+    rows: Any = cell.n
+    if cell.kind == "file":  # the others do not repeat a row
+        rows = np.sort(np.unique(X, axis=0, return_index=True)[1])
+    centers = X[rng.choice(rows, cell.k, replace=False)].copy()
     return X, centers
 
 

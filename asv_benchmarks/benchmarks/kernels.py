@@ -7,7 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from .common import DTYPES, QUICK, Benchmark, choose
+from .common import (
+    ALGORITHMS,
+    DTYPES,
+    ENGINE_CELLS,
+    QUICK,
+    Benchmark,
+    choose,
+    skip_unsuited,
+)
 from .steps import Steps
 
 
@@ -51,6 +59,32 @@ class LloydStep(Benchmark):
     def time_iteration(self, cell: str, dtype: str) -> None:
         assert self.steps is not None
         self.steps.iterate()
+
+
+class EngineStep(Benchmark):
+    """Iterations of each engine as they are in the middle of a run."""
+
+    param_names = ("cell", "dtype", "algorithm")
+    params = (ENGINE_CELLS, DTYPES, ALGORITHMS)
+    before = 3 if QUICK else 10
+    steps: Steps | None = None
+
+    def setup(self, cell: str, dtype: str, *rest: Any) -> None:
+        skip_unsuited(cell, rest[0])
+        super().setup(cell, dtype, *rest)
+
+    def prepare(self, *rest: Any) -> None:
+        if self.steps is None:
+            self.steps = Steps(self.X, self.centers, algorithm=rest[0])
+            self.steps.advance(self.before)
+
+    def warm_up(self, *rest: Any) -> None:
+        assert self.steps is not None
+        self.steps.there_and_back()
+
+    def time_two_iterations(self, cell: str, dtype: str, algorithm: str) -> None:
+        assert self.steps is not None
+        self.steps.there_and_back()
 
 
 class Rate(Benchmark):

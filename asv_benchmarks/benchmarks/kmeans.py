@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from .common import DTYPES, QUICK, Benchmark, choose, run_python
+from .common import (
+    ALGORITHMS,
+    DTYPES,
+    ENGINE_CELLS,
+    QUICK,
+    Benchmark,
+    choose,
+    run_python,
+    skip_unsuited,
+)
 from .datasets import get_cell, make, reference_inertia
 
 ITERATIONS = 10
@@ -35,6 +44,45 @@ class Fit(Benchmark):
         """Inertia after the ten iterations, computed by NumPy: speed must not cost quality."""
         self.time_ten_iterations(cell, dtype)
         return reference_inertia(self.X, self.model.cluster_centers_)
+
+
+class FitEngine(Benchmark):
+    """Whole fits from fixed centers with each engine."""
+
+    param_names = ("cell", "dtype", "algorithm")
+    params = (ENGINE_CELLS, DTYPES, ALGORITHMS)
+    iterations = 20
+
+    def setup(self, cell: str, dtype: str, *rest: Any) -> None:
+        skip_unsuited(cell, rest[0])
+        super().setup(cell, dtype, *rest)
+
+    def prepare(self, *rest: Any) -> None:
+        from fastkmeans import KMeans
+
+        self.model = KMeans(
+            self.cell.k,
+            init=self.centers,
+            n_init=1,
+            max_iter=self.iterations,
+            tol=0.0,
+            algorithm=rest[0],
+        )
+
+    def warm_up(self, *rest: Any) -> None:
+        self.time_twenty_iterations(self.cell.name, str(self.X.dtype), *rest)
+
+    def time_twenty_iterations(self, cell: str, dtype: str, algorithm: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.model.fit(self.X)
+
+    def track_avoided(self, cell: str, dtype: str, algorithm: str) -> float:
+        """Share of the distances that the last iteration did not compute."""
+        self.time_twenty_iterations(cell, dtype, algorithm)
+        return 100.0 * float(self.model.history_[-1].avoided)
+
+    track_avoided.unit = "%"  # type: ignore[attr-defined]
 
 
 class FitDefault(Benchmark):

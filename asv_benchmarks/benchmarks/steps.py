@@ -20,15 +20,20 @@ class Steps:
     centers : ndarray of shape (k, d)
     n_threads : int, optional
         As in ``KMeans``.
+    algorithm : str
+        The engine of ``iterate`` and ``there_and_back``.
 
     Notes
     -----
     ``close`` gives numba its number of threads back.
     """
 
-    def __init__(self, X: Any, centers: Any, n_threads: int | None = None) -> None:
+    def __init__(
+        self, X: Any, centers: Any, n_threads: int | None = None, algorithm: str = "lloyd"
+    ) -> None:
+        from fastkmeans._assign import work_of
         from fastkmeans._frame import frame_of
-        from fastkmeans._lloyd import Lloyd, work_of
+        from fastkmeans._lloyd import Lloyd
         from fastkmeans._parallel import Team
         from fastkmeans._rows import ArrayRows
 
@@ -39,8 +44,9 @@ class Steps:
         frame = frame_of(self.rows, self.weights, self.team)
         assert frame is not None, "the data hold a value that is not finite"
         self.frame = frame
-        self.lloyd = Lloyd(self.rows, self.weights, k, frame, self.team)
+        self.lloyd = Lloyd(self.rows, self.weights, k, frame, self.team, algorithm)
         self.lloyd.centers[:] = centers
+        self.ends: tuple[Any, ...] = ()
         self.previous = np.full(len(X), -1, np.int32)
         self.labels = np.empty(len(X), np.int32)
 
@@ -56,11 +62,11 @@ class Steps:
 
     def assign(self) -> None:
         """The E step alone, settled: packed centers, the label of every row."""
-        from fastkmeans._lloyd import assign_block
+        from fastkmeans._assign import assign_block
 
         self.lloyd.packed.pack(self.lloyd.centers, self.frame)
         for start, X in self.rows.blocks():
-            part = slice(start, start + len(X))
+            part = slice(start, start + X.shape[1])
             assign_block(
                 X,
                 self.team,
@@ -74,3 +80,16 @@ class Steps:
     def iterate(self) -> None:
         """E and M step, always from the same centers."""
         self.lloyd.step()
+
+    def advance(self, n_iter: int) -> None:
+        """Run some iterations, and keep the centers of the last two for ``there_and_back``."""
+        self.lloyd.run(self.lloyd.centers.copy(), n_iter, 0.0)
+        before = self.lloyd.centers.copy()
+        self.lloyd.step()
+        self.ends = before, self.lloyd.new_centers.copy()
+
+    def there_and_back(self) -> None:
+        """Two iterations as they are in the middle of a run: rows and centers do move."""
+        for centers in reversed(self.ends):
+            self.lloyd.centers[:] = centers
+            self.lloyd.step()

@@ -1,0 +1,90 @@
+"""What ``compare.py`` prints: the tables of every task, then what to know about them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from _compare_fits import SHOWN, fits_table, history_rows
+from _compare_peers import WHOLE
+from _compare_results import Outcome, format_table, slower_cells, summarize
+
+
+def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Return the rows of the table of arithmetic rates, in GFLOP/s."""
+    rows = []
+    for outcome in outcomes:
+        rates = outcome.details
+        if "gemm_gflops" not in rates:
+            continue
+        names = ("iteration_gflops", "e_step_gflops", "gemm_gflops", "square_gflops")
+        row = [f"{rates[name]:.0f}" if name in rates else "-" for name in names]
+        for machine in ("gemm_gflops", "square_gflops"):
+            known = "e_step_gflops" in rates
+            row.append(f"{rates['e_step_gflops'] / rates[machine]:.2f}" if known else "-")
+        rows.append([f"{outcome.cell} {outcome.dtype}", *row])
+    return rows
+
+
+def seeding_rows(outcomes: Sequence[Outcome], baseline: str) -> list[list[str]]:
+    """Return the rows of the table of potentials: the baseline's over the peer's."""
+    chosen = [o for o in outcomes if o.task == "seeding" and o.inertia > 0.0]
+    ours = {o.key: o for o in chosen if o.library == baseline}
+    rows = []
+    for o in chosen:
+        if o.library != baseline and o.key in ours:
+            b = ours[o.key]
+            ratio = b.inertia / o.inertia
+            error = ratio * math.hypot(b.error / b.inertia, o.error / o.inertia)
+            draws = len(o.details.get("potentials", ()))
+            rows.append(
+                [f"{o.cell} {o.dtype}", o.library, f"{ratio:.4f}", f"{error:.4f}", f"{draws}"]
+            )
+    return rows
+
+
+def print_report(
+    outcomes: Sequence[Outcome],
+    dtypes: Sequence[str],
+    baselines: Sequence[str],
+    notes: Sequence[str],
+    markdown: bool = False,
+) -> None:
+    """Print the tables, then what was left out and why.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+    dtypes : sequence of str
+        In the order of the tables.
+    baselines : sequence of str
+        What the others are compared with; after the first, further engines of ours.
+    notes : sequence of str
+        What else there is to say, printed first among the foot notes.
+    markdown : bool
+    """
+
+    def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        if rows:
+            print("\n" + format_table(header, rows, markdown))
+
+    lines = list(notes)
+    for task in dict.fromkeys(o.task for o in outcomes):
+        for dtype in [d for d in dtypes if any((o.task, o.dtype) == (task, d) for o in outcomes)]:
+            if task in WHOLE:
+                header, rows, found = fits_table(outcomes, task, dtype, baselines)
+            else:
+                header, rows, found = summarize(outcomes, task, dtype, baselines[0])
+            table(header, rows)
+            lines += found
+    for dtype in dtypes:
+        names = [f"iteration {SHOWN[0]}", *map(str, SHOWN[1:])]
+        header = [f"distances avoided, ms; {dtype}", *names]
+        table(header, list(history_rows(outcomes, dtype, baselines)))
+    names = ["iteration", "E step", "gemm", "square", "E/gemm", "E/square"]
+    table(["GFLOP/s", *names], rate_rows(outcomes))
+    names = ["peer", "baseline/peer", "+-", "draws"]
+    table(["potential after seeding", *names], seeding_rows(outcomes, baselines[0]))
+    others = [o for o in outcomes if o.library not in baselines[1:]]
+    for line in dict.fromkeys(lines + slower_cells(others, baselines[0])):
+        print(f"- {line}" if markdown else f"  {line}")
