@@ -11,7 +11,7 @@ A ``Team`` decides per use how a kernel runs:
 ``serial``   the serial kernels, here and now: where the work is too small to share.
 
 Results do not depend on the choice: what may not depend on the number of threads is
-cut by the shape of the data (see ``_lloyd``), the rest (labels, distances) is the same
+cut by the shape of the data (see ``_sums``), the rest (labels, distances) is the same
 for any cut.
 """
 

@@ -4,7 +4,7 @@
 
 all in float64.  After the first iteration only rows that changed their label touch the
 sums: they leave one and enter another.  The sums are built anew now and then, before
-rounding can add up (see ``_lloyd``).
+rounding can add up (see ``_sums``).
 
 Rows are cut into ranges whose number depends on the shape of the data alone.  Each
 range applies its rows in order to sums of its own, and the ranges are added in order:
