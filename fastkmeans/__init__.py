@@ -13,13 +13,13 @@ The map
       _assign   every row, every center         _errors      warnings, scikit-learn's
       _boxes    boxes of neighbours, few features
       _bytes    bounds and bytes, many features
-    _sums       sums of the clusters            _seeding     initial centers
+    _sums       sums of the clusters            _plusplus    k-means++
     _frame      shift and scale of the data
     _parallel   threads, forks, row ranges
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;
-                moments, seeding, distances; drivers, the parallel entry points; simd, the
+                moments, seeding, pool, distances; drivers, the parallel entry points; simd, the
                 words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself

@@ -1,14 +1,8 @@
-"""Initial centers: random rows, greedy k-means++, an array, a callable.
-
-Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means++: The
-Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
-that lowers the potential most is kept.
-"""
+"""Initial centers: random rows, greedy k-means++, an array, a callable."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._assign import work_of
 from ._frame import Frame, frame_of
-from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidates, try_candidates
-from ._kernels.simd import CENTERS, POINTS
-from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import ArrayRows, Rows
+from ._parallel import Team
+from ._plusplus import plus_plus
+from ._rows import Rows
 from ._validation import (
     as_centers,
     as_generator,
@@ -67,102 +60,6 @@ def random_rows(
     with np.errstate(divide="ignore"):
         keys = np.log(weights) - np.log(-np.log(rng.random(n_samples)))
     return np.argsort(-keys, kind="stable")[:n_clusters]
-
-
-def plus_plus(
-    rows: Rows,
-    weights: NDArray[np.float64],
-    n_clusters: int,
-    frame: Frame,
-    team: Team,
-    rng: np.random.Generator,
-    n_local_trials: int | None = None,
-) -> NDArray[np.int64]:
-    """Return the rows that greedy k-means++ chooses, in order."""
-    n, _ = rows.shape
-    trials = n_local_trials or 2 + int(math.log(n_clusters))
-    uniforms = rng.random((n_clusters, trials))
-    closest = np.full(n, np.inf, rows.dtype)
-    seeder = _Seeder(rows, weights, frame, team, closest)
-    return np.array([seeder.choose(u if t else u[:1]) for t, u in enumerate(uniforms)])
-
-
-class _Seeder:
-    """k-means++ on data that is shared out, or comes in blocks."""
-
-    def __init__(
-        self,
-        rows: Rows,
-        weights: NDArray[np.float64],
-        frame: Frame,
-        team: Team,
-        closest: NDArray[Any],
-    ) -> None:
-        n, d = rows.shape
-        self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
-        self.closest = closest
-        self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        self.group_sums = np.zeros(-(-n // GROUP_ROWS))
-        self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
-        self.no_offset = np.zeros(d, rows.dtype)
-        self.closer = np.ones(n, np.uint16)
-        self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
-
-    def choose(self, uniforms: NDArray[np.float64]) -> int:
-        """Draw a candidate per uniform number, adopt the best, return its row."""
-        drawn = np.empty(len(uniforms), np.int64)
-        draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
-        points = self.rows.take(drawn)
-        winner = 0
-        if math.isinf(self.closest[0]):  # the first center
-            self._pack(points)
-        else:
-            batches = range(0, len(drawn), CENTERS)
-            tried = [self._try(points[b : b + CENTERS]) for b in batches]
-            winner = int(np.argmin(tried[0] if len(tried) == 1 else np.concatenate(tried)))
-            if winner // CENTERS != len(batches) - 1:  # its bits were written over
-                first = winner - winner % CENTERS
-                self._try(points[first : first + CENTERS])
-        self._adopt(winner % CENTERS)
-        return int(drawn[winner])
-
-    def _pack(self, points: NDArray[Any]) -> None:
-        pack_candidates(points, self.frame.x_scale, self.tiles)
-
-    def _parts(self) -> Iterable[tuple[Any, ...]]:
-        """Return the blocks with what belongs to each; an array is always the same one."""
-        return self._read() if self._kept is None else self._kept
-
-    def _read(self) -> Iterator[tuple[Any, ...]]:
-        """Yield each block, its weights, its slice of the per-row state, its ranges."""
-        for start, X in self.rows.blocks():
-            part = slice(start, start + X.shape[1])
-            weights = self.weights[part] if self.weights.size else self.weights
-            yield X, weights, part, *within(self.ranges, start, part.stop)
-
-    def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the potential with each of the points; leave them packed."""
-        self._pack(points)
-        scale = self.frame.x_scale
-        potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
-        for X, weights, part, touched, bounds in self._parts():
-            arguments = (
-                weights, self.no_offset, scale, self.tiles, len(points),
-                self.closest[part], self.closer[part],
-            )  # fmt: skip
-            self.team.run(try_candidates, X, bounds, arguments, (potentials[touched],))
-        sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
-        return sums[: len(points)]
-
-    def _adopt(self, winner: int) -> None:
-        """Make a packed candidate a center."""
-        for X, weights, part, _, bounds in self._parts():
-            groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
-            arguments = (
-                weights, self.frame.x_scale, self.tiles, winner,
-                self.closer[part], self.closest[part], self.group_sums[groups],
-            )  # fmt: skip
-            self.team.run(adopt, X, bounds, arguments)
 
 
 def kmeans_plusplus(

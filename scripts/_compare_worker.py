@@ -20,8 +20,9 @@ from _compare_peers import PEERS, Array
 from _compare_results import mean_and_error
 from benchmarks.datasets import Cell, make
 
-PAUSE = 0.05
-"""Seconds before a timing: threads of the library before may still spin."""
+PAUSE = 0.3
+"""Seconds before a timing: threads of the library before may still spin (OpenMP's do so
+for 0.2 seconds)."""
 MAX_GEMM_BYTES = 400_000_000
 
 

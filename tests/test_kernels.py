@@ -743,17 +743,17 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         candidates = rng.permutation(m)[:n_candidates]
         tiles = np.zeros((1, 1 + d, CENTERS), dtype)
         scale = X.dtype.type(0.5)
-        seeding.pack_candidates(X[candidates], scale, tiles)
-        x = X * 0.5
+        offset = np.full(d, 0.25, dtype)
+        seeding.pack_candidates(X[candidates], offset, scale, tiles)
+        x = X * 0.5 + 0.25
         np.testing.assert_array_equal(tiles[0, 1:, :n_candidates].T, x[candidates])
         squares = squared_distances(x, x[candidates])
         before = rng.integers(0, 200, m).astype(dtype) / 4
         closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, POINTS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
-        no_offset = np.zeros(d, dtype)
         seeding.try_candidates(
-            twice(X), start, m, weights, no_offset, scale, tiles, n_candidates,
+            twice(X), start, m, weights, offset, scale, tiles, n_candidates,
             before, closer, potentials,
         )  # fmt: skip
         lower = np.minimum(squares, before[:, None])
@@ -765,7 +765,9 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         assert (closer[:start] == 0xFFFF).all()
         winner = int(np.argmin(expected))
         after, group_sums = before.copy(), np.full(-(-m // GROUP_ROWS), -1.0)
-        seeding.adopt(twice(X), start, m, weights, scale, tiles, winner, closer, after, group_sums)
+        seeding.adopt(
+            twice(X), start, m, weights, offset, scale, tiles, winner, closer, after, group_sums
+        )
         np.testing.assert_array_equal(after[start:], lower[start:, winner])
         np.testing.assert_array_equal(after[:start], before[:start])
         assert after[candidates[winner]] == (

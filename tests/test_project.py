@@ -26,7 +26,7 @@ LEVELS = [
     {"warmup"},
     {"lesson", "_estimator"},
     {"_model", "_base", "_seeding"},
-    {"_lloyd", "_validation", "_empty", "_dataframes"},
+    {"_lloyd", "_validation", "_empty", "_dataframes", "_plusplus"},
     {"_engines"},
     {"_boxes", "_bytes"},
     {"_sums"},

@@ -3,7 +3,7 @@
 k-means++ (Arthur & Vassilvitskii 2007, SODA) draws each center among the rows with
 probability ``w_i D_i^2``, D_i the distance to the closest center so far; the greedy
 variant draws a few candidates and keeps the one that lowers the potential
-``sum_i w_i D_i^2`` most.  A step reads the data once:
+``sum_i w_i D_i^2`` most.  A step by the kernels of this file reads the data once:
 
     draw            candidates, from sums of ``w D^2`` per group of rows
     try_candidates  one pass: the potential with each candidate, and one bit per row
@@ -11,8 +11,10 @@ variant draws a few candidates and keeps the one that lowers the potential
     adopt           D_i of the rows whose bit is set for the winner (a share of about
                     1/t in step t); new sums per group
 
-Coordinates are scaled (see ``pack``), so that squares are finite, but not shifted: the
-candidates are rows, and their differences keep all digits.
+(``pool`` does many steps with one pass, once candidates are close to few rows.)  The
+arithmetic is that of the tiles: coordinates are scaled (see ``pack``), so that squares
+are finite, and shifted only where they are rounded to fewer digits; else the
+differences of rows keep all theirs.
 """
 
 from __future__ import annotations
@@ -30,14 +32,15 @@ GROUP_ROWS = 256
 
 @jit
 def pack_candidates(
-    points,  # in (n_candidates, d) of X's dtype, n_candidates <= CENTERS
-    scale,  # power of two, of X's dtype
-    tiles,  # out (1, 1 + d, CENTERS) of X's dtype
+    points,  # in (n_candidates, d) float32 or float64
+    offset,  # in (d,) float32 or float64, no narrower than points
+    scale,  # power of two, of offset's dtype
+    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
-    """Pack rows as the centers of a tile for ``squared_distances``."""
+    """Pack rows as the centers of tiles for ``squared_distances``, as blocks are packed."""
     for c in range(points.shape[0]):
         for f in range(points.shape[1]):
-            tiles[0, 1 + f, c] = points[c, f] * scale
+            tiles[c // CENTERS, 1 + f, c % CENTERS] = points[c, f] * scale + offset[f]
 
 
 @jit_with_scratch
@@ -46,25 +49,25 @@ def try_candidates(
     start,  # first row, a multiple of GROUP_ROWS
     stop,  # row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
-    no_offset,  # in (d,) of X's dtype, zeros
-    scale,  # power of two, of X's dtype
-    tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
+    offset,  # in (d,) float32 or float64, no narrower than X
+    scale,  # power of two, of offset's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the packed candidates
     n_candidates,  # number of candidates, at most CENTERS
-    closest,  # in (m,) of X's dtype, D^2 to the closest center so far
+    closest,  # in (m,) of tiles' dtype, D^2 to the closest center so far
     closer,  # out (m,) uint16, bit c is set where candidate c is closer
     potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
     """Score candidates on rows ``start:stop``."""
     d = X.shape[2]
     rows = np.empty(GROUP_ROWS, np.int64)
-    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), X.dtype)
-    norms = np.empty((GROUP_ROWS // POINTS, POINTS), X.dtype)
-    squares = np.empty((CENTERS, POINTS), X.dtype)
+    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
+    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = np.empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         count = GROUP_ROWS if stop - first > GROUP_ROWS else stop - first
         for r in range(count):
             rows[r] = first + r
-        n_blocks = pack_points(X, rows, count, no_offset, scale, blocks, norms)
+        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
         for b in range(n_blocks):
             squared_distances(blocks, b, tiles, 0, squares)
             at = first + b * POINTS
@@ -99,62 +102,92 @@ def compare(
 
 @jit
 def group_sum(
-    closest,  # in (m,) float32 or float64, m <= GROUP_ROWS
+    start,  # first row
+    stop,  # row to stop before
+    closest,  # in (m,) float32 or float64
     weights,  # in (m,) float64, or of size 0: all ones
 ):
-    """Return the sum of ``w D^2``, in four independent sums."""
+    """Return the sum of ``w D^2`` over some rows, in four independent sums."""
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    whole = closest.size // 4 * 4
+    whole = start + (stop - start) // 4 * 4
     if weights.size:
-        for i in range(0, whole, 4):
+        for i in range(start, whole, 4):
             a += weights[i] * np.float64(closest[i])
             b += weights[i + 1] * np.float64(closest[i + 1])
             c += weights[i + 2] * np.float64(closest[i + 2])
             d += weights[i + 3] * np.float64(closest[i + 3])
     else:
-        for i in range(0, whole, 4):
+        for i in range(start, whole, 4):
             a += np.float64(closest[i])
             b += np.float64(closest[i + 1])
             c += np.float64(closest[i + 2])
             d += np.float64(closest[i + 3])
-    for i in range(whole, closest.size):
+    for i in range(whole, stop):
         a += (weights[i] if weights.size else 1.0) * np.float64(closest[i])
     return (a + b) + (c + d)
 
 
 @jit
+def lower(
+    squares,  # in (CENTERS, POINTS), squared distances to the candidates
+    winner,  # the candidate that becomes a center
+    rows,  # in (n,) int64, the rows of the blocks
+    first,  # place in rows of the first row of this block
+    stop,  # place in rows to stop before
+    closest,  # in/out (m,)
+):
+    """Lower D^2 of the rows of a block."""
+    for p in range(first, stop):
+        i, square = rows[p], squares[winner, p - first]
+        closest[i] = square if square < closest[i] else closest[i]
+
+
+@jit_with_scratch
 def adopt(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row, a multiple of GROUP_ROWS
     stop,  # row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
-    scale,  # power of two, of X's dtype
-    tiles,  # in (1, 1 + d, CENTERS) of X's dtype, the packed candidates
+    offset,  # in (d,) float32 or float64, no narrower than X
+    scale,  # power of two, of offset's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the packed candidates
     winner,  # the candidate that becomes a center
     closer,  # in (m,) uint16, bits from try_candidates
-    closest,  # in/out (m,) of X's dtype
+    closest,  # in/out (m,) of tiles' dtype
     group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
 ):
     """Lower D^2 where the winner is closer, and sum it anew in those groups of rows."""
-    bit = np.uint16(1 << winner)
+    rows = np.empty(GROUP_ROWS, np.int64)
+    blocks = np.empty((GROUP_ROWS // POINTS, X.shape[2], POINTS), tiles.dtype)
+    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = np.empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        bits = closer[first:last]
-        found = np.uint16(0)
-        for r in range(bits.size):
-            found |= bits[r]
-        if not found & bit:
+        count = 0
+        for i in range(first, last):
+            rows[count] = i
+            count += closer[i] >> winner & 1
+        if count == 0:
             continue
-        own = closest[first:last]
-        for r in range(bits.size):
-            if bits[r] & bit:
-                square = X[0, first, 0] * 0
-                for f in range(X.shape[2]):
-                    difference = X[0, first + r, f] * scale - tiles[0, 1 + f, winner]
-                    square += difference * difference
-                own[r] = square if square < own[r] else own[r]
-        w = weights[first:last] if weights.size else weights
-        group_sums[first // GROUP_ROWS] = group_sum(own, w)
+        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+        for b in range(n_blocks):
+            squared_distances(blocks, b, tiles, 0, squares)
+            at = b * POINTS
+            lower(squares, winner, rows, at, min(at + POINTS, count), closest)
+        group_sums[first // GROUP_ROWS] = group_sum(first, last, closest, weights)
+
+
+@jit
+def sum_groups(
+    closest,  # in (n,) float32 or float64
+    weights,  # in (n,) float64, or of size 0: all ones
+    group_sums,  # out (n / GROUP_ROWS,) float64
+):
+    """Sum ``w D^2`` anew in every group of rows."""
+    for group in range(group_sums.size):
+        first = group * GROUP_ROWS
+        last = min(first + GROUP_ROWS, closest.size)
+        group_sums[group] = group_sum(first, last, closest, weights)
 
 
 @jit

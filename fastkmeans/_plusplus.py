@@ -1,0 +1,239 @@
+"""Greedy k-means++: a pass over the data for every center, or for many at a time.
+
+Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means++: The
+Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
+that lowers the potential most is kept.
+
+Distances are computed in float32.  Of float64 data that is good for the draws while the
+potential is above ``2^-28 d W`` in scaled units (W the sum of weights, coordinates at
+most about 1): a coordinate is then off by at most ``2^-25`` for row and center alike, a
+distance by ``h = 2^-24 sqrt(d)``, and the potential P by ``2 h sqrt(W P) + h^2 W``,
+which is less than 0.2 % of it.  Below that the seeding begins anew in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._frame import Frame
+from ._kernels.pool import choose, list_closer
+from ._kernels.seeding import (
+    GROUP_ROWS,
+    adopt,
+    draw,
+    pack_candidates,
+    sum_groups,
+    try_candidates,
+)
+from ._kernels.simd import CENTERS, POINTS
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
+from ._rows import FLOAT32, ArrayRows, Rows
+
+RESOLVED = 2.0**-28
+"""Potential per weight and feature, in scaled units, that float32 resolves."""
+MOST_CANDIDATES = 128
+"""Candidates of a pool at most."""
+FILL = 0.7
+"""Share of the room that the lists of a pool are expected to take."""
+
+
+def plus_plus(
+    rows: Rows,
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    frame: Frame,
+    team: Team,
+    rng: np.random.Generator,
+    n_local_trials: int | None = None,
+) -> NDArray[np.int64]:
+    """Return the rows that greedy k-means++ chooses, in order."""
+    trials = n_local_trials or 2 + int(math.log(n_clusters))
+    if rows.dtype != FLOAT32:
+        rough = _Seeder(rows, weights, frame, team, FLOAT32)
+        if rough.choose_all(n_clusters, trials, rng):
+            return rough.chosen
+    seeder = _Seeder(rows, weights, frame, team, rows.dtype)
+    seeder.choose_all(n_clusters, trials, rng)
+    return seeder.chosen
+
+
+class _Seeder:
+    """The distances to the centers so far, and the two ways to choose another."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        frame: Frame,
+        team: Team,
+        dtype: np.dtype[Any],
+    ) -> None:
+        n, d = rows.shape
+        self.rows, self.weights, self.team = rows, weights, team
+        self.closest = np.full(n, np.inf, dtype)
+        self.chosen = np.empty(0, np.int64)
+        self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+        self.group_sums = np.zeros(-(-n // GROUP_ROWS))
+        self.closer = np.ones(n, np.uint16)
+        self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
+        self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
+        rounds = dtype != rows.dtype
+        weight = float(weights.sum()) if weights.size else n
+        self.least = RESOLVED * d * weight if rounds else 0.0
+        self.place = (frame.offset, frame.scale) if rounds else (np.zeros(d, dtype), frame.x_scale)
+
+    def choose_all(self, n_clusters: int, trials: int, rng: np.random.Generator) -> bool:
+        """Choose all centers; return False if the data ask for another dtype."""
+        pool = _Pool(self, trials, rng) if self.closest.dtype == FLOAT32 else None
+        while len(self.chosen) < n_clusters:
+            if len(self.chosen) and self.group_sums.sum() < self.least:
+                return False
+            found = pool.choose(n_clusters) if pool is not None else None
+            if found is None:
+                found = self._choose(rng.random(trials if len(self.chosen) else 1))
+            self.chosen = np.append(self.chosen, found)
+        return True
+
+    def parts(self) -> Iterable[tuple[Any, ...]]:
+        """Return the blocks with what belongs to each; an array is always the same one."""
+        return self._read() if self._kept is None else self._kept
+
+    def _read(self) -> Iterator[tuple[Any, ...]]:
+        """Yield each block, its weights, its slice of the per-row state, its ranges."""
+        for start, X in self.rows.blocks():
+            part = slice(start, start + X.shape[1])
+            weights = self.weights[part] if self.weights.size else self.weights
+            yield X, weights, part, *within(self.ranges, start, part.stop)
+
+    def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return a row for each uniform number, by the potential of the rows."""
+        drawn = np.empty(len(uniforms), np.int64)
+        draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
+        return drawn
+
+    def _choose(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Draw a candidate per uniform number, adopt the best, return its row."""
+        drawn = self.draw(uniforms)
+        points = self.rows.take(drawn)
+        winner = 0
+        if math.isinf(self.closest[0]):  # the first center
+            pack_candidates(points, *self.place, self._tiles)
+        else:
+            batches = range(0, len(drawn), CENTERS)
+            tried = [self._try(points[b : b + CENTERS]) for b in batches]
+            winner = int(np.argmin(tried[0] if len(tried) == 1 else np.concatenate(tried)))
+            if winner // CENTERS != len(batches) - 1:  # its bits were written over
+                first = winner - winner % CENTERS
+                self._try(points[first : first + CENTERS])
+        self._adopt(winner % CENTERS)
+        return drawn[winner : winner + 1]
+
+    def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the potential with each of the points; leave them packed."""
+        pack_candidates(points, *self.place, self._tiles)
+        potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
+        for X, weights, part, touched, bounds in self.parts():
+            arguments = (
+                weights, *self.place, self._tiles, len(points),
+                self.closest[part], self.closer[part],
+            )  # fmt: skip
+            self.team.run(try_candidates, X, bounds, arguments, (potentials[touched],))
+        sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
+        return sums[: len(points)]
+
+    def _adopt(self, winner: int) -> None:
+        """Make a packed candidate a center."""
+        for X, weights, part, _, bounds in self.parts():
+            groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
+            arguments = (
+                weights, *self.place, self._tiles, winner,
+                self.closer[part], self.closest[part], self.group_sums[groups],
+            )  # fmt: skip
+            self.team.run(adopt, X, bounds, arguments)
+
+
+class _Pool:
+    """Candidates for many steps, and the rows that each is closer to (``_kernels.pool``).
+
+    A pool is drawn as large as its lists find room, which is one entry (five bytes) for
+    each row: about ``2 t / 3`` candidates in step t.
+    """
+
+    def __init__(self, seeder: _Seeder, trials: int, rng: np.random.Generator) -> None:
+        self._seeder, self._trials, self._rng = seeder, trials, rng
+        self._n, self._d = seeder.rows.shape
+        self._n_chunks = -(-self._n // GROUP_ROWS)
+        self._n_shares = max(1, min(MANY_RANGES, self._n_chunks // 8))
+        self._expected = 1.5 * self._n  # entries of a candidate, times centers so far
+        self._rows = np.empty((0, 0), np.uint8)
+        self._distances = np.empty((0, 0), np.float32)
+        self._left = np.empty(0, np.int64)  # drawn for the next step, fewer than trials
+
+    def choose(self, n_clusters: int) -> NDArray[np.int64] | None:
+        """Choose some centers, up to ``n_clusters`` in all; None if lists are too long."""
+        seeder, rng, t = self._seeder, self._rng, len(self._seeder.chosen)
+        count = self._size(t, n_clusters - t)
+        left, self._left = self._left, self._left[:0]
+        if count < 2 * self._trials:
+            return None
+        new = count - len(left)
+        items = np.concatenate([left, seeder.draw(rng.random(new))])
+        luck = np.concatenate([np.zeros(len(left)), rng.random(new)])
+        drawn = seeder.closest[items].astype(np.float64)
+        starts = self._list(items)
+        entries = int(starts[:, -1].max())
+        if entries > self._rows.shape[1]:
+            self._expected *= 2.0
+            return None
+        return self._consume(items, drawn, luck, starts, n_clusters - t)
+
+    def _size(self, t: int, wanted: int) -> int:
+        """Return how many candidates to draw when there are ``t`` centers."""
+        fitting = int(FILL * self._n * t / self._expected)
+        needed = self._trials * (wanted + wanted // 8 + 1)
+        return min(fitting, needed, MOST_CANDIDATES)
+
+    def _list(self, items: NDArray[np.int64]) -> NDArray[np.int32]:
+        """List the rows that candidates are closer to; return where each list begins."""
+        seeder, n_shares = self._seeder, self._n_shares
+        if not self._rows.size:
+            room = -(-self._n_chunks // n_shares) * GROUP_ROWS
+            self._rows = np.empty((n_shares, room), np.uint8)
+            self._distances = np.empty((n_shares, room), np.float32)
+        tiles = np.zeros((-(-len(items) // CENTERS), 1 + self._d, CENTERS), np.float32)
+        pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
+        starts = np.empty((self._n_chunks, len(items) + 1), np.int32)
+        filled = np.zeros(n_shares, np.int64)
+        for X, _, part, _, _ in seeder.parts():
+            arguments = (
+                part.start // GROUP_ROWS, *seeder.place, tiles, len(items),
+                seeder.closest[part], starts, self._rows, self._distances, filled,
+            )  # fmt: skip
+            seeder.team.run(list_closer, X, np.arange(n_shares + 1), arguments)
+        return starts
+
+    def _consume(
+        self,
+        items: NDArray[np.int64],
+        drawn: NDArray[np.float64],
+        luck: NDArray[np.float64],
+        starts: NDArray[np.int32],
+        wanted: int,
+    ) -> NDArray[np.int64]:
+        """Choose centers until the pool is used up."""
+        seeder, t = self._seeder, len(self._seeder.chosen)
+        tried, chosen = np.empty(self._trials, np.int64), np.empty(wanted, np.int64)
+        n_chosen, n_tried = choose(
+            items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
+            self._distances, float(seeder.group_sums.sum()), seeder.least, tried, chosen,
+        )  # fmt: skip
+        self._left = items[tried[:n_tried]]
+        sum_groups(seeder.closest, seeder.weights, seeder.group_sums)
+        lists = np.diff(starts, axis=1).sum()
+        self._expected = max(float(lists) / len(items), 1.0) * t
+        return chosen[:n_chosen]
