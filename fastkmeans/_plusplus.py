@@ -54,12 +54,10 @@ def plus_plus(
     """Return the rows that greedy k-means++ chooses, in order."""
     trials = n_local_trials or 2 + int(math.log(n_clusters))
     if rows.dtype != FLOAT32:
-        rough = _Seeder(rows, weights, frame, team, FLOAT32)
-        if rough.choose_all(n_clusters, trials, rng):
-            return rough.chosen
-    seeder = _Seeder(rows, weights, frame, team, rows.dtype)
-    seeder.choose_all(n_clusters, trials, rng)
-    return seeder.chosen
+        chosen = _Seeder(rows, weights, frame, team, FLOAT32).choose_all(n_clusters, trials, rng)
+        if len(chosen) == n_clusters:
+            return chosen
+    return _Seeder(rows, weights, frame, team, rows.dtype).choose_all(n_clusters, trials, rng)
 
 
 class _Seeder:
@@ -76,7 +74,7 @@ class _Seeder:
         n, d = rows.shape
         self.rows, self.weights, self.team = rows, weights, team
         self.closest = np.full(n, np.inf, dtype)
-        self.chosen = np.empty(0, np.int64)
+        self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         self.group_sums = np.zeros(-(-n // GROUP_ROWS))
         self.closer = np.ones(n, np.uint16)
@@ -87,17 +85,21 @@ class _Seeder:
         self.least = RESOLVED * d * weight if rounds else 0.0
         self.place = (frame.offset, frame.scale) if rounds else (np.zeros(d, dtype), frame.x_scale)
 
-    def choose_all(self, n_clusters: int, trials: int, rng: np.random.Generator) -> bool:
-        """Choose all centers; return False if the data ask for another dtype."""
+    def choose_all(
+        self, n_clusters: int, trials: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Choose all centers, or as many as this dtype resolves."""
         pool = _Pool(self, trials, rng) if self.closest.dtype == FLOAT32 else None
-        while len(self.chosen) < n_clusters:
-            if len(self.chosen) and self.group_sums.sum() < self.least:
-                return False
-            found = pool.choose(n_clusters) if pool is not None else None
-            if found is None:
-                found = self._choose(rng.random(trials if len(self.chosen) else 1))
-            self.chosen = np.append(self.chosen, found)
-        return True
+        chosen = np.empty(n_clusters, np.int64)
+        while self.n_chosen < n_clusters:
+            t = self.n_chosen
+            if t and self.least and self.group_sums.sum() < self.least:
+                return chosen[:t]
+            count = pool.choose(chosen[t:]) if pool is not None else 0
+            if not count:
+                chosen[t] = self._choose(rng.random(trials if t else 1))
+            self.n_chosen += count or 1
+        return chosen
 
     def parts(self) -> Iterable[tuple[Any, ...]]:
         """Return the blocks with what belongs to each; an array is always the same one."""
@@ -116,7 +118,7 @@ class _Seeder:
         draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
         return drawn
 
-    def _choose(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    def _choose(self, uniforms: NDArray[np.float64]) -> int:
         """Draw a candidate per uniform number, adopt the best, return its row."""
         drawn = self.draw(uniforms)
         points = self.rows.take(drawn)
@@ -131,7 +133,7 @@ class _Seeder:
                 first = winner - winner % CENTERS
                 self._try(points[first : first + CENTERS])
         self._adopt(winner % CENTERS)
-        return drawn[winner : winner + 1]
+        return int(drawn[winner])
 
     def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Return the potential with each of the points; leave them packed."""
@@ -174,27 +176,36 @@ class _Pool:
         self._distances = np.empty((0, 0), np.float32)
         self._left = np.empty(0, np.int64)  # drawn for the next step, fewer than trials
 
-    def choose(self, n_clusters: int) -> NDArray[np.int64] | None:
-        """Choose some centers, up to ``n_clusters`` in all; None if lists are too long."""
-        seeder, rng, t = self._seeder, self._rng, len(self._seeder.chosen)
-        count = self._size(t, n_clusters - t)
-        left, self._left = self._left, self._left[:0]
+    def choose(self, chosen: NDArray[np.int64]) -> int:
+        """Write some centers to ``chosen``; return how many, 0 if lists are too long."""
+        seeder, rng = self._seeder, self._rng
+        count = self._size(len(chosen))
         if count < 2 * self._trials:
-            return None
-        new = count - len(left)
-        items = np.concatenate([left, seeder.draw(rng.random(new))])
-        luck = np.concatenate([np.zeros(len(left)), rng.random(new)])
+            self._left = self._left[:0]
+            return 0
+        new = count - len(self._left)
+        items = np.concatenate([self._left, seeder.draw(rng.random(new))])
+        luck = np.concatenate([np.zeros(len(self._left)), rng.random(new)])
         drawn = seeder.closest[items].astype(np.float64)
         starts = self._list(items)
-        entries = int(starts[:, -1].max())
-        if entries > self._rows.shape[1]:
+        self._left = items[:0]
+        if int(starts[:, -1].max()) > self._rows.shape[1]:
             self._expected *= 2.0
-            return None
-        return self._consume(items, drawn, luck, starts, n_clusters - t)
+            return 0
+        lists = np.diff(starts, axis=1).sum()
+        self._expected = max(float(lists) / len(items), 1.0) * seeder.n_chosen
+        tried = np.empty(self._trials, np.int64)
+        n_chosen, n_tried = choose(
+            items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
+            self._distances, float(seeder.group_sums.sum()), seeder.least, tried, chosen,
+        )  # fmt: skip
+        self._left = items[tried[:n_tried]]
+        sum_groups(seeder.closest, seeder.weights, seeder.group_sums)
+        return int(n_chosen)
 
-    def _size(self, t: int, wanted: int) -> int:
-        """Return how many candidates to draw when there are ``t`` centers."""
-        fitting = int(FILL * self._n * t / self._expected)
+    def _size(self, wanted: int) -> int:
+        """Return how many candidates to draw."""
+        fitting = int(FILL * self._n * self._seeder.n_chosen / self._expected)
         needed = self._trials * (wanted + wanted // 8 + 1)
         return min(fitting, needed, MOST_CANDIDATES)
 
@@ -216,24 +227,3 @@ class _Pool:
             )  # fmt: skip
             seeder.team.run(list_closer, X, np.arange(n_shares + 1), arguments)
         return starts
-
-    def _consume(
-        self,
-        items: NDArray[np.int64],
-        drawn: NDArray[np.float64],
-        luck: NDArray[np.float64],
-        starts: NDArray[np.int32],
-        wanted: int,
-    ) -> NDArray[np.int64]:
-        """Choose centers until the pool is used up."""
-        seeder, t = self._seeder, len(self._seeder.chosen)
-        tried, chosen = np.empty(self._trials, np.int64), np.empty(wanted, np.int64)
-        n_chosen, n_tried = choose(
-            items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
-            self._distances, float(seeder.group_sums.sum()), seeder.least, tried, chosen,
-        )  # fmt: skip
-        self._left = items[tried[:n_tried]]
-        sum_groups(seeder.closest, seeder.weights, seeder.group_sums)
-        lists = np.diff(starts, axis=1).sum()
-        self._expected = max(float(lists) / len(items), 1.0) * t
-        return chosen[:n_chosen]
