@@ -6,6 +6,7 @@ The map
 
     lesson, _estimator (KMeans, k_means), _seeding (kmeans_plusplus)      what users call
         |
+    _clusterer  what estimators with centers share
     _model      predict, transform, score       _base        scikit-learn's protocol
     _lloyd      one run: label, update, stop    _validation  input and its messages
     _empty      empty clusters                  _dataframes  pandas, polars, pyarrow

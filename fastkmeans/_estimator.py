@@ -1,4 +1,4 @@
-"""KMeans: parameters, restarts, and the methods of a fitted model."""
+"""KMeans: parameters and restarts; k_means, the same as a function."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ._assign import work_of
-from ._base import Estimator
+from ._clusterer import Clusterer
 from ._engines import ALGORITHMS
 from ._errors import convergence_warning, plain
 from ._frame import Frame, frame_of
 from ._lloyd import Iteration, Lloyd, Run
-from ._model import center_distances, closest_centers, inertia
 from ._parallel import Team
 from ._rows import Rows
 from ._seeding import initial_centers
@@ -23,16 +21,14 @@ from ._validation import (
     Weights,
     as_generator,
     as_table,
-    check_count,
     check_fits,
     check_switch,
-    check_tolerance,
     first_not_finite,
     scaled_weights,
 )
 
 
-class KMeans(Estimator):
+class KMeans(Clusterer):
     """k-means clustering by Lloyd's algorithm, exact and deterministic.
 
     Rows are assigned to their closest center and centers moved to the mean of their
@@ -115,21 +111,19 @@ class KMeans(Estimator):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from fastkmeans import KMeans
+    >>>     >>> from fastkmeans import KMeans
     >>> X = np.array([[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]])
     >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
     >>> sorted(model.cluster_centers_.tolist())
     [[1.0, 3.0], [10.0, 3.0]]
     """
 
-    cluster_centers_: NDArray[np.float64]
-    labels_: NDArray[np.int32]
-    inertia_: float
     n_iter_: int
     converged_: bool
     stop_reason_: str
     history_: list[Iteration]
+
+    _RANDOM_RUNS = 10
 
     def __init__(
         self,
@@ -158,30 +152,11 @@ class KMeans(Estimator):
 
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
-        k = check_count(self.n_clusters, "n_clusters")
-        check_count(self.max_iter, "max_iter")
-        if self.n_threads is not None:
-            check_count(self.n_threads, "n_threads")
-        check_tolerance(self.tol)
-        check_switch(self.verbose, "verbose")
         check_switch(self.copy_x, "copy_x")
         if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
             names = ", ".join(map(repr, ALGORITHMS))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
-        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
-        if not named and not callable(self.init) and np.ndim(self.init) == 0:
-            raise ValueError(
-                "init must be 'k-means++', 'random', an array or a callable, "
-                f"got {plain(self.init)}."
-            )
-        given = not isinstance(self.init, str) and not callable(self.init)
-        if self.n_init == "auto":
-            return k, 1 if given or self.init == "k-means++" else 10
-        if isinstance(self.n_init, str):
-            raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
-        # Every run from the same array would be the same run.
-        runs = check_count(self.n_init, "n_init")
-        return k, 1 if given else runs
+        return self._check_common()
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeans:
         """Cluster the rows of ``X``.
@@ -258,65 +233,6 @@ class KMeans(Estimator):
         self.history_ = run.history
         if unit != 1.0:
             self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
-
-    @property
-    def _n_outputs(self) -> int:  # type: ignore[override]
-        return len(self.cluster_centers_)
-
-    def predict(self, X: Any) -> NDArray[np.int32]:
-        """Return the closest center of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), int32
-            Ties go to the lowest index.
-        """
-        table = self._table_like_fit(X)
-        return closest_centers(table, self.cluster_centers_, self.n_threads)
-
-    def transform(self, X: Any) -> Any:
-        """Return the distance of each row to each center.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_clusters), float32 or float64
-            Euclidean distances, in the precision of ``X`` (see ``set_output``).
-        """
-        table = self._table_like_fit(X)
-        return self._contain(center_distances(table, self.cluster_centers_, self.n_threads), X)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return minus the inertia of ``X``: the greater the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows as in ``fit``.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row.
-        """
-        table = self._table_like_fit(X)
-        return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int32]:
-        """Fit and return ``labels_``."""
-        return self.fit(X, sample_weight=sample_weight).labels_
-
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        """Fit and return the distances of ``X`` to the centers."""
-        return self.fit(X, sample_weight=sample_weight).transform(X)
 
 
 def _print(unit: float, number: int, iteration: Iteration) -> None:

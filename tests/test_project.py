@@ -25,6 +25,7 @@ MOST_LINES = 60
 LEVELS = [
     {"warmup"},
     {"lesson", "_estimator"},
+    {"_clusterer"},
     {"_model", "_base", "_seeding"},
     {"_lloyd", "_validation", "_empty", "_dataframes", "_plusplus"},
     {"_engines"},
