@@ -22,10 +22,10 @@ from ._empty import relocate, snap
 from ._engines import Engines
 from ._frame import Frame
 from ._kernels import drivers
-from ._kernels.update import CHAINS, COUNT, NARROW_CHAINS, add_squares
-from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
+from ._kernels.update import COUNT
+from ._parallel import Team
 from ._rows import ArrayRows, Rows
-from ._sums import Sums
+from ._sums import Sums, sum_of_squares
 
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
@@ -153,19 +153,9 @@ class Lloyd:
     def inertia(self) -> float:
         """Return the inertia of ``labels`` against ``centers``, in scaled units."""
         self.write_labels()
-        n, d = self.rows.shape
-        scale = self.frame.scale
-        # Plain differences x - c, scaled: a shift would cost them digits.
-        centers, no_offset = self.centers * scale, np.zeros(d)
-        ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
-        for start, X in self.rows.blocks():
-            part = slice(start, start + X.shape[1])
-            weights = self.weights[part] if self.weights.size else self.weights
-            touched, bounds = within(ranges, start, part.stop)
-            arguments = (weights, self.labels[part], no_offset, scale, centers)
-            self.team.run(add_squares, X, bounds, arguments, (squares[touched],))
-        return float(squares.sum())
+        return sum_of_squares(
+            self.rows, self.weights, self.labels, self.centers, self.frame.scale, self.team
+        )
 
     def run(
         self,

@@ -12,10 +12,13 @@ from ._frame import Frame, frame_of, make_frame, power_of_two
 from ._kernels.assign import assign_few
 from ._kernels.distances import distance_rows
 from ._kernels.simd import CENTERS
-from ._lloyd import Lloyd
 from ._parallel import Team
+from ._rows import Rows
+from ._sums import sum_of_squares
 from ._validation import Table, check_finite, first_not_finite, scaled_weights
 
+ROWS_AT_A_TIME = 1 << 20
+"""Rows that are labelled at a time, for labels to be all the memory that it takes."""
 FEW_ROWS = 4
 """Up to this many rows are compared with the centers directly: packing costs more."""
 
@@ -27,6 +30,20 @@ def _frame_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any
     return make_frame(dtype, shift, power_of_two(reach, dtype))
 
 
+def _label(rows: Rows, centers: NDArray[np.float64], frame: Frame, team: Team) -> NDArray[np.int32]:
+    """Return the closest center of each row."""
+    labels = np.empty(rows.shape[0], np.int32)
+    previous = np.full(min(rows.shape[0], ROWS_AT_A_TIME), -1, np.int32)
+    packed = Packed(*centers.shape)
+    packed.pack(centers, frame)
+    for start, block in rows.blocks():
+        for at in range(0, block.shape[1], ROWS_AT_A_TIME):
+            X = block[:, at : at + ROWS_AT_A_TIME]
+            out = labels[start + at :][: X.shape[1]]
+            assign_block(X, team, frame, centers, packed, previous[: len(out)], out)
+    return labels
+
+
 def closest_centers(
     table: Table, centers: NDArray[np.float64], n_threads: int | None, name: str = "X"
 ) -> NDArray[np.int32]:
@@ -35,20 +52,13 @@ def closest_centers(
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
     frame = _frame_around(centers, size, rows.dtype)
-    n = rows.shape[0]
-    labels = np.empty(n, np.int32)
-    if n <= FEW_ROWS:
+    if rows.shape[0] <= FEW_ROWS:
+        labels = np.empty(rows.shape[0], np.int32)
         for _, X in rows.blocks():
             assign_few(X, centers, frame.scale, labels)
         return labels
-    previous = np.full(n, -1, np.int32)
-    packed = Packed(*centers.shape)
-    packed.pack(centers, frame)
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
-        for start, X in rows.blocks():
-            part = slice(start, start + X.shape[1])
-            assign_block(X, team, frame, centers, packed, previous[part], labels[part])
-    return labels
+        return _label(rows, centers, frame, team)
 
 
 def center_distances(
@@ -71,18 +81,24 @@ def center_distances(
     return out
 
 
+def assess(
+    rows: Rows, weights: NDArray[np.float64], centers: NDArray[np.float64], frame: Frame, team: Team
+) -> tuple[NDArray[np.int32], float]:
+    """Return the closest center of each row, and the inertia in scaled units."""
+    labels = _label(rows, centers, frame, team)  # its scratch is gone by now
+    return labels, sum_of_squares(rows, weights, labels, centers, frame.scale, team)
+
+
 def inertia(
     table: Table, centers: NDArray[np.float64], sample_weight: Any, n_threads: int | None
 ) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
     weights, unit = scaled_weights(sample_weight, rows.shape[0])
-    k = len(centers)
-    with Team(n_threads, work_of(rows.shape, k)) as team:
+    centers = np.ascontiguousarray(centers, np.float64)
+    with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         frame = frame_of(rows, weights, team)
         if frame is None:
             raise first_not_finite(table)
-        lloyd = Lloyd(rows, weights, k, frame, team)
-        lloyd.centers[:] = centers
-        lloyd.step()
-        return lloyd.inertia() / frame.scale * unit / frame.scale
+        total = assess(rows, weights, centers, frame, team)[1]
+    return total / frame.scale * unit / frame.scale

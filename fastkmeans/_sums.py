@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ._assign import Packed
 from ._frame import Frame
 from ._kernels import drivers
-from ._kernels.update import move_rows, update_centers
-from ._parallel import Team, cut, within
+from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Block, Rows
 
 REBUILD_AFTER = 64
@@ -88,3 +88,26 @@ class Sums:
         """End an iteration: shall the next one build the sums anew?"""
         self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
         self.rebuild = self._age >= REBUILD_AFTER or self._moved > 2 * n_rows
+
+
+def sum_of_squares(
+    rows: Rows,
+    weights: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    centers: NDArray[np.float64],
+    scale: float,
+    team: Team,
+) -> float:
+    """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+    n, d = rows.shape
+    # Plain differences x - c, scaled: a shift would cost them digits.
+    centers, no_offset = centers * scale, np.zeros(d)
+    ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+    squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
+    for start, X in rows.blocks():
+        part = slice(start, start + X.shape[1])
+        touched, bounds = within(ranges, start, part.stop)
+        own = weights[part] if weights.size else weights
+        arguments = (own, labels[part], no_offset, scale, centers)
+        team.run(add_squares, X, bounds, arguments, (squares[touched],))
+    return float(squares.sum())
