@@ -90,8 +90,11 @@ class _ScratchRows:
 
     def take(self, indices: NDArray[np.int64]) -> Block:
         out = np.empty((len(indices), self.shape[1]), self.dtype)
-        for place, i in enumerate(indices.tolist()):
-            self._fill(out[place : place + 1], i, i + 1)
+        cuts = (np.flatnonzero(np.diff(indices) != 1) + 1).tolist()
+        for begin, end in pairwise([0, *cuts, len(indices)]):  # runs of neighbours
+            if begin < end:
+                first = int(indices[begin])
+                self._fill(out[begin:end], first, first + end - begin)
         return out
 
 
@@ -105,6 +108,10 @@ class ConvertedRows(_ScratchRows):
     def _fill(self, out: Block, start: int, stop: int) -> None:
         with np.errstate(over="ignore"):  # an infinity is reported as such
             out[...] = self._array[start:stop]
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(self._array[indices], self.dtype)
 
 
 class ColumnRows(_ScratchRows):
