@@ -4,9 +4,13 @@ The map
 -------
 ::
 
-    lesson, _estimator (KMeans, k_means), _seeding (kmeans_plusplus)      what users call
+    lesson, _estimator (KMeans, k_means), _minibatch, _seeding            what users call
         |
     _clusterer  what estimators with centers share
+    _course     from parameters to centers, by batches
+    _batches    running means of batches        _nested      batches that grow
+    _sample     a nested order of the rows      _random      batches drawn at random
+        |
     _model      predict, transform, score       _base        scikit-learn's protocol
     _lloyd      one run: label, update, stop    _validation  input and its messages
     _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
@@ -35,6 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "KMeans",
+    "MiniBatchKMeans",
     "compute_centroids",
     "find_closest_centroids",
     "kMeans_init_centroids",
@@ -44,11 +49,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ._estimator import KMeans, k_means
+    from ._minibatch import MiniBatchKMeans
     from ._seeding import kmeans_plusplus
     from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
 
 _HOMES = {
     "KMeans": "_estimator",
+    "MiniBatchKMeans": "_minibatch",
     "k_means": "_estimator",
     "kmeans_plusplus": "_seeding",
     "compute_centroids": "lesson",

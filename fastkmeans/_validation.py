@@ -254,12 +254,12 @@ def check_switch(value: Any, name: str) -> None:
         check_count(value, name, low=0)
 
 
-def check_tolerance(tol: Any) -> None:
+def check_tolerance(tol: Any, name: str = "tol") -> None:
     """Raise unless ``tol`` is a finite number of at least 0."""
     if isinstance(tol, bool) or not isinstance(tol, numbers.Real):
-        raise TypeError(f"tol must be a number, got {plain(tol)}.")
+        raise TypeError(f"{name} must be a number, got {plain(tol)}.")
     if not 0.0 <= float(tol) < math.inf:
-        raise ValueError(f"tol must be finite and at least 0, got {tol}.")
+        raise ValueError(f"{name} must be finite and at least 0, got {tol}.")
 
 
 def check_fits(n_clusters: int, n_samples: int) -> None:
