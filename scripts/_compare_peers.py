@@ -86,6 +86,10 @@ class Peer:
         """Return an estimator with ``fit`` and ``predict`` for the small task."""
         raise NotImplementedError
 
+    def minibatch(self, X: Array, k: int, batch: int, random_state: int, max_iter: int) -> Fitted:
+        """Fit by mini-batches and label all rows; ``n_iter`` is the number of batches."""
+        raise NotImplementedError
+
     def e_step(self, X: Array, centers: Array) -> Any:
         """Return a function of no arguments that runs the E step alone, or None."""
         return None
@@ -96,9 +100,10 @@ class ScikitLearn(Peer):
 
     name = "scikit-learn"
     distribution = "scikit-learn"
-    tasks: tuple[str, ...] = ("iterations", *WHOLE, "seeding", "small")
+    tasks: tuple[str, ...] = ("iterations", *WHOLE, "seeding", "small", "minibatch")
     module = "sklearn.cluster"
     algorithm = "lloyd"
+    batches: dict[str, Any] = {}  # noqa: RUF012  (further parameters of MiniBatchKMeans)
 
     def load(self, threads: int) -> str:
         self._cluster = import_module(self.module)
@@ -106,6 +111,13 @@ class ScikitLearn(Peer):
 
     def estimator(self, **parameters: Any) -> Any:
         return self._cluster.KMeans(**parameters)
+
+    def minibatch(self, X: Array, k: int, batch: int, random_state: int, max_iter: int) -> Fitted:
+        model = self._cluster.MiniBatchKMeans(
+            k, batch_size=batch, random_state=random_state, max_iter=max_iter, **self.batches
+        )
+        model.fit(X)
+        return Fitted(model.cluster_centers_, model.n_steps_)
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
         model = self.estimator(
@@ -154,6 +166,7 @@ class FastKMeans(ScikitLearn):
     def load(self, threads: int) -> str:
         self._threads = threads
         self._cluster = import_module(self.module)
+        self.batches = {**self.batches, "n_threads": threads}
         return str(getattr(self._cluster, "__version__", "unknown"))
 
     def estimator(self, **parameters: Any) -> Any:
@@ -163,6 +176,14 @@ class FastKMeans(ScikitLearn):
         from benchmarks.steps import Steps
 
         return Steps(X, centers, self._threads).assign
+
+
+class FastKMeansRandom(FastKMeans):
+    """This library with batches as scikit-learn draws them, beside the nested ones."""
+
+    name = "fastkmeans-random"
+    tasks = ("minibatch",)
+    batches: dict[str, Any] = {"schedule": "random"}  # noqa: RUF012
 
 
 class ScikitLearnIntelex(ScikitLearn):
@@ -312,6 +333,7 @@ ENGINES: dict[str, type[FastKMeans]] = {
 
 _ALL: tuple[type[Peer], ...] = (
     *ENGINES.values(),
+    FastKMeansRandom,
     ScikitLearn,
     ScikitLearnElkan,
     ScikitLearnIntelex,

@@ -26,9 +26,9 @@ def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
     return rows
 
 
-def seeding_rows(outcomes: Sequence[Outcome], baseline: str) -> list[list[str]]:
-    """Return the rows of the table of potentials: the baseline's over the peer's."""
-    chosen = [o for o in outcomes if o.task == "seeding" and o.inertia > 0.0]
+def quality_rows(outcomes: Sequence[Outcome], task: str, baseline: str) -> list[list[str]]:
+    """Return the rows of the table of inertias: the baseline's over the peer's."""
+    chosen = [o for o in outcomes if o.task == task and o.inertia > 0.0]
     ours = {o.key: o for o in chosen if o.library == baseline}
     rows = []
     for o in chosen:
@@ -36,7 +36,7 @@ def seeding_rows(outcomes: Sequence[Outcome], baseline: str) -> list[list[str]]:
             b = ours[o.key]
             ratio = b.inertia / o.inertia
             error = ratio * math.hypot(b.error / b.inertia, o.error / o.inertia)
-            draws = len(o.details.get("potentials", ()))
+            draws = len(o.details.get("seconds", ()))
             rows.append(
                 [f"{o.cell} {o.dtype}", o.library, f"{ratio:.4f}", f"{error:.4f}", f"{draws}"]
             )
@@ -84,7 +84,8 @@ def print_report(
     names = ["iteration", "E step", "gemm", "square", "E/gemm", "E/square"]
     table(["GFLOP/s", *names], rate_rows(outcomes))
     names = ["peer", "baseline/peer", "+-", "draws"]
-    table(["potential after seeding", *names], seeding_rows(outcomes, baselines[0]))
+    table(["potential after seeding", *names], quality_rows(outcomes, "seeding", baselines[0]))
+    table(["inertia by mini-batches", *names], quality_rows(outcomes, "minibatch", baselines[0]))
     others = [o for o in outcomes if o.library not in baselines[1:]]
     for line in dict.fromkeys(lines + slower_cells(others, baselines[0])):
         print(f"- {line}" if markdown else f"  {line}")

@@ -81,6 +81,14 @@ class Session:
         seconds = time_call(lambda: result.append(self.peer.seed(self.X, k, trials, random_state)))
         return {"seconds": seconds, "centers": np.asarray(result[0])}
 
+    def minibatch(self, k: int, batch: int, random_state: int, max_iter: int) -> dict[str, Any]:
+        """Time one fit by mini-batches."""
+        result: list[Any] = []
+        arguments = self.X, k, batch, random_state, max_iter
+        seconds = time_call(lambda: result.append(self.peer.minibatch(*arguments)))
+        centers = np.asarray(result[0].centers)
+        return {"seconds": seconds, "centers": centers, "n_iter": result[0].n_iter}
+
     def e_step(self, centers: Array, least: float) -> float | None:
         """Time the E step alone, where the library lends it."""
         function = self.peer.e_step(self.X, centers)

@@ -3,6 +3,7 @@
     python scripts/compare.py iterations --dtype float32 --threads 2
     python scripts/compare.py all --quick
     python scripts/compare.py fits --embeddings FILE.npy --algorithms auto,lloyd
+    python scripts/compare.py minibatch --embeddings FILE.npy --batch-sizes 1024 4096
     python scripts/compare.py scaling --plot scaling.png
 
 Every library gets the same rows and the same initial centers and runs the same number
@@ -14,7 +15,9 @@ fails or finds something else is listed with the reason.
 Tasks: ``iterations`` (time of one Lloyd iteration over a grid of shapes, and the rate
 of the E step against the machine's matrix product), ``seeding`` (greedy k-means++ with
 equally many local trials), ``small`` (iris, one row), ``fits`` (20 iterations, and to
-convergence), ``scaling`` (no peers: a fit against n, d and k; not part of ``all``).
+convergence), ``minibatch`` (fits by mini-batches, seeding included, from equal random
+states; ours must reach no higher inertia), ``scaling`` (no peers: a fit against n, d and
+k; not part of ``all``).
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from typing import Any
 
 import _compare_path  # noqa: F401  (before the modules that it makes importable)
 from _compare_fits import run_fits
+from _compare_minibatch import run_minibatch
 from _compare_peers import ENGINES, PEERS, WHOLE
 from _compare_report import print_report
 from _compare_results import Outcome
@@ -41,9 +45,9 @@ from _compare_tasks import Options, run_iterations, run_seeding, run_small
 from _compare_worker import PeerError, Worker, set_thread_environment
 from _shared import UserError, check_input, check_outputs, need, note
 from benchmarks.cache import use_private_cache
-from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, fit_cells
+from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, batch_cells, fit_cells
 
-TASKS = ("iterations", "seeding", "small", "fits")
+TASKS = ("iterations", "seeding", "small", "fits", "minibatch")
 ENDS = {"20": "fits", "convergence": "convergence"}
 
 
@@ -68,7 +72,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--baseline", choices=sorted(PEERS), default="fastkmeans")
     add("--repeats", type=int, default=5, help="rounds of interleaved runs (5)")
     add("--iterations", nargs=2, type=int, default=(2, 12), metavar=("SHORT", "LONG"))
-    add("--seeds", type=int, default=3, help="random states of the seeding task (3)")
+    add("--seeds", type=int, default=3, help="random states of seeding, minibatch (3)")
+    add("--batch-sizes", nargs="+", type=int, default=[1024, 4096], metavar="ROWS")
     add("--threads", type=int, default=count_cores())
     add("--timeout", type=float, default=600.0, help="seconds for one run of a library")
     add("--quick", action="store_true", help="tiny data and two rounds: a smoke test")
@@ -223,8 +228,11 @@ def run(
         shape, quick = tuple(arguments.shape), arguments.quick
         return run_scaling(workers, shape, arguments.dtype[0], options, log, quick)
     of_fits = fit_cells(arguments.embeddings)
-    cells = choose_cells(arguments.cells, arguments.quick, GRID, of_fits)
-    whole = choose_cells(arguments.cells, arguments.quick, of_fits, of_fits)
+    of_batches = batch_cells(arguments.embeddings)
+    cells, whole, sampled = (
+        choose_cells(arguments.cells, arguments.quick, default, (*of_fits, *of_batches))
+        for default in (GRID, of_fits, of_batches)
+    )
     for dtype in arguments.dtype:
         for cell in cells:
             if "iterations" in tasks:
@@ -236,6 +244,9 @@ def run(
         for cell in whole if "fits" in tasks else ():
             for end in arguments.until:
                 outcomes += run_fits(workers, cell, dtype, ENDS[end], options, log)
+        for cell in sampled if "minibatch" in tasks else ():
+            for size in arguments.batch_sizes:
+                outcomes += run_minibatch(workers, cell, dtype, size, options, log)
     return outcomes
 
 
@@ -286,7 +297,8 @@ def check(arguments: argparse.Namespace) -> None:
     check_outputs({"--out": arguments.out, "--plot": arguments.plot})
     if arguments.embeddings is not None:
         check_input(arguments.embeddings)
-    choose_cells(arguments.cells, arguments.quick, GRID, fit_cells(arguments.embeddings))
+    further = (*fit_cells(arguments.embeddings), *batch_cells(arguments.embeddings))
+    choose_cells(arguments.cells, arguments.quick, GRID, further)
     if arguments.plot is not None:
         need("matplotlib", "plots")
 

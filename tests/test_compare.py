@@ -228,6 +228,70 @@ def test_whole_fits_of_fake_libraries() -> None:
     assert second[0] == f"{cell}, boxes"
 
 
+class FakeBatches:
+    """A worker whose fits by mini-batches take ``seconds`` and end ``off`` the rows' means."""
+
+    def __init__(self, library: str, seconds: float, off: float, error: str = "") -> None:
+        from _compare_peers import PEERS
+
+        self.library, self.peer = library, PEERS[library]
+        self.seconds, self.off, self.error = seconds, off, error
+        self.fits: list[tuple[int, ...]] = []
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        from _compare_worker import PeerError
+
+        if method == "data":
+            self.cell, self.dtype = arguments
+            return None
+        if self.error:
+            raise PeerError(self.error)
+        from benchmarks.datasets import make
+
+        self.fits.append(arguments)
+        centers = make(self.cell, self.dtype)[1] + self.off
+        return {"seconds": self.seconds, "centers": centers, "n_iter": 7}
+
+
+@pytest.mark.parametrize(("off", "value"), [(0.0, 4.0), (-0.5, None)])
+def test_mini_batches_count_where_ours_is_no_worse(off: float, value: float | None) -> None:
+    """``off`` is what the centers of the peer are better by than ours."""
+    from _compare_minibatch import run_minibatch
+    from _compare_report import quality_rows
+    from _compare_results import ratios
+    from _compare_tasks import Options
+    from benchmarks.datasets import BATCHES, reference_inertia
+
+    cell = BATCHES[0].quick()
+    ours, peer = FakeBatches("fastkmeans", 0.5, 0.5), FakeBatches("scikit-learn", 2.0, 0.5 + off)
+    broken = FakeBatches("fastkmeans-random", 1.0, 0.0, "out of memory")
+    workers: Any = [ours, peer, broken, FakeWorker("faiss", 1.0)]
+    outcomes = run_minibatch(workers, cell, "float32", 4096, Options(seeds=3), lambda _: None)
+    found = {o.library: r for o, r in ratios(outcomes, "fastkmeans")}
+    assert found["scikit-learn"].value == value
+    assert found["fastkmeans-random"].reason == "out of memory"
+    assert ours.fits == [(8, 4096, 0, 1)] + [(cell.k, 4096, seed, 100) for seed in range(3)]
+    outcome = outcomes[0]
+    assert outcome.cell == "overlap-1Mx16-k100 batch 4096"
+    assert outcome.details["n_steps"] == [7, 7, 7]
+    from benchmarks.datasets import make
+
+    X, centers = make(cell, "float32")
+    assert outcome.inertia == pytest.approx(reference_inertia(X, centers + 0.5))
+    ((_, library, share, _, draws),) = quality_rows(outcomes, "minibatch", "fastkmeans")
+    assert (library, draws) == ("scikit-learn", "3")
+    assert (float(share) > 1.0) == (value is None)
+
+
+def test_a_lower_inertia_is_no_objection_for_mini_batches_alone() -> None:
+    from _compare_results import Outcome, agree
+
+    for task, fair in (("minibatch", True), ("seeding", False)):
+        ours = Outcome(task, "a", "float32", "ours", seconds=1.0, inertia=90.0)
+        assert agree(ours, Outcome(task, "a", "float32", "peer", inertia=100.0)) == fair
+        assert not agree(ours, Outcome(task, "a", "float32", "peer", inertia=80.0))
+
+
 def test_a_peer_with_its_own_start_runs_as_many_iterations() -> None:
     from _compare_results import ratios
 
@@ -287,6 +351,7 @@ def test_libraries_are_those_of_the_task() -> None:
     assert "faiss-superkmeans" not in names("fits")
     chosen = names("fits", "--algorithms", "auto,bytes", "--peers", "faiss")
     assert chosen == ["fastkmeans", "fastkmeans-bytes", "faiss"]
+    assert names("minibatch") == ["fastkmeans", "fastkmeans-random", "scikit-learn"]
     assert names("scaling", "--plot", "a.png") == ["fastkmeans", "fastkmeans-lloyd"]
 
 

@@ -79,18 +79,34 @@ FITS = (
 )
 """Whole fits, where engines that prune differ: components overlap more than in ``GRID``."""
 
-CELLS = {cell.name: cell for cell in GRID + FITS}
+BATCHES = (
+    Cell("overlap-1Mx16-k100", 1_000_000, 16, 100, spread=0.22),
+    Cell("embeddings-20kx384-k200", 20_000, 384, 200, "embeddings"),
+)
+"""Fits by mini-batches: many rows, and many features."""
+
+CELLS = {cell.name: cell for cell in GRID + FITS + BATCHES}
+
+
+def _cells_of(embeddings: Path, counts: tuple[int, ...]) -> tuple[Cell, ...]:
+    """Return a cell for each number of clusters, of the rows of a file."""
+    n, d = np.load(embeddings, mmap_mode="r").shape
+    size, source = f"{n // 1000}k" if n >= 1000 else f"{n}", str(embeddings.resolve())
+    return tuple(Cell(f"real-{size}x{d}-k{k}", n, d, k, "file", source=source) for k in counts)
 
 
 def fit_cells(embeddings: Path | None = None) -> tuple[Cell, ...]:
     """Return ``FITS``, with two cells of the rows of a file in place of the sample."""
     if embeddings is None:
         return FITS
-    n, d = np.load(embeddings, mmap_mode="r").shape
-    size, source = f"{n // 1000}k" if n >= 1000 else f"{n}", str(embeddings.resolve())
-    real = tuple(Cell(f"real-{size}x{d}-k{k}", n, d, k, "file", source=source) for k in (200, 500))
+    real = _cells_of(embeddings, (200, 500))
     place = next(i for i, cell in enumerate(FITS) if cell.kind == "file")
     return (*FITS[:place], *real, *FITS[place + 1 :])
+
+
+def batch_cells(embeddings: Path | None = None) -> tuple[Cell, ...]:
+    """Return ``BATCHES``, with cells of the rows of a file in place of synthetic embeddings."""
+    return BATCHES if embeddings is None else (BATCHES[0], *_cells_of(embeddings, (50, 200, 500)))
 
 
 def get_cell(name: str, quick: bool = False) -> Cell:
