@@ -76,7 +76,14 @@ class Nested:
                 centers = lloyd.centers
                 if reason:
                     return self._end(lloyd, reason, shape[0] == self._sample.n_samples)
-            size = min(GROWTH * size, max(2 * size, self._enough), self._sample.n_rows)
+            size = self._next(size)
+
+    def _next(self, size: int) -> int:
+        """Return the size of the next batch; none is between half and full size."""
+        grown = GROWTH * size
+        if 2 * grown >= self._enough:
+            grown = max(2 * size, self._enough)
+        return min(grown, self._sample.n_rows)
 
     def _end(self, lloyd: Lloyd, reason: str, whole: bool) -> Course:
         """Return what the course came to; label the rows if the batch is all of them."""
