@@ -96,6 +96,10 @@ class KMeans(Estimator):
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` has names that are all text.
+    preparation_ : Preparation or None
+        In a model of the command-line tool, what was done to the rows of the file:
+        ``predict``, ``transform`` and ``score`` standardise ``X`` in the same way, and
+        ``cluster_centers_`` are those of standardised rows.  None after ``fit``.
 
     Raises
     ------
@@ -130,6 +134,10 @@ class KMeans(Estimator):
     converged_: bool
     stop_reason_: str
     history_: list[Iteration]
+    _stored = (
+        "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
+        "n_features_in_",
+    )  # fmt: skip
 
     def __init__(
         self,

@@ -124,6 +124,27 @@ class ColumnRows(_ScratchRows):
             out[:, f] = column(start, stop)
 
 
+class StandardizedRows:
+    """Other rows, shifted and scaled: ``(x - shift) / scale``, in float64, block by block."""
+
+    def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+        self._rows, self._shift, self._scale = rows, shift, scale
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self._height = max(1, (1 << 18) // rows.shape[1] // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
+
+    def _standardized(self, X: Block) -> Block:
+        with np.errstate(over="ignore"):  # an infinity is reported as such
+            return ((X - self._shift) / self._scale).astype(self.dtype)
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        for start, X in self._rows.blocks():
+            for at in range(0, X.shape[1], self._height):
+                yield start + at, twice(self._standardized(X[0, at : at + self._height]))
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        return self._standardized(self._rows.take(indices))
+
+
 def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     """Return columns as one two-dimensional view if they lie evenly in memory.
 
