@@ -9,7 +9,7 @@ The map
     _model      predict, transform, score       _base        scikit-learn's protocol
     _lloyd      one run: label, update, stop    _validation  input and its messages
     _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
-    _storage    model files
+    _storage    model files                     _checkpoint  a fit's state on disk
     _engines    who finds the labels:           _rows        blocks of rows, no copies
       _assign   every row, every center         _errors      warnings, scikit-learn's
       _boxes    boxes of neighbours, few features

@@ -89,6 +89,11 @@ class Engines:
     def only_plain(self) -> bool:
         return self._name == "lloyd"
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the sums do not depend on what the engine did before."""
+        return self._name != "boxes"
+
     def begin(self, max_iter: int) -> None:
         """Begin a run."""
         self.used = self.plain

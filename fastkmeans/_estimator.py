@@ -11,16 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._assign import work_of
 from ._base import Estimator
+from ._checkpoint import Checkpoint
 from ._engines import ALGORITHMS
 from ._errors import convergence_warning, plain
-from ._frame import Frame, frame_of
-from ._lloyd import Iteration, Lloyd, Run
+from ._frame import frame_of
+from ._lloyd import Iteration, Lloyd, Run, Watch
 from ._model import center_distances, closest_centers, inertia
 from ._parallel import Team
-from ._rows import Rows
 from ._seeding import initial_centers
 from ._validation import (
-    Weights,
     as_generator,
     as_table,
     check_count,
@@ -209,6 +208,12 @@ class KMeans(Estimator):
         KMeans
             The fitted estimator.
         """
+        return self._fit(X, sample_weight, _Print() if self.verbose else Watch())
+
+    def _fit(
+        self, X: Any, sample_weight: Any, watch: Watch, checkpoint: Checkpoint | None = None
+    ) -> KMeans:
+        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one."""
         k, n_runs = self._check_parameters()
         table = as_table(X)
         rows = table.rows
@@ -218,7 +223,9 @@ class KMeans(Estimator):
             frame = frame_of(rows, weights.values, team)
             if frame is None:
                 raise first_not_finite(table)
-            best = self._best_run(X, rows, weights, k, n_runs, frame, team)
+            lloyd = Lloyd(rows, weights.values, k, frame, team, self.algorithm)
+            watch.unit = weights.unit
+            best = self._best_run(X, lloyd, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
         if best.n_found < k:
@@ -229,32 +236,36 @@ class KMeans(Estimator):
         return self
 
     def _best_run(
-        self,
-        X: Any,
-        rows: Rows,
-        weights: Weights,
-        n_clusters: int,
-        n_runs: int,
-        frame: Frame,
-        team: Team,
+        self, X: Any, lloyd: Lloyd, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
     ) -> Run:
         """Return the run of lowest inertia, the first among equals."""
         rng = as_generator(self.random_state)
-        values, unit = weights
-        lloyd = Lloyd(rows, values, n_clusters, frame, team, self.algorithm)
-        report = partial(_print, unit) if self.verbose else None
-        best: Run | None = None
-        for number in range(n_runs):
-            if self.verbose:
-                print(f"Run {number + 1} of {n_runs}")
-            centers = initial_centers(self.init, X, rows, values, n_clusters, frame, team, rng)
-            run = lloyd.run(centers, self.max_iter, self.tol, report)
-            if self.verbose:
-                print(f"  stopped: {run.stop_reason}; inertia {run.inertia * unit:.8g}")
+        first, history, best = 0, None, None
+        save: Callable[..., None] = _do_nothing
+        if checkpoint is not None:
+            first, history, best = checkpoint.restore(lloyd, rng, self.max_iter)
+            save = partial(checkpoint.save, lloyd, rng)
+        for number in range(first, n_runs):
+            watch.run_begins(number, n_runs)
+            if history is None:
+                lloyd.begin(self._first_centers(X, lloyd, rng), self.max_iter)
+                history = []
+                save(number, best, history)
+            pause = partial(save, number, best)
+            run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
+            watch.run_ends(run)
             if best is None or run.inertia < best.inertia:
                 best = run
+            history = None
+            save(number + 1, best, None)
         assert best is not None
         return best
+
+    def _first_centers(self, X: Any, lloyd: Lloyd, rng: np.random.Generator) -> NDArray[np.float64]:
+        k = len(lloyd.centers)
+        return initial_centers(
+            self.init, X, lloyd.rows, lloyd.weights, k, lloyd.frame, lloyd.team, rng
+        )
 
     def _keep(self, run: Run, unit: float) -> None:
         self.cluster_centers_ = run.centers
@@ -327,11 +338,24 @@ class KMeans(Estimator):
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
 
-def _print(unit: float, number: int, iteration: Iteration) -> None:
-    print(
-        f"  iteration {number}: inertia {iteration.inertia * unit:.8g}, centers moved by "
-        f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
-    )
+class _Print(Watch):
+    """Tells it on standard output."""
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        print(f"Run {number + 1} of {n_runs}")
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        print(
+            f"  iteration {number}: inertia {iteration.inertia * self.unit:.8g}, centers moved by "
+            f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
+        )
+
+    def run_ends(self, run: Run) -> None:
+        print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")
+
+
+def _do_nothing(*_: Any) -> None:
+    """Save nothing."""
 
 
 def k_means(

@@ -186,8 +186,8 @@ def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
         if names is not None:
             model.feature_names_in_ = np.asarray(names, dtype=object)
         if own is not None:
-            columns = [arrays.pop(name) for name in ("shift", "scale", "fill")]
-            model.preparation_ = Preparation(*columns, own["missing"], own["dtype"])
+            shift, scale, fill = (arrays.pop(name) for name in ("shift", "scale", "fill"))
+            model.preparation_ = Preparation(shift, scale, fill, own["missing"], own["dtype"])
         fitted = metadata["fitted"] | arrays
         fitted["history_"] = [Iteration(*step) for step in fitted["history_"]]
         for name in model_class._stored:
@@ -195,7 +195,7 @@ def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: it lacks, or has too much, of {error}.") from error
     lengths = {d, model.n_features_in_, d if names is None else len(names)}
-    lengths |= set() if own is None else {column.size for column in columns}
+    lengths |= set() if own is None else {shift.size, scale.size, fill.size}
     if lengths != {d} or not np.isfinite(model.cluster_centers_).all() or k != model.n_clusters:
         raise ValueError(f"{path} is damaged: its parts do not fit together.")
     return model

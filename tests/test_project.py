@@ -25,7 +25,7 @@ MOST_LINES = 60
 LEVELS = [
     {"warmup"},
     {"lesson", "_estimator"},
-    {"_model", "_base", "_seeding", "_storage"},
+    {"_model", "_base", "_seeding", "_storage", "_checkpoint"},
     {"_lloyd", "_validation", "_empty", "_dataframes"},
     {"_engines"},
     {"_boxes", "_bytes"},
