@@ -10,6 +10,7 @@ The map
     _lloyd      one run: label, update, stop    _validation  input and its messages
     _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
     _storage    model files                     _checkpoint  a fit's state on disk
+    _files      tables in files, of any size
     _engines    who finds the labels:           _rows        blocks of rows, no copies
       _assign   every row, every center         _errors      warnings, scikit-learn's
       _boxes    boxes of neighbours, few features
@@ -20,8 +21,8 @@ The map
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;
-                moments, seeding, distances; drivers, the parallel entry points; simd, the
-                words of the vector IR
+                moments, seeding, distances; lines, of CSV; drivers, the parallel entry
+                points; simd, the words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
 loads nothing but this file.
@@ -40,10 +41,12 @@ __all__ = [
     "kMeans_init_centroids",
     "k_means",
     "kmeans_plusplus",
+    "open_dataset",
 ]
 
 if TYPE_CHECKING:
     from ._estimator import KMeans, k_means
+    from ._files import open_dataset
     from ._seeding import kmeans_plusplus
     from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
 
@@ -54,6 +57,7 @@ _HOMES = {
     "compute_centroids": "lesson",
     "find_closest_centroids": "lesson",
     "kMeans_init_centroids": "lesson",
+    "open_dataset": "_files",
 }
 
 

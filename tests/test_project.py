@@ -27,6 +27,7 @@ LEVELS = [
     {"lesson", "_estimator"},
     {"_model", "_base", "_seeding", "_storage", "_checkpoint"},
     {"_lloyd", "_validation", "_empty", "_dataframes"},
+    {"_files"},
     {"_engines"},
     {"_boxes", "_bytes"},
     {"_sums"},

@@ -1,0 +1,223 @@
+"""The text of a CSV file, cut into blocks of whole rows, and its rows one by one.
+
+Blocks go to pyarrow, several at a time.  Only where a block is at fault is it read again
+row by row, with Python's ``csv`` module, which is slow but knows every place.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .source import Source
+from .wording import FileError, argument, need, shown
+
+BLOCK_BYTES = 1 << 21
+"""What is parsed at a time.  It decides how sums are grouped: never let it depend on the
+memory or the threads at hand."""
+MOST_BLOCK_BYTES = 1 << 26
+"""The longest row."""
+
+MISSING = frozenset(
+    [
+        *("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null"),
+        *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
+    ]
+)
+"""What pyarrow takes for a missing value (its own list, so that both readings agree)."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How CSV is written."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    header: bool = True
+    missing: frozenset[str] = MISSING
+
+    @property
+    def utf8(self) -> bool:
+        """Whether the text needs no conversion."""
+        return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
+
+    def is_number(self, value: str) -> bool:
+        """Tell whether a value reads as a number."""
+        if self.decimal != ".":
+            value = "," if "." in value else value.replace(self.decimal, ".")
+        try:
+            float(value)
+        except ValueError:
+            return False
+        return "_" not in value
+
+
+class Row(NamedTuple):
+    """One row and where it stands; rows of data count from 1, lines as an editor counts."""
+
+    number: int
+    line: int
+    fields: list[str]
+    raw: str
+
+    @property
+    def place(self) -> str:
+        return f"row {self.number} (line {self.line})"
+
+    @property
+    def unclosed(self) -> bool:
+        """Whether the row runs over several lines because a quote was never closed."""
+        return self.raw.count("\n") > 1 and self.raw.count('"') % 2 == 1
+
+
+class Block(NamedTuple):
+    """Whole rows of UTF-8 text, and how far into the file they reach."""
+
+    data: bytes
+    read: int  # bytes of the file, as it lies on disk
+    closed: bool  # False if the file ends inside quotes
+
+
+@contextlib.contextmanager
+def readable(source: Source, dialect: Dialect) -> Iterator[None]:
+    """Turn the errors of damaged, or differently encoded, files into messages."""
+    try:
+        codecs.lookup(dialect.encoding)
+    except LookupError as error:
+        raise FileError(f"{argument('encoding', dialect.encoding)}: {error}") from None
+    try:
+        yield
+    except FileError:
+        raise
+    except UnicodeError as error:
+        raise FileError(
+            f"{source.path} is not written in {dialect.encoding} ({error}): name another "
+            f"encoding with {argument('encoding')}"
+        ) from None
+    except (EOFError, OSError, csv.Error) as error:
+        raise FileError(f"{source.path} is damaged or incomplete: {error}") from None
+
+
+def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
+    """Yield the text as UTF-8 without its byte order mark, and the bytes read so far."""
+    decoder = codecs.getincrementaldecoder(dialect.encoding)()
+    begun = False
+    with open(source.kept, "rb", buffering=0) as raw:
+        file: Any = raw
+        if source.packed:
+            pa = need("pyarrow")
+            file = pa.CompressedInputStream(pa.PythonFile(raw, "r"), source.packed)
+        while True:
+            data = file.read(BLOCK_BYTES)
+            ended = not data
+            if not dialect.utf8:
+                data = decoder.decode(data, ended).encode("utf-8")
+            if not begun and data:
+                data, begun = data.removeprefix(codecs.BOM_UTF8), True
+            if data:
+                yield data, raw.tell()
+            if ended:
+                return
+
+
+class Lines:
+    """Finds the place behind the last line that ends outside quotes."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = ord(delimiter)
+        self._newline = 0
+        self._state = 0
+
+    @property
+    def quoted(self) -> bool:
+        return self._state == 2
+
+    def last_end(self, data: bytes) -> int:
+        """Return it for the next piece of text; 0 if no line ends there."""
+        if not self._newline:
+            if b"\n" not in data and b"\r" not in data:
+                self._newline = 0
+            else:
+                self._newline = ord("\n") if b"\n" in data else ord("\r")
+        if b'"' not in data and not self.quoted:
+            self._state = 1  # whatever follows: a quote there is not at the start of a value
+            if data[-1:] in (b"\n", b"\r", bytes([self._delimiter])):
+                self._state = 0
+            return data.rfind(bytes([self._newline])) + 1 if self._newline else 0
+        from .._kernels.lines import last_line_end
+
+        end, state = last_line_end(
+            np.frombuffer(data, np.uint8), self._delimiter, self._newline, self._state
+        )
+        self._state = int(state)
+        return int(end)
+
+
+def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
+    """Yield the text in blocks of whole rows."""
+    lines = Lines(dialect.delimiter)
+    rest: list[bytes] = []
+    size = read = 0
+    for data, read in _pieces(source, dialect):
+        end = lines.last_end(data)
+        if end:
+            yield Block(b"".join([*rest, data[:end]]), read, True)
+            rest, size = [], 0
+        rest.append(data[end:])
+        size += len(data) - end
+        if size > MOST_BLOCK_BYTES:
+            quote = ', or a quote (") in it is never closed' if lines.quoted else ""
+            start = bytes(rest[0][:40]).decode("utf-8", "replace")
+            raise FileError(
+                f"{source.path}: a row that begins {shown(start)} is longer than "
+                f"{MOST_BLOCK_BYTES >> 20} MB{quote}"
+            )
+    if size:
+        yield Block(b"".join(rest), read, not lines.quoted)
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of a block, whatever its bytes are."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def rows_of(text: str, delimiter: str, number: int = 1, line: int = 1) -> Iterator[Row]:
+    """Yield the rows of a text, the first as ``number``; blank lines do not count as rows."""
+    raw: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for one in io.StringIO(text, newline=""):
+            raw.append(one)
+            yield one
+
+    csv.field_size_limit(sys.maxsize)
+    reader, before = csv.reader(lines(), delimiter=delimiter), 0
+    for fields in reader:
+        if fields:
+            yield Row(number, line + before, fields, "".join(raw))
+            number += 1
+        before = reader.line_num
+        raw.clear()
+
+
+def find(
+    source: Source, dialect: Dialect, wanted: Callable[[Row], bool], header: bool = True
+) -> Row | None:
+    """Return the first row of data for which ``wanted`` holds, reading from the start."""
+    number, line = 0 if header else 1, 1
+    for block in blocks(source, dialect):
+        for row in rows_of(text_of(block.data), dialect.delimiter, number, line):
+            number = row.number + 1
+            if row.number and wanted(row):
+                return row
+        line += block.data.count(b"\n") or block.data.count(b"\r")
+    return None
