@@ -4,13 +4,15 @@ The map
 -------
 ::
 
+    _cli, __main__                                                        at the command line
+        |
     lesson, _estimator (KMeans, k_means), _seeding (kmeans_plusplus)      what users call
         |
     _model      predict, transform, score       _base        scikit-learn's protocol
     _lloyd      one run: label, update, stop    _validation  input and its messages
-    _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
+    _empty      empty clusters                  _tables      arrays and lists as rows
     _storage    model files                     _checkpoint  a fit's state on disk
-    _files      tables in files, of any size
+    _files      tables in files, of any size    _dataframes  pandas, polars, pyarrow
     _engines    who finds the labels:           _rows        blocks of rows, no copies
       _assign   every row, every center         _errors      warnings, scikit-learn's
       _boxes    boxes of neighbours, few features

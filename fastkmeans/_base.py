@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ._errors import not_fitted
 from ._rows import StandardizedRows
 from ._storage import Preparation, read_model, write_model
-from ._validation import Table, as_table
+from ._tables import Table
+from ._validation import as_table
 
 Self = TypeVar("Self", bound="Estimator")
 
@@ -109,7 +110,7 @@ class Estimator:
     def _table_like_fit(self, X: Any) -> Table:
         """Wrap ``X`` and compare its features with those of ``fit``."""
         self._check_fitted()
-        table = as_table(X)
+        table = as_table(X, columns=getattr(self, "feature_names_in_", None))
         name, d = type(self).__name__, table.rows.shape[1]
         seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
         if seen is not None and names is not None:

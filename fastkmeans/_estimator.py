@@ -19,6 +19,7 @@ from ._lloyd import Iteration, Lloyd, Run, Watch
 from ._model import center_distances, closest_centers, inertia
 from ._parallel import Team
 from ._seeding import initial_centers
+from ._tables import Table
 from ._validation import (
     as_generator,
     as_table,
@@ -27,7 +28,7 @@ from ._validation import (
     check_switch,
     check_tolerance,
     first_not_finite,
-    scaled_weights,
+    weights_of,
 )
 
 
@@ -208,16 +209,24 @@ class KMeans(Estimator):
         KMeans
             The fitted estimator.
         """
-        return self._fit(X, sample_weight, _Print() if self.verbose else Watch())
+        watch = _Print() if self.verbose else Watch()
+        return self._fit(as_table(X), X, sample_weight, watch, None)
 
     def _fit(
-        self, X: Any, sample_weight: Any, watch: Watch, checkpoint: Checkpoint | None = None
+        self,
+        table: Table,
+        X: Any,
+        sample_weight: Any,
+        watch: Watch,
+        checkpoint: Checkpoint | None,
     ) -> KMeans:
-        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one."""
+        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one.
+
+        ``X`` is what a callable ``init`` gets.
+        """
         k, n_runs = self._check_parameters()
-        table = as_table(X)
         rows = table.rows
-        weights = scaled_weights(sample_weight, rows.shape[0])
+        weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         with Team(self.n_threads, work_of(rows.shape, k)) as team:
             frame = frame_of(rows, weights.values, team)

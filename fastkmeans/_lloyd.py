@@ -140,8 +140,8 @@ class Lloyd:
         self.packed = Packed(n_clusters, d)
         self.engines = Engines(algorithm, rows, weights, n_clusters, frame, team)
         self.sums = Sums(rows, weights, n_clusters, frame, team)
-        self.labels = np.full(n, -1, np.int32)
-        self.previous = np.full(n, -1, np.int32)
+        self.labels, self.previous = rows.empty(n, np.int32), rows.empty(n, np.int32)
+        self.labels[:] = self.previous[:] = -1
         self.centers = np.empty((n_clusters, d))
         self.new_centers = np.empty((n_clusters, d))
         self._counts = np.empty(3, np.int64)
@@ -303,8 +303,10 @@ class Lloyd:
         """Return the run whose last labels and centers these are."""
         scale = self.frame.scale
         inertia = snap(self, self.inertia())
+        labels = self.rows.empty(self.labels.size, np.int32)
+        labels[:] = self.labels
         return Run(
-            self.labels.copy(),
+            labels,
             inertia / scale / scale,
             self.centers.copy(),
             len(history),

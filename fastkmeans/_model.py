@@ -14,7 +14,8 @@ from ._kernels.distances import distance_rows
 from ._kernels.simd import CENTERS
 from ._lloyd import Lloyd
 from ._parallel import Team
-from ._validation import Table, check_finite, first_not_finite, scaled_weights
+from ._tables import Table
+from ._validation import check_finite, first_not_finite, weights_of
 
 FEW_ROWS = 4
 """Up to this many rows are compared with the centers directly: packing costs more."""
@@ -36,12 +37,13 @@ def closest_centers(
     centers = np.ascontiguousarray(centers, np.float64)
     frame = _frame_around(centers, size, rows.dtype)
     n = rows.shape[0]
-    labels = np.empty(n, np.int32)
+    labels = rows.empty(n, np.int32)
     if n <= FEW_ROWS:
         for _, X in rows.blocks():
             assign_few(X, centers, frame.scale, labels)
         return labels
-    previous = np.full(n, -1, np.int32)
+    previous = rows.empty(n, np.int32)
+    previous[:] = -1
     packed = Packed(*centers.shape)
     packed.pack(centers, frame)
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
@@ -63,7 +65,7 @@ def center_distances(
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
     tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - frame.shift) * frame.scale
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
-    out = np.empty((rows.shape[0], k), rows.dtype)
+    out = rows.empty((rows.shape[0], k), rows.dtype)
     with Team(n_threads, work_of(rows.shape, k)) as team:
         for start, X in rows.blocks():
             arguments = (frame.x_offset, frame.x_scale, tiles, out[start : start + X.shape[1]])
@@ -76,7 +78,7 @@ def inertia(
 ) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
-    weights, unit = scaled_weights(sample_weight, rows.shape[0])
+    weights, unit = weights_of(table, sample_weight)
     k = len(centers)
     with Team(n_threads, work_of(rows.shape, k)) as team:
         frame = frame_of(rows, weights, team)

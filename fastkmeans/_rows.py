@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,8 +24,13 @@ Block = NDArray[Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
+CHUNK = 1 << 16
+"""Rows that are looked at together, where what is kept of every row is looked through."""
+
 MAPPED_ROOM = 1 << 26
 """Bytes of memory that an engine may take for all rows of a memory map."""
+OVERHEAD = 300 << 20
+"""Bytes that a process takes without any rows: Python, numba's compiler, blocks of files."""
 SMALL_STATE = 1 << 20
 """Bytes of state up to which it lies in memory, also where the rows do not."""
 
@@ -98,8 +103,11 @@ class MappedRows(ArrayRows):
 
     def __init__(self, array: NDArray[Any], folder: Path, memory_limit: int | None = None) -> None:
         super().__init__(array)
+        self.array = self._array
         self.folder = folder
-        self.room = MAPPED_ROOM if memory_limit is None else memory_limit
+        self.room = MAPPED_ROOM
+        if memory_limit is not None:
+            self.room = max(0, memory_limit - OVERHEAD)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
         n_bytes = math.prod((shape,) if isinstance(shape, int) else shape)
@@ -223,3 +231,19 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
         return None
     shape, strides = (len(first), len(columns)), (first.strides[0], step)
     return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False)
+
+
+def largest(pieces: Iterable[NDArray[np.float64]], count: int) -> NDArray[np.int64]:
+    """Return the places of the largest values by falling value, ties by rising place.
+
+    The values come in pieces, of which only the best so far are kept.
+    """
+    values, places, start = np.empty(0), np.empty(0, np.int64), 0
+    for piece in pieces:
+        full = len(values) == count  # then later places lose ties
+        new = np.flatnonzero(piece > values[-1]) if full else np.arange(len(piece))
+        values = np.concatenate([values, piece[new]])
+        places = np.concatenate([places, start + new])
+        order = np.lexsort((places, -values))[:count]
+        values, places, start = values[order], places[order], start + len(piece)
+    return places

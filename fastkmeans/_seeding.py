@@ -19,7 +19,7 @@ from ._frame import Frame, frame_of
 from ._kernels.seeding import GROUP_ROWS, adopt, draw, pack_candidates, try_candidates
 from ._kernels.simd import CENTERS, POINTS
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import ArrayRows, Rows
+from ._rows import CHUNK, ArrayRows, Rows, largest
 from ._validation import (
     as_centers,
     as_generator,
@@ -27,7 +27,7 @@ from ._validation import (
     check_count,
     check_fits,
     first_not_finite,
-    scaled_weights,
+    weights_of,
 )
 
 
@@ -50,7 +50,8 @@ def initial_centers(
         return rows.take(indices).astype(np.float64)
     if callable(init):
         state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
-        centers = init(X, n_clusters, random_state=state)
+        array = getattr(rows, "array", None)  # of a table in files, which X may only name
+        centers = init(X if array is None else array, n_clusters, random_state=state)
     else:
         centers = init
     return as_centers(centers, rows.shape[1], "init", n_clusters)
@@ -62,11 +63,16 @@ def random_rows(
     """Return distinct rows, drawn by weight; rows of weight zero only if need be."""
     if not weights.size:
         return rng.choice(n_samples, n_clusters, replace=False)
+
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
     # The logarithm of their logarithm has the same order, and room for any weight.
-    with np.errstate(divide="ignore"):
-        keys = np.log(weights) - np.log(-np.log(rng.random(n_samples)))
-    return np.argsort(-keys, kind="stable")[:n_clusters]
+    def keys() -> Iterator[NDArray[np.float64]]:
+        for start in range(0, n_samples, CHUNK):
+            part = weights[start : start + CHUNK]
+            with np.errstate(divide="ignore"):
+                yield np.log(part) - np.log(-np.log(rng.random(len(part))))
+
+    return largest(keys(), n_clusters)
 
 
 def plus_plus(
@@ -82,7 +88,8 @@ def plus_plus(
     n, _ = rows.shape
     trials = n_local_trials or 2 + int(math.log(n_clusters))
     uniforms = rng.random((n_clusters, trials))
-    closest = np.full(n, np.inf, rows.dtype)
+    closest = rows.empty(n, rows.dtype)
+    closest[:] = np.inf
     seeder = _Seeder(rows, weights, frame, team, closest)
     return np.array([seeder.choose(u if t else u[:1]) for t, u in enumerate(uniforms)])
 
@@ -102,10 +109,12 @@ class _Seeder:
         self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
         self.closest = closest
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        self.group_sums = np.zeros(-(-n // GROUP_ROWS))
+        self.group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
+        self.group_sums[:] = 0.0
         self.tiles = np.zeros((1, 1 + d, CENTERS), rows.dtype)
         self.no_offset = np.zeros(d, rows.dtype)
-        self.closer = np.ones(n, np.uint16)
+        self.closer = rows.empty(n, np.uint16)
+        self.closer[:] = 1
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
 
     def choose(self, uniforms: NDArray[np.float64]) -> int:
@@ -210,7 +219,7 @@ def kmeans_plusplus(
     if n_local_trials is not None:
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
-    weights = scaled_weights(sample_weight, rows.shape[0]).values
+    weights = weights_of(table, sample_weight).values
     with Team(None, work_of(rows.shape, 8)) as team:
         frame = frame_of(rows, weights, team)
         if frame is None:

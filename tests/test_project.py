@@ -23,11 +23,13 @@ MOST_LINES = 60
 
 # The map in fastkmeans/__init__.py; a module imports from its own row or below.
 LEVELS = [
-    {"warmup"},
+    {"warmup", "__main__"},
+    {"_cli"},
     {"lesson", "_estimator"},
     {"_model", "_base", "_seeding", "_storage", "_checkpoint"},
-    {"_lloyd", "_validation", "_empty", "_dataframes"},
+    {"_lloyd", "_validation", "_empty"},
     {"_files"},
+    {"_tables", "_dataframes"},
     {"_engines"},
     {"_boxes", "_bytes"},
     {"_sums"},

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._rows import FLOAT64
 from .csv_blocks import Block, Dialect, Row, blocks, readable, rows_of, text_of
 from .csv_errors import (
     Text,
@@ -44,6 +45,8 @@ class _Parsed(NamedTuple):
 class CsvReader:
     """One CSV file."""
 
+    named = True
+
     def __init__(self, source: Source, dialect: Dialect) -> None:
         self.source, self.dialect = source, dialect
         self._header_bytes, self._first_line = 0, 1
@@ -69,6 +72,10 @@ class CsvReader:
         self._header_bytes, self._first_line = len(whole), header.line + _n_lines(whole)
         self._first_line -= _n_lines(lines_before.encode("utf-8", "surrogateescape"))
         return header.fields
+
+    def dtype(self, names: list[str]) -> np.dtype[Any]:
+        """Return float64: decimals may have any number of digits."""
+        return FLOAT64
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return those of the columns that hold text, as far as the first rows tell."""

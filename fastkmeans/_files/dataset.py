@@ -19,9 +19,10 @@ from . import cache as caches
 from .csv_errors import Text
 from .first_pass import POLICIES
 from .pieces import Skipped
-from .source import find_files, fingerprint, open_sources
+from .source import find_files, fingerprint, names_files, open_sources
 from .statistics import ColumnStatistics
-from .table import Question, parse
+from .table import Question, open_reader, parse
+from .table_readers import ArrayReader, array_source
 from .wording import FileError, argument, need
 
 Progress = Callable[[str, int, int], None]
@@ -61,6 +62,8 @@ class Dataset:
         Columns that were left out because they hold no values.
     n_skipped : int
         Rows that could not be read (``bad_rows="skip"``); see ``skipped``.
+    named : bool
+        Whether the columns have names of their own, and not just x1, x2, ...
     folder : Path
         The folder of the parsed table.
     reused : bool
@@ -80,6 +83,7 @@ class Dataset:
     text: dict[str, Text]
     empty: list[str]
     n_skipped: int
+    named: bool
     folder: Path
     reused: bool = False
     _remove: Callable[[], Any] | None = field(default=None, repr=False)
@@ -150,9 +154,10 @@ def open_dataset(
 
     Parameters
     ----------
-    sources : path or list of paths
-        CSV files, plain or packed by gzip or zstd; a pipe; a folder of such files.  What a
-        file is, is told by its first bytes.
+    sources : path, list of paths, or iterable of arrays
+        CSV files, plain or packed by gzip or zstd; Parquet, Arrow (file or stream) and .npy
+        files; a pipe; a folder of such files.  What a file is, is told by its first bytes.
+        Arrays, or data frames, may come from any iterable, each with some of the rows.
     columns : sequence of str, optional
         The columns to cluster, in this order; by default all that hold numbers.
     exclude : sequence of str
@@ -175,14 +180,15 @@ def open_dataset(
         How CSV is written.
     header : bool
         Whether the first line names the columns; else they are x1, x2, ...
-    dtype : {"float32", "float64"}
-        The type of the rows.
+    dtype : {"float32", "float64", "auto"}
+        The type of the rows; ``"auto"`` takes float32 if no column needs more.
     cache : path, optional
         A folder to keep the parsed table in.  It is used again if sources, columns and
         policies are the same and no file has changed.  By default a temporary folder
         (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
     memory_limit : int, optional
-        Bytes that ``KMeans.fit`` may keep per row beside the table, to save distances.
+        Bytes that the process is meant to stay within: ``KMeans.fit`` keeps what saves it
+        distances only where that fits.
     progress : callable, optional
         Called as ``progress(phase, done, total)``: phase "parsing" counts bytes of the
         files, phase "finishing" rows.
@@ -203,15 +209,15 @@ def open_dataset(
     question = Question(
         _names(columns, "columns"), _names(exclude, "exclude") or [], id_column, weight_column,
         missing, bad_rows, sorted({value.strip() for value in na}), bool(standardize), delimiter,
-        decimal, encoding, bool(header), np.dtype(dtype).name,
+        decimal, encoding, bool(header), "auto" if dtype == "auto" else np.dtype(dtype).name,
     )  # fmt: skip
     _check(question)
-    need("pyarrow")
-    paths = find_files(sources)
+    arrays = None if names_files(sources) else sources
+    paths = find_files(sources) if arrays is None else []
     temporary = cache is None
     parent = Path(tempfile.mkdtemp(prefix="fastkmeans-")) if cache is None else Path(cache)
     try:
-        folder, reused = _folder(paths, parent, question, temporary, progress)
+        folder, reused = _folder(paths, arrays, parent, question, temporary, progress)
         meta = caches.load_meta(folder)
     except BaseException:
         if temporary:
@@ -220,7 +226,7 @@ def open_dataset(
     dataset = _load(folder, meta, memory_limit)
     dataset.reused = reused
     if temporary:
-        dataset._remove = weakref.finalize(dataset, shutil.rmtree, parent, ignore_errors=True)
+        dataset._remove = weakref.finalize(dataset.rows, shutil.rmtree, parent, ignore_errors=True)
     return dataset
 
 
@@ -232,7 +238,7 @@ def _names(given: Sequence[str] | None, what: str) -> list[str] | None:
 
 def _check(question: Question) -> None:
     choices = {
-        "missing": POLICIES, "bad_rows": ("error", "skip"), "dtype": ("float32", "float64")
+        "missing": POLICIES, "bad_rows": ("error", "skip"), "dtype": ("float32", "float64", "auto"),
     }  # fmt: skip
     for name, allowed in choices.items():
         if getattr(question, name) not in allowed:
@@ -253,14 +259,19 @@ def _check(question: Question) -> None:
 
 
 def _folder(
-    paths: list[Path], parent: Path, question: Question, temporary: bool, progress: Any
+    paths: list[Path],
+    arrays: Any,
+    parent: Path,
+    question: Question,
+    temporary: bool,
+    progress: Any,
 ) -> tuple[Path, bool]:
     """Return the folder of the parsed table, and whether it was there before."""
     with caches.blamed_on(parent):
         parent.mkdir(parents=True, exist_ok=True)
     partial = caches.Partial(parent)
     try:
-        opened = open_sources(paths, partial.path)
+        opened = open_sources(paths, partial.path) if arrays is None else [array_source()]
         again = not temporary and all(source.rewinds for source in opened)
         name = caches.entry_name(opened, question._asdict()) if again else partial.path.name[1:]
         entry = parent / name
@@ -268,11 +279,15 @@ def _folder(
             partial.remove()
             return entry, True
         before = [fingerprint(source) for source in opened]
-        meta = parse(opened, partial.path, question, progress)
+        if arrays is None:
+            readers = [open_reader(source, question) for source in opened]
+        else:
+            readers = [ArrayReader(opened[0], arrays)]
+        meta = parse(readers, partial.path, question, progress)
         if before != [fingerprint(source) for source in opened]:
             raise FileError(f"{paths[0]}: a file changed while it was read: try again")
         for source in opened:
-            if not source.rewinds:
+            if source.kept.parent == partial.path:
                 source.kept.unlink()
         with caches.blamed_on(partial.path):
             caches.write_meta(
@@ -289,7 +304,7 @@ def _load(folder: Path, meta: Any, memory_limit: int | None) -> Dataset:
 
     def mapped(name: str) -> Any:
         path = folder / name
-        return np.load(path, mmap_mode="r") if path.exists() else None
+        return np.load(path, mmap_mode="r").view(np.ndarray) if path.exists() else None
 
     statistics = ColumnStatistics(
         **{name: np.array(values) for name, values in meta["statistics"].items()}
@@ -308,5 +323,6 @@ def _load(folder: Path, meta: Any, memory_limit: int | None) -> Dataset:
         text={name: Text(*text) for name, text in meta["text"].items()},
         empty=meta["empty"],
         n_skipped=meta["n_skipped"],
+        named=meta["named"],
         folder=folder,
     )

@@ -90,6 +90,11 @@ class Reader(Protocol):
 
     source: Source
     names: list[str]  # all columns
+    named: bool  # by the file, not by their numbers
+
+    def dtype(self, names: list[str]) -> np.dtype[Any]:
+        """Return the narrowest of float32 and float64 that holds the columns."""
+        ...
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return those of the columns that hold text, as far as the first rows tell."""

@@ -49,6 +49,11 @@ class Source(NamedTuple):
     packed: str | None
 
     @property
+    def size(self) -> int:
+        """Bytes on disk; 0 for arrays, which are no file."""
+        return self.kept.stat().st_size if self.format != "arrays" else 0
+
+    @property
     def rewinds(self) -> bool:
         """Whether the file can be found again under its own name."""
         return self.path == self.kept
@@ -57,6 +62,24 @@ class Source(NamedTuple):
 def is_path(X: Any) -> bool:
     """Tell whether something names a file or folder."""
     return isinstance(X, str | os.PathLike)
+
+
+def is_source(X: Any) -> bool:
+    """Tell whether something stands for a table that is read in pieces.
+
+    A path, a list of paths, a list of tables, an iterator over tables.
+    """
+    if is_path(X):
+        return True
+    if isinstance(X, list | tuple):
+        tables = all(len(getattr(item, "shape", ())) == 2 for item in X)
+        return bool(X) and (tables or all(map(is_path, X)))
+    return hasattr(X, "__iter__") and not hasattr(X, "__len__") and not hasattr(X, "__array__")
+
+
+def names_files(sources: Any) -> bool:
+    """Tell whether sources are paths, and no tables."""
+    return is_path(sources) or (isinstance(sources, list | tuple) and all(map(is_path, sources)))
 
 
 def find_files(sources: Any) -> list[Path]:
@@ -135,6 +158,8 @@ def _open_source(path: Path, copy: Path) -> Source:
 
 def fingerprint(source: Source) -> dict[str, Any]:
     """Return what tells a file from its later self: size, time, both ends of its bytes."""
+    if source.format == "arrays":
+        return {}
     status = source.kept.stat()
     digest = hashlib.sha256()
     with open(source.kept, "rb") as file:

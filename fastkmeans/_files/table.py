@@ -17,7 +17,8 @@ from .finish import Finished, finish
 from .first_pass import FirstPass
 from .pieces import Reader, Wanted
 from .source import Source, choose
-from .wording import FileError, FileWarning, argument, shown
+from .table_readers import ArrayReader, ArrowReader
+from .wording import FileError, FileWarning, argument, need, shown
 
 _CHECK_EVERY = 1 << 26  # bytes written between two looks at the room on the disk
 
@@ -41,17 +42,16 @@ class Question(NamedTuple):
 
 
 def parse(
-    sources: Sequence[Source], folder: Path, question: Question, progress: Any
+    readers: Sequence[Reader], folder: Path, question: Question, progress: Any
 ) -> dict[str, Any]:
     """Write the cache of a table into ``folder``; return its metadata."""
-    readers = [_reader(source, question) for source in sources]
-    label = sources[0].path
+    label = readers[0].source.path
     names = choose(
         label, readers[0].names, question.columns, question.exclude, question.id_column,
         question.weight_column,
     )  # fmt: skip
     wanted = Wanted(
-        names, question.id_column, question.weight_column, np.dtype(question.dtype),
+        names, question.id_column, question.weight_column, _dtype(readers, names, question),
         question.bad_rows == "skip", question.columns is not None,
     )  # fmt: skip
     _check_columns(readers, wanted)
@@ -60,8 +60,8 @@ def parse(
         text |= {name: at for name, at in reader.text(wanted).items() if name not in text}
     while True:
         for name, found in text.items():
-            if wanted.asked:
-                refuse_text(name, found, asked=True)
+            if wanted.asked or name == wanted.weight_column:
+                refuse_text(name, found, asked=wanted.asked)
         names = [name for name in names if name not in text]
         if not names:
             refuse_nothing(label, readers[0].names, text)
@@ -78,15 +78,28 @@ def parse(
         finally:
             first.close()
     _warn_of_text(text)
-    return _written(first, done, text, folder)
+    meta = _written(first, done, text, folder)
+    return meta | {"named": all(reader.named for reader in readers)}
 
 
-def _reader(source: Source, question: Question) -> Reader:
+def open_reader(source: Source, question: Question) -> Reader:
+    """Return what reads a file."""
+    if source.format == "npy":
+        return ArrayReader(source)
+    need("pyarrow")
+    if source.format != "csv":
+        return ArrowReader(source)
     dialect = Dialect(
         question.delimiter, question.decimal, question.encoding, question.header,
         MISSING | set(question.na),
     )  # fmt: skip
     return CsvReader(source, dialect)
+
+
+def _dtype(readers: Sequence[Reader], names: list[str], question: Question) -> np.dtype[Any]:
+    if question.dtype != "auto":
+        return np.dtype(question.dtype)
+    return max((reader.dtype(names) for reader in readers), key=lambda dtype: dtype.itemsize)
 
 
 def _check_columns(readers: Sequence[Reader], wanted: Wanted) -> None:
@@ -104,7 +117,7 @@ def _check_columns(readers: Sequence[Reader], wanted: Wanted) -> None:
 
 def _read(readers: Sequence[Reader], first: FirstPass, folder: Path, progress: Any) -> None:
     """Do the first pass."""
-    sizes = [reader.source.kept.stat().st_size for reader in readers]
+    sizes = [reader.source.size for reader in readers]
     total, before, checked = sum(sizes), 0, -_CHECK_EVERY
     for reader, size in zip(readers, sizes, strict=True):
         for piece in reader.pieces(first.wanted):
@@ -120,7 +133,8 @@ def _read(readers: Sequence[Reader], first: FirstPass, folder: Path, progress: A
 
 
 def _refuse_no_rows(reader: Reader, question: Question) -> None:
-    what = "has a header (line 1) but no rows of data" if question.header else "has no rows"
+    has_header = question.header and reader.source.format == "csv"
+    what = "has a header (line 1) but no rows of data" if has_header else "has no rows"
     raise FileError(f"{reader.source.path} {what}")
 
 
