@@ -116,7 +116,8 @@ class Preparation(NamedTuple):
     shift, scale : ndarray of shape (n_features,), float64
         Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
     fill : ndarray of shape (n_features,), float64
-        What took the place of missing values, in the units of the file.
+        The means of the columns, which take the place of missing values where ``missing``
+        is "mean", in the units of the file.
     missing : str
         The policy for missing values: "error", "drop", "mean" or "zero".
     dtype : str

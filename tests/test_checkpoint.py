@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastkmeans import KMeans, _sums
 from fastkmeans._checkpoint import Checkpoint
 from fastkmeans._lloyd import MAX_ITER, Watch
+from fastkmeans._validation import as_table
 
 JOB = {"-k": 8}
 
@@ -47,7 +48,7 @@ def bits(model: KMeans) -> tuple[Any, ...]:
 
 
 def fit(model: KMeans, X: Any, checkpoint: Checkpoint, weights: Any = None) -> KMeans:
-    return model._fit(X, weights, Watch(), checkpoint)
+    return model._fit(as_table(X), X, weights, Watch(), checkpoint)
 
 
 def stop_and_resume(
