@@ -188,7 +188,11 @@ def _locked(path: Path) -> IO[bytes] | None:
     except ImportError:  # Windows: what is left behind stays
         return None
     file = open(path, "wb")  # noqa: SIM115  open as long as the lock is held
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
     return file
 
 

@@ -11,7 +11,7 @@ import contextlib
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -134,7 +134,6 @@ class Lines:
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = ord(delimiter)
-        self._newline = 0
         self._state = 0
 
     @property
@@ -143,20 +142,16 @@ class Lines:
 
     def last_end(self, data: bytes) -> int:
         """Return it for the next piece of text; 0 if no line ends there."""
-        if not self._newline:
-            if b"\n" not in data and b"\r" not in data:
-                self._newline = 0
-            else:
-                self._newline = ord("\n") if b"\n" in data else ord("\r")
         if b'"' not in data and not self.quoted:
             self._state = 1  # whatever follows: a quote there is not at the start of a value
             if data[-1:] in (b"\n", b"\r", bytes([self._delimiter])):
                 self._state = 0
-            return data.rfind(bytes([self._newline])) + 1 if self._newline else 0
+            end = data.rfind(b"\n") + 1
+            return max(end, data.rfind(b"\r", end, len(data) - 1) + 1)
         from .._kernels.lines import last_line_end
 
         end, state = last_line_end(
-            np.frombuffer(data, np.uint8), self._delimiter, self._newline, self._state
+            np.frombuffer(data, np.uint8), self._delimiter, self._state
         )
         self._state = int(state)
         return int(end)
@@ -185,6 +180,12 @@ def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
         yield Block(b"".join(rest), read, not lines.quoted)
 
 
+def n_lines(data: bytes) -> int:
+    """Return the number of lines of a text, however they end."""
+    n = data.count(b"\n")
+    return n + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else n
+
+
 def text_of(data: bytes) -> str:
     """Return the text of a block, whatever its bytes are."""
     return data.decode("utf-8", "surrogateescape")
@@ -207,17 +208,3 @@ def rows_of(text: str, delimiter: str, number: int = 1, line: int = 1) -> Iterat
             number += 1
         before = reader.line_num
         raw.clear()
-
-
-def find(
-    source: Source, dialect: Dialect, wanted: Callable[[Row], bool], header: bool = True
-) -> Row | None:
-    """Return the first row of data for which ``wanted`` holds, reading from the start."""
-    number, line = 0 if header else 1, 1
-    for block in blocks(source, dialect):
-        for row in rows_of(text_of(block.data), dialect.delimiter, number, line):
-            number = row.number + 1
-            if row.number and wanted(row):
-                return row
-        line += block.data.count(b"\n") or block.data.count(b"\r")
-    return None

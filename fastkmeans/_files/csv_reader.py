@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._rows import FLOAT64
-from .csv_blocks import Block, Dialect, Row, blocks, readable, rows_of, text_of
+from .csv_blocks import Block, Dialect, Row, blocks, n_lines, readable, rows_of, text_of
 from .csv_errors import (
     Text,
     TextFound,
@@ -69,8 +69,8 @@ class CsvReader:
         check_header(self.source, header)
         lines_before = text.split(header.raw, 1)[0]
         whole = (lines_before + header.raw).encode("utf-8", "surrogateescape")
-        self._header_bytes, self._first_line = len(whole), header.line + _n_lines(whole)
-        self._first_line -= _n_lines(lines_before.encode("utf-8", "surrogateescape"))
+        self._header_bytes, self._first_line = len(whole), header.line + n_lines(whole)
+        self._first_line -= n_lines(lines_before.encode("utf-8", "surrogateescape"))
         return header.fields
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
@@ -141,7 +141,7 @@ class CsvReader:
             return row.place if row else f"row {number + i}"
 
         piece = Piece(*parsed, block.read, place)
-        return piece, line + _n_lines(block.data)
+        return piece, line + n_lines(block.data)
 
     # --- the quick way: pyarrow ---------------------------------------------------------------
 
@@ -290,7 +290,3 @@ class CsvReader:
 def numbered(n_columns: int) -> list[str]:
     """Return names for columns that have none: x1, x2, ..."""
     return [f"x{f}" for f in range(1, n_columns + 1)]
-
-
-def _n_lines(data: bytes) -> int:
-    return data.count(b"\n") or data.count(b"\r")

@@ -31,6 +31,8 @@ class Finished(NamedTuple):
 
 def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None) -> Finished:
     """Bring the rows, as they were written, into the form that is clustered."""
+    if first.log.n == first.n_source:
+        raise FileError(f"{label}: not one row can be read: every one was skipped")
     alive, names = first.alive, first.wanted.names
     empty = [name for name, has_value in zip(names, alive, strict=True) if not has_value]
     if empty and first.wanted.asked:
@@ -114,8 +116,6 @@ def _refuse_gaps(first: FirstPass) -> NoReturn:
 
 
 def _refuse_all_dropped(first: FirstPass, label: Any) -> NoReturn:
-    if first.log.n == first.n_source:
-        raise FileError(f"{label}: not one row can be read: every one was skipped")
     missing = np.where(first.alive, first.moments.missing, -1)
     worst = first.wanted.names[int(missing.argmax())]
     raise FileError(
