@@ -17,10 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import tqdm
 
 from fastkmeans import KMeans
 from fastkmeans._cli import arguments
 from fastkmeans._cli.labels import lines_of
+from fastkmeans._cli.progress import MemoryGuard, Progress, WatchedRows
+from fastkmeans._lloyd import Iteration
+from fastkmeans._rows import ArrayRows
 
 ROOT = Path(__file__).resolve().parents[1]
 FLIGHTS = ROOT / "scripts" / "data" / "flights.csv.gz"
@@ -198,6 +202,39 @@ def test_constant_and_drowning_columns_are_pointed_out(call: Any) -> None:
     assert "variance" not in done.err
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_bars_on_a_terminal(monkeypatch: Any) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    clock = iter(range(1000))
+    monkeypatch.setattr(tqdm.std, "time", lambda: float(next(clock)))  # a second for each look
+    bars = Progress(MemoryGuard(None), quiet=False)
+    with bars.shown(0, "B"):
+        for done in (1000, 2000, 3000):
+            bars.read("parsing", done, 4000)
+    text = terminal.getvalue()
+    assert "parsing:  75%" in text
+    assert "3.00k/4.00k" in text
+    assert "B/s" in text
+    rows = WatchedRows(ArrayRows(np.zeros((4096, 2))), bars)
+    rows._height = 1024
+    with bars.shown(4096, "rows"):
+        bars.run_begins(1, 3)
+        assert [start for start, _ in rows.blocks()] == [0, 1024, 2048, 3072]
+        bars.iteration(4, Iteration(1.0, 1.0, 17, 0.1, 0.0))
+        assert sum(X.shape[1] for _, X in rows.blocks()) == 4096
+    text = terminal.getvalue()
+    assert "run 2 of 3, choosing the first centers:  75%" in text
+    assert "run 2 of 3, iteration 5 (17 rows moved):  50%" in text
+    assert "rows/s" in text
+    assert "?" not in text.rpartition("50%")[2]  # rate and time left are known
+
+
 @pytest.mark.parametrize(("text", "size"), [("400MB", 400e6), ("1.5 GiB", 1.5 * 2**30), ("7", 7)])
 def test_sizes(text: str, size: float) -> None:
     assert arguments._memory(text) == int(size)
@@ -340,3 +377,26 @@ def test_predict_by_a_model_made_in_python(call: Any) -> None:
         call("predict", "named.npz", "d.csv", "--labels-out", "p.csv", "--missing", "mean"),
         "--missing mean: named.npz does not know the means",
     )
+
+
+def test_tables_of_other_formats(call: Any) -> None:
+    frame = groups()
+    frame["text"] = "t"
+    frame.to_csv("d.csv", index=False)
+    Path("parts").mkdir()
+    frame[:120].to_parquet("parts/1.parquet")
+    frame[120:].to_csv("parts/2.csv.gz", index=False)
+    flags = ("-k", 3, "--exclude", "text", "--id", "id", "--labels-out")
+    for name, out in (("d.csv", "d.out"), ("parts", "p.out")):
+        done = call("csv", name, *flags, out, "--model-out", "m.npz")
+        assert done.code == 0, done.err
+    assert Path("p.out").read_bytes() == Path("d.out").read_bytes()
+    for files in (["d.csv"], ["parts"], ["parts/1.parquet", "parts/2.csv.gz"]):
+        done = call("predict", "m.npz", *files, "--id", "id", "--labels-out", "q.out")
+        assert done.code == 0, done.err
+        assert Path("q.out").read_bytes() == Path("d.out").read_bytes()
+    np.save("x.npy", frame[["a", "b", "c"]].to_numpy())
+    assert call("csv", "x.npy", "-k", 3, "--labels-out", "x.out", "--model-out", "x.npz").code == 0
+    assert call("predict", "x.npz", "x.npy", "--labels-out", "y.out").code == 0
+    assert Path("y.out").read_bytes() == Path("x.out").read_bytes()
+    assert pd.read_csv("x.out")["cluster"].tolist() == pd.read_csv("d.out")["cluster"].tolist()

@@ -146,7 +146,7 @@ def test_resume_needs_a_name_and_may_find_nothing(run: Run, expected: Any, tmp_p
     assert "--resume finds what is kept by the name of the first output" in err
     code, err = run(*CALL, "--resume")
     assert code == 0
-    assert "no clustering to go on with" in err
+    assert "holds no state of the clustering" in err
     assert without_times(files(tmp_path)) == expected
 
 

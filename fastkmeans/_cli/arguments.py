@@ -203,8 +203,9 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     # fmt: off
     _add_threads(group)
     _add_memory(group)
-    add("--dtype", choices=("float32", "float64"), default="float64",
-        help="float32 takes half the room and time, and keeps seven digits (default: %(default)s)")
+    add("--dtype", choices=("auto", "float32", "float64"), default="auto",
+        help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
+        "the files themselves hold float32)")
     add("--cache", type=Path, metavar="DIR",
         help="keep the parsed table here: a later run on the same columns need not parse")
     add("--resume", action="store_true",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._files.dataset import Dataset
 
 SETTINGS = (
-    *("missing", "na", "bad_rows", "standardize", "weight", "dtype"),
+    *("missing", "na", "bad_rows", "standardize", "weight"),
     *("init", "n_init", "max_iter", "tol", "seed", "algorithm"),
 )
 """What the result depends on, beside the table and k."""
@@ -171,7 +171,11 @@ def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progres
     with progress.shown(n, "rows"):
         model._fit(table, None, dataset.weights, progress, checkpoint)
     model.preparation_ = Preparation(
-        dataset.shift, dataset.scale, dataset.statistics.mean, args.missing, args.dtype
+        dataset.shift,
+        dataset.scale,
+        dataset.statistics.mean,
+        args.missing,
+        dataset.rows.dtype.name,
     )
     return model
 
@@ -248,7 +252,7 @@ def _report(
         ],
         "outputs": {flag[2:]: str(path) for flag, path in outputs.items() if path is not None},
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
-        "memory": peak or None,
+        "peak_memory": peak or None,
     }
     unit = " (in squared standard deviations)" if args.standardize else ""
     lines = [

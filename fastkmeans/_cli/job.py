@@ -91,8 +91,10 @@ class Job:
         except ValueError as error:
             raise UserError(f"{error} Without --resume the work begins anew") from None
         if self._resume and not quiet:
-            found = "going on from" if checkpoint.found else "no clustering to go on with is in"
-            note(f"{found} {self._folder}")
+            if checkpoint.found:
+                note(f"going on from {path}")
+            else:
+                note(f"{self._folder} holds no state of the clustering: it begins anew")
         self._checkpoint = checkpoint
         return checkpoint
 

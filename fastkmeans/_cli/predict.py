@@ -188,7 +188,7 @@ def _pieces(
         [value.strip() for value in args.na], False, args.delimiter, args.decimal, args.encoding,
         args.header, labeller.own.dtype,
     )  # fmt: skip
-    total, before = sum(source.kept.stat().st_size for source in sources), 0
+    total, before = sum(source.size for source in sources), 0
     for source in sources:
         reader = open_reader(source, question)
         names = labeller.columns_of(reader, args.id)
@@ -199,7 +199,7 @@ def _pieces(
         for piece in reader.pieces(wanted):
             yield piece, source
             progress.read("predicting", before + piece.read, total)
-        before += source.kept.stat().st_size
+        before += source.size
 
 
 def _report(
@@ -218,7 +218,7 @@ def _report(
         "clusters": [{"cluster": j, "size": int(n)} for j, n in enumerate(labeller.sizes)],
         "outputs": {flag[2:]: str(path) for flag, path in outputs.items() if path is not None},
         "seconds": round(seconds, 3),
-        "memory": peak or None,
+        "peak_memory": peak or None,
     }
     lines = [
         rows_line(labeller.rows),

@@ -58,7 +58,7 @@ class Progress(Watch):
         self.guard = guard
         self._quiet = quiet
         self._bar: Any = None
-        self._doing = "reading"
+        self._doing = "parsing"
         self._run = ""
 
     @contextlib.contextmanager
@@ -86,6 +86,7 @@ class Progress(Watch):
             return
         if self._doing != what or self._bar.total != total:
             self._name(what)
+            self._bar.unit = "rows" if what == "finishing" else "B"
             self._bar.reset(total)
         self._bar.update(done - self._bar.n)
 
@@ -94,8 +95,8 @@ class Progress(Watch):
         self.guard.look()
         if self._bar is None or self._bar.disable:
             return
-        if n_rows == 0:
-            self._bar.reset()
+        if n_rows == 0:  # what is left of the pass before is done; its rate goes on to count
+            self._bar.update(self._bar.total - self._bar.n)
         self._bar.update(n_rows - self._bar.n)
 
     def run_begins(self, number: int, n_runs: int) -> None:
