@@ -395,6 +395,9 @@ def test_tables_of_other_formats(call: Any) -> None:
         done = call("predict", "m.npz", *files, "--id", "id", "--labels-out", "q.out")
         assert done.code == 0, done.err
         assert Path("q.out").read_bytes() == Path("d.out").read_bytes()
+    refused(
+        call("csv", "parts", *flags, "parts/l.csv"), "parts/l.csv would lie in the input folder"
+    )
     np.save("x.npy", frame[["a", "b", "c"]].to_numpy())
     assert call("csv", "x.npy", "-k", 3, "--labels-out", "x.out", "--model-out", "x.npz").code == 0
     assert call("predict", "x.npz", "x.npy", "--labels-out", "y.out").code == 0

@@ -257,3 +257,16 @@ def test_a_cache_is_kept_and_used_again(run: Run, expected: Any, tmp_path: Path)
     assert run(*CALL, "--cache", "kept")[0] == 0
     assert rows.stat().st_mtime_ns == before
     assert without_times(files(tmp_path)) == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX processes")
+def test_what_a_killed_writer_left_is_swept_away(run: Run, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-S", "-c", "import os; print(os.getpid())"],
+                          capture_output=True, check=True)  # fmt: skip
+    gone = int(done.stdout)
+    names = [f".l.{gone}.tmp.csv", f".l.{os.getppid()}.tmp.csv", ".l.x.tmp.csv", f".l.{gone}.tmp"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert run(*CALL)[0] == 0
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == sorted([*names[1:], "data.csv", "c.csv", "l.csv", "m.npz"])

@@ -220,8 +220,8 @@ def _add_threads(group: argparse._ArgumentGroup) -> None:
 
 def _add_memory(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--memory-limit", type=_memory, metavar="SIZE",
-        help="end with an error before more memory than this is taken, say 400MB or 2GB "
-        "(default: none)")  # fmt: skip
+        help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
+        "which lies in a file, does not count (enforced on Linux; default: none)")  # fmt: skip
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
+import re
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -39,6 +40,11 @@ def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = (
             raise UserError(f"{flag} {path} would overwrite {taken[path.resolve()]}")
         taken[path.resolve()] = f"the file of {flag}"
         folder = path.resolve().parent
+        if folder in taken and folder.is_dir():
+            raise UserError(
+                f"{flag} {path} would lie in the input folder, and be a part of the table when it "
+                "is read again: name another folder"
+            )
         if not folder.is_dir():
             raise UserError(
                 f"{flag} {path}: the folder {path.parent} does not exist; make it first"
@@ -76,6 +82,29 @@ def _temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
 
 
+def _sweep(path: Path) -> None:
+    """Remove what a process that was killed left under its temporary name."""
+    path = path.resolve()
+    left = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.tmp{re.escape(path.suffix)}")
+    for other in path.parent.glob(".*.tmp*"):
+        match = left.fullmatch(other.name)
+        if match and not _runs(int(match[1])):
+            with contextlib.suppress(OSError):
+                other.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":  # there, a signal to ask would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def blamed_on(path: Path) -> Iterator[None]:
     """Name the file in an error of writing: Python names none, or a temporary one."""
@@ -92,6 +121,8 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
     The temporary names lie in the folder of the file they stand for, so that the move is atomic.
     When the block is left by an error, or by Ctrl-C, they are removed and the old files stay.
     """
+    for path in paths:
+        _sweep(path)
     temporary = [_temporary_name(path) for path in paths]
     try:
         yield temporary
