@@ -148,7 +148,3 @@ class Checkpoint:
             arrays["centers"] = lloyd.centers
         write_archive(self.path, metadata, arrays)
         self._saved = time.monotonic()
-
-    def clear(self) -> None:
-        """Remove the file: the fit is done."""
-        self.path.unlink(missing_ok=True)

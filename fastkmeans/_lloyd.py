@@ -242,17 +242,6 @@ class Lloyd:
             assign_block(X, self.team, self.frame, self.centers, self.packed, before, now)
         return self.labels
 
-    def run(
-        self,
-        centers: NDArray[np.float64],
-        max_iter: int,
-        tol: float,
-        report: Callable[[int, Iteration], None] | None = None,
-    ) -> Run:
-        """Iterate from ``centers``; ``tol`` is relative to the mean variance."""
-        self.begin(centers, max_iter)
-        return self.go_on([], max_iter, tol, report)
-
     def go_on(
         self,
         history: list[Iteration],
@@ -261,7 +250,11 @@ class Lloyd:
         report: Callable[[int, Iteration], None] | None = None,
         pause: Callable[[list[Iteration]], None] | None = None,
     ) -> Run:
-        """Iterate from where the run is; call ``pause`` wherever ``state`` can be asked for."""
+        """Iterate from where the run is, ``begin`` or ``restore``, and return how it ended.
+
+        ``tol`` is relative to the mean variance; ``pause`` is called wherever ``state`` can be
+        asked for.
+        """
         tolerance = tol * self.frame.mean_variance
         reason = MAX_ITER
         while len(history) < max_iter:

@@ -170,6 +170,24 @@ def test_a_failure_to_write_loses_no_work(
     assert without_times(files(tmp_path)) == expected
 
 
+def test_nothing_is_kept_once_the_outputs_are_there(
+    run: Run, expected: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from fastkmeans._cli import cluster
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    always_save(monkeypatch)
+    monkeypatch.setattr(cluster, "tell", full)
+    code, err = run(*CALL)
+    assert code == 2
+    assert "error: standard output: No space left on device" in err
+    assert "--resume" not in err
+    assert without_times(files(tmp_path)) == expected
+    assert not (tmp_path / "l.csv.work").exists()
+
+
 def test_two_runs_do_not_share_a_folder(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     (tmp_path / "l.csv.work").mkdir()

@@ -59,6 +59,7 @@ def cluster(args: argparse.Namespace) -> None:
             seconds["writing"] = time.perf_counter()
             sizes = count(model.labels_, args.k)
             _write(args, outputs, dataset, model, sizes)
+            job.is_done()
             ends = [*seconds.values(), time.perf_counter()]
             spent = {name: ends[i + 1] - ends[i] for i, name in enumerate(seconds)}
             guard.look()
@@ -105,12 +106,13 @@ def _open(args: argparse.Namespace, job: Job, progress: Progress) -> Dataset:
 
 
 def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
-    n = dataset.rows.shape[0]
-    if args.k > n:
-        n_dropped = dataset.n_source_rows - n
-        dropped = f" ({n_dropped} dropped for missing values)" if n_dropped else ""
+    rows = rows_of(dataset)
+    if args.k > rows["used"]:
+        reasons = {"dropped": "dropped for missing values", "skipped": "skipped as unreadable"}
+        why = ", ".join(f"{rows[key]} {what}" for key, what in reasons.items() if rows[key])
         raise UserError(
-            f"-k {args.k} asks for more clusters than there are rows, {n}{dropped}: lower -k"
+            f"-k {args.k} asks for more clusters than there are rows, {rows['used']}"
+            f"{f' ({why})' if why else ''}: lower -k"
         )
 
 

@@ -52,7 +52,7 @@ class Job:
             self._folder = Path(tempfile.gettempdir())  # until it is entered
         self._cache = args.cache
         self._checkpoint: Checkpoint | None = None
-        self._table_done = False
+        self._table_done = self._done = False
         self._lock: IO[bytes] | None = None
 
     @property
@@ -81,6 +81,10 @@ class Job:
         """Hear that the table is parsed."""
         self._table_done = time.monotonic() - self._began > SECONDS
 
+    def is_done(self) -> None:
+        """Hear that the outputs are written: nothing need be kept, whatever comes."""
+        self._done = True
+
     def checkpoint(self, settings: dict[str, Any], quiet: bool) -> Checkpoint:
         """Return the checkpoint, with what it holds if the job goes on."""
         path = self._folder / "checkpoint.npz"
@@ -107,7 +111,7 @@ class Job:
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit)
         saved = (self._folder / "checkpoint.npz").exists()
         worth = self._named and (saved or (stopped and self._table_done))
-        if kind is None or not worth:
+        if kind is None or self._done or not worth:
             shutil.rmtree(self._folder, ignore_errors=True)
         else:
             note(f"what is done so far is kept in {self._folder}; to go on:")

@@ -158,13 +158,21 @@ def lines_of(columns: Sequence[Any], dialect: tuple[str, str]) -> bytes:
         text = array.cast(pa.large_string())
         if decimal != "." and pa.types.is_floating(array.type):
             text = pc.replace_substring(text, ".", decimal)
-        texts.append(_quoted(pa, pc, pc.fill_null(text, ""), delimiter))
+        text = pc.fill_null(text, "") if text.null_count else text
+        texts.append(_quoted(pa, pc, text, delimiter))
     texts[-1] = _joined(pa, pc, texts[-1], "", "\n")
     joined = _joined(pa, pc, *texts, delimiter)
-    if not len(joined):
+    return _bytes_of(joined)
+
+
+def _bytes_of(text: Any) -> bytes:
+    """Return the texts of an array, one after the other."""
+    if not len(text):
         return b""
-    offsets = np.frombuffer(joined.buffers()[1], np.int64)[joined.offset :]
-    return joined.buffers()[2][int(offsets[0]) : int(offsets[len(joined)])].to_pybytes()  # type: ignore[no-any-return]
+    _, offsets, data = text.buffers()
+    ends = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+    values: bytes = data[int(ends[0]) : int(ends[-1])].to_pybytes() if data else b""
+    return values
 
 
 def _joined(pa: Any, pc: Any, *parts: Any) -> Any:
@@ -177,9 +185,10 @@ def _joined(pa: Any, pc: Any, *parts: Any) -> Any:
 
 def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
     """Put quotes around the values that need them."""
-    special = pc.match_substring_regex(text, f'[\\x{ord(delimiter):02x}"\r\n]')
-    if not pc.any(special).as_py():
+    values = _bytes_of(text)
+    if not any(special in values for special in (b'"', b"\n", b"\r", delimiter.encode())):
         return text
+    special = pc.match_substring_regex(text, f'[\\x{ord(delimiter):02x}"\r\n]')
     doubled = pc.replace_substring(text, '"', '""')
     return pc.if_else(special, _joined(pa, pc, '"', doubled, '"', ""), text)
 
