@@ -13,6 +13,7 @@ engine a fit goes on from the beginning of the run that was stopped.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,7 +66,7 @@ class Checkpoint:
         self, path: Path, job: Mapping[str, Any], resume: bool, seconds: float = SECONDS
     ) -> None:
         self.path, self.job, self._seconds = path, dict(job), seconds
-        self._saved = time.monotonic()
+        self._saved, self._warned = time.monotonic(), False
         self._found: tuple[dict[str, Any], Arrays] | None = None
         if resume and path.exists():
             self._found = read_archive(path, CHECKPOINT)
@@ -146,5 +147,19 @@ class Checkpoint:
             metadata |= {"sums": own, "n_moved": state.n_moved}
         elif history is not None:
             arrays["centers"] = lloyd.centers
-        write_archive(self.path, metadata, arrays)
+        self._write(metadata, arrays)
         self._saved = time.monotonic()
+
+    def _write(self, metadata: dict[str, Any], arrays: Arrays) -> None:
+        """Write the file; a disk that is full is no reason to end the fit."""
+        try:
+            write_archive(self.path, metadata, arrays)
+        except OSError as error:
+            if not self._warned:
+                warnings.warn(
+                    f"{self.path} could not be written: {error.strerror or error}. The fit goes "
+                    "on, but what is not saved is lost if it is interrupted.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            self._warned = True

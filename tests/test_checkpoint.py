@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastkmeans import KMeans, _sums
+from fastkmeans import KMeans, _checkpoint, _sums
 from fastkmeans._checkpoint import Checkpoint
 from fastkmeans._lloyd import MAX_ITER, Watch
 from fastkmeans._validation import as_table
@@ -163,3 +163,16 @@ def test_another_job_is_refused_and_damage_named(tmp_path: Path) -> None:
 def test_a_short_fit_writes_nothing(tmp_path: Path) -> None:
     fit(KMeans(3, random_state=0), noise(300, 2), Checkpoint(tmp_path / "c", JOB, False))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_does_not_end_the_fit(tmp_path: Path, monkeypatch: Any) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    X = noise(300, 2)
+    expected = KMeans(8, random_state=0).fit(X)
+    monkeypatch.setattr(_checkpoint, "write_archive", full)
+    with pytest.warns(UserWarning, match="c could not be written: No space left") as caught:
+        model = fit(KMeans(8, random_state=0), X, Stopping(tmp_path / "c", False, -1))
+    assert len(caught) == 1
+    assert bits(model) == bits(expected)
