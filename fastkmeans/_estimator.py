@@ -198,7 +198,9 @@ class KMeans(Estimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             A NumPy array of any numeric dtype and layout, a nested list, or a table of
-            pandas, polars or pyarrow.  float32 and float64 are read in place.
+            pandas, polars or pyarrow: float32 and float64 are read in place.  Or a table
+            of any size in files: what ``open_dataset`` returns or takes; such a path, list
+            of paths or iterable of arrays is parsed into temporary files first.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional

@@ -13,7 +13,7 @@ import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -111,11 +111,9 @@ def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
     """Yield the text as UTF-8 without its byte order mark, and the bytes read so far."""
     decoder = codecs.getincrementaldecoder(dialect.encoding)()
     begun = False
-    with open(source.kept, "rb", buffering=0) as raw:
-        file: Any = raw
-        if source.packed:
-            pa = need("pyarrow")
-            file = pa.CompressedInputStream(pa.PythonFile(raw, "r"), source.packed)
+    pa = need("pyarrow")
+    with pa.OSFile(str(source.kept)) as raw:
+        file = pa.CompressedInputStream(raw, source.packed) if source.packed else raw
         while True:
             data = file.read(BLOCK_BYTES)
             ended = not data
@@ -150,9 +148,7 @@ class Lines:
             return max(end, data.rfind(b"\r", end, len(data) - 1) + 1)
         from .._kernels.lines import last_line_end
 
-        end, state = last_line_end(
-            np.frombuffer(data, np.uint8), self._delimiter, self._state
-        )
+        end, state = last_line_end(np.frombuffer(data, np.uint8), self._delimiter, self._state)
         self._state = int(state)
         return int(end)
 

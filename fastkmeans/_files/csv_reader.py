@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -102,11 +102,14 @@ class CsvReader:
         workers = n_workers()
         number, line = 1, self._first_line
         waiting: deque[tuple[Block, Future[_Parsed]]] = deque()
-        stream = self._blocks()
-        with readable(self.source, self.dialect), ThreadPoolExecutor(workers) as pool:
+        stream, parse = self._blocks(), self._parse_block(wanted)
+        # One thread more, to read and unpack the next block meanwhile.
+        with readable(self.source, self.dialect), ThreadPoolExecutor(workers + 1) as pool:
+            coming = pool.submit(next, stream, None)
             while True:
-                while len(waiting) <= workers and (block := next(stream, None)) is not None:
-                    waiting.append((block, pool.submit(self._parse, block.data, wanted)))
+                while len(waiting) <= workers and (block := coming.result()) is not None:
+                    coming = pool.submit(next, stream, None)
+                    waiting.append((block, pool.submit(parse, block.data)))
                 if not waiting:
                     return
                 piece = self._piece(*waiting.popleft(), wanted, number, line)
@@ -145,55 +148,60 @@ class CsvReader:
 
     # --- the quick way: pyarrow ---------------------------------------------------------------
 
-    def _read(self, data: bytes, types: dict[int, Any], n_columns: int) -> dict[int, Any]:
-        """Parse columns by their numbers; pyarrow complains of anything odd."""
+    def _parser(self, types: dict[int, Any], n_columns: int) -> Callable[[bytes], dict[int, Any]]:
+        """Return what parses columns, known by their numbers, as types; it is strict."""
         pa, csv = need("pyarrow"), need("pyarrow.csv")
-        if not data.strip(b"\r\n"):
-            return {at: pa.chunked_array([], kind) for at, kind in types.items()}
         spaced = {
             before + value + after
             for value in self.dialect.missing
             for before in ("", " ")
             for after in ("", " ")
         }
-        table = csv.read_csv(
-            pa.BufferReader(data),
-            read_options=csv.ReadOptions(
-                block_size=len(data) + 1,
-                use_threads=False,
-                column_names=[str(at) for at in range(n_columns)],
-            ),
-            parse_options=csv.ParseOptions(
-                delimiter=self.dialect.delimiter, newlines_in_values=True
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types={str(at): kind for at, kind in types.items()},
-                include_columns=[str(at) for at in types],
-                null_values=sorted(spaced),
-                decimal_point=self.dialect.decimal,
-            ),
+        names = [str(at) for at in range(n_columns)]
+        layout = csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True)
+        conversion = csv.ConvertOptions(
+            column_types={str(at): kind for at, kind in types.items()},
+            include_columns=[str(at) for at in types],
+            null_values=sorted(spaced),
+            decimal_point=self.dialect.decimal,
         )
-        return {at: table.column(str(at)) for at in types}
 
-    def _parse(self, data: bytes, wanted: Wanted) -> _Parsed:
+        def parse(data: bytes) -> dict[int, Any]:
+            if not data.strip(b"\r\n"):
+                return {at: pa.chunked_array([], kind) for at, kind in types.items()}
+            reading = csv.ReadOptions(
+                block_size=len(data) + 1, use_threads=False, column_names=names
+            )
+            table = csv.read_csv(pa.BufferReader(data), reading, layout, conversion)
+            return dict(zip(types, table.columns, strict=True))
+
+        return parse
+
+    def _parse_block(self, wanted: Wanted) -> Callable[[bytes], _Parsed]:
+        """Return what turns a block into arrays."""
         pa = need("pyarrow")
         places = [self.names.index(name) for name in wanted.names]
-        kind = pa.from_numpy_dtype(wanted.dtype)
-        types: dict[int, Any] = dict.fromkeys(places, kind)
+        types: dict[int, Any] = dict.fromkeys(places, pa.from_numpy_dtype(wanted.dtype))
+        weight_at = id_at = None
         if wanted.weight_column is not None:
             weight_at = self.names.index(wanted.weight_column)
             types[weight_at] = pa.float64()
         if wanted.id_column is not None:
             id_at = self.names.index(wanted.id_column)
             types[id_at] = pa.string()
-        columns = self._read(data, types, len(self.names))
-        n = len(columns[places[0]])
-        values = np.empty((n, len(places)), wanted.dtype)
-        for f, at in enumerate(places):
-            values[:, f] = columns[at].to_numpy()
-        weights = columns[weight_at].to_numpy() if wanted.weight_column is not None else None
-        ids = columns[id_at].combine_chunks() if wanted.id_column is not None else None
-        return _Parsed(values, weights, ids, n, {})
+        parser = self._parser(types, len(self.names))
+
+        def parse(data: bytes) -> _Parsed:
+            columns = parser(data)
+            n = len(columns[places[0]])
+            values = np.empty((n, len(places)), wanted.dtype)
+            for f, at in enumerate(places):
+                values[:, f] = columns[at].to_numpy()
+            weights = columns[weight_at].to_numpy() if weight_at is not None else None
+            ids = columns[id_at].combine_chunks() if id_at is not None else None
+            return _Parsed(values, weights, ids, n, {})
+
+        return parse
 
     # --- the careful way: row by row ------------------------------------------------------------
 
@@ -275,7 +283,7 @@ class CsvReader:
         at = self.names.index(name)
         texts = [row.fields[at].strip() for row in rows]
         data = "\n".join("NA" if text in self.dialect.missing else text for text in texts)
-        column: NDArray[Any] = self._read(data.encode(), {0: kind}, 1)[0].to_numpy()
+        column: NDArray[Any] = self._parser({0: kind}, 1)(data.encode())[0].to_numpy()
         return column
 
     def _ids(self, rows: list[Row], at: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import tempfile
@@ -289,7 +290,7 @@ def _folder(
         for source in opened:
             if source.kept.parent == partial.path:
                 source.kept.unlink()
-        with caches.blamed_on(partial.path):
+        with caches.blamed_on(parent):
             caches.write_meta(
                 partial.path, {"question": question._asdict(), "sources": before} | meta
             )
@@ -309,8 +310,11 @@ def _load(folder: Path, meta: Any, memory_limit: int | None) -> Dataset:
     statistics = ColumnStatistics(
         **{name: np.array(values) for name, values in meta["statistics"].items()}
     )
+    rows = np.load(folder / "rows.npy", mmap_mode="r")
+    if hasattr(mmap, "MADV_SEQUENTIAL"):  # from a disk, passes are twice as fast
+        rows.base.madvise(mmap.MADV_SEQUENTIAL)
     return Dataset(
-        rows=MappedRows(mapped("rows.npy"), folder, memory_limit),
+        rows=MappedRows(rows, folder, memory_limit),
         names=meta["names"],
         weights=mapped("weights.npy"),
         statistics=statistics,

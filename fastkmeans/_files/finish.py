@@ -91,7 +91,7 @@ def _scales(
             FileWarning(
                 f"column {str(name)!r} is constant ({value:g}): it does not tell rows apart"
             ),
-            stacklevel=4,
+            stacklevel=6,
         )
     shift = np.where(constant, statistics.minimum, shift)
     usable = ~constant & (scale > 0.0) & np.isfinite(scale)

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._frame import block_moments
+from .._rows import twice
 from .cache import Column, Ids, SkippedLog, blamed_on
 from .csv_errors import infinite, refuse_infinite
 from .pieces import Piece, Skipped, Wanted
@@ -58,29 +60,35 @@ class FirstPass:
 
     def add(self, source: Source, piece: Piece) -> None:
         """Take in the next rows."""
-        skipped = dict(piece.skipped)
-        rows = piece.source_rows()
-        values, weights = piece.values, piece.weights
+        values, n = piece.values, len(piece.values)
+        weights = _read_only(piece.weights)
+        part = block_moments(twice(values), weights)
+        if n and np.isfinite(part).all() and (weights >= 0.0).all():
+            if self._first_row is None:
+                nothing = np.zeros(self.alive.size, np.bool_)
+                first = int(piece.source_rows()[0])
+                self._first_row = Gap(source.path, piece.place(first), nothing)
+            self._come_alive(~self.alive)
+            self.moments.add(part, n)
+            self._write(piece, piece.skipped, piece.source_rows(), values, weights)
+        else:
+            self._add_carefully(source, piece, weights)
+
+    def _add_carefully(self, source: Source, piece: Piece, weights: NDArray[np.float64]) -> None:
+        """Take in rows with gaps, infinite values, or weights that are none."""
+        values, rows, skipped = piece.values, piece.source_rows(), dict(piece.skipped)
         x = values.astype(np.float64)
-        gaps: NDArray[np.bool_] | None = None
-        with np.errstate(over="ignore", invalid="ignore"):
-            odd = not np.isfinite(x.sum(axis=0)).all()
-        if odd:
-            bad = self._find_infinite(source, piece, x, rows)
-            if bad:
-                skipped |= bad
-                good = ~np.isin(rows, list(bad))
-                rows, values, x = rows[good], values[good], x[good]
-                weights = weights[good] if weights is not None else None
-            found = np.isnan(x)
-            gaps = found if found.any() else None
+        if bad := self._find_infinite(source, piece, x, rows):
+            skipped |= bad
+            good = ~np.isin(rows, list(bad))
+            rows, values, x = rows[good], values[good], x[good]
+            weights = weights[good] if weights.size else weights
+        gaps = np.isnan(x)
         keep = self._weighted(source, piece, weights, rows)
         keep &= self._complete(source, piece, gaps, rows)
-        if not keep.all():
-            rows, values, x = rows[keep], values[keep], x[keep]
-            weights = weights[keep] if weights is not None else None
-            gaps = gaps[keep] if gaps is not None else None
-        self.moments.add(x, gaps, weights)
+        rows, values, x, gaps = rows[keep], values[keep], x[keep], gaps[keep]
+        weights = weights[keep] if weights.size else weights
+        self.moments.add_with_gaps(x, gaps, weights)
         self._write(piece, skipped, rows, values, weights)
 
     def _find_infinite(
@@ -98,10 +106,10 @@ class FirstPass:
         return bad
 
     def _weighted(
-        self, source: Source, piece: Piece, weights: Any, rows: NDArray[np.int64]
+        self, source: Source, piece: Piece, weights: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which rows have a weight; raise if one cannot be a weight."""
-        if weights is None:
+        if not weights.size:
             return np.ones(len(rows), np.bool_)
         absent: NDArray[np.bool_] = np.isnan(weights)
         bad = (weights < 0.0) | np.isinf(weights)
@@ -119,31 +127,31 @@ class FirstPass:
         return ~absent
 
     def _complete(
-        self, source: Source, piece: Piece, gaps: Any, rows: NDArray[np.int64]
+        self, source: Source, piece: Piece, gaps: NDArray[np.bool_], rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which rows are kept for their values; drop earlier ones where need be."""
         n = len(rows)
         keep = np.ones(n, np.bool_)
         if not n:
             return keep
-        if gaps is None:
-            gaps = np.broadcast_to(np.False_, (n, self.alive.size))
-        else:
-            self.moments.missing += gaps.sum(axis=0)
+        self.moments.missing += gaps.sum(axis=0)
         if self._first_row is None:
             self._first_row = Gap(source.path, piece.place(int(rows[0])), gaps[0].copy())
-        late = ~gaps.all(axis=0) & ~self.alive
-        self.alive |= late
+        self._come_alive(~gaps.all(axis=0) & ~self.alive)
         if not self._drops:
             return keep
-        if self.n_kept and late.any():
-            self._drop_all_so_far()
         lacking = gaps[:, self.alive].any(axis=1)
         if self.first_gap is None and lacking.any():
             i = int(lacking.argmax())
             self.first_gap = Gap(source.path, piece.place(int(rows[i])), gaps[i].copy())
         keep &= ~lacking
         return keep
+
+    def _come_alive(self, late: NDArray[np.bool_]) -> None:
+        """Hear of columns that have their first value in this piece."""
+        self.alive |= late
+        if self._drops and self.n_kept and late.any():
+            self._drop_all_so_far()
 
     def _drop_all_so_far(self) -> None:
         """Drop the rows so far: each lacks a value in a column that has one now."""
@@ -163,21 +171,21 @@ class FirstPass:
         skipped: dict[int, Skipped],
         rows: NDArray[np.int64],
         values: NDArray[Any],
-        weights: NDArray[np.float64] | None,
+        weights: NDArray[np.float64],
     ) -> None:
         kept = np.zeros(piece.n_source, np.bool_)
         kept[rows] = True
         self.n_source += piece.n_source
         self.n_kept += len(rows)
-        self.total_weight += len(rows) if weights is None else float(weights.sum())
-        with blamed_on(self._folder):
+        self.total_weight += float(weights.sum()) if weights.size else len(rows)
+        with blamed_on(self._folder.parent):  # the folder itself has no name yet
             for at in sorted(skipped):
                 self.log.append(skipped[at])
             if self.missing == "error" and self.first_gap is not None:
                 return  # nothing will come of it but counts
             self.rows.append(values)
             self.kept.append(kept)
-            if self.weights is not None and weights is not None:
+            if self.weights is not None:
                 self.weights.append(weights)
             if piece.ids is not None:
                 self.ids.append(piece.ids)
@@ -190,3 +198,10 @@ class FirstPass:
                 column.close()
         self.ids.close()
         self.log.close()
+
+
+def _read_only(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return weights, of size 0 where there are none, in the one type that kernels know."""
+    weights = np.empty(0) if weights is None else weights.view()
+    weights.flags.writeable = False
+    return weights

@@ -60,27 +60,31 @@ class Moments:
         self.n = np.zeros(self.missing.size, np.int64)
         self._moments = no_moments(1, self.missing.size)[0]
 
-    def add(
-        self, x: NDArray[np.float64], gaps: NDArray[np.bool_] | None, weights: Any = None
+    def add(self, part: NDArray[np.float64], n_rows: int) -> None:
+        """Add the moments of rows without gaps."""
+        self.n += n_rows
+        merge_moments([self._moments, part])
+
+    def add_with_gaps(
+        self, x: NDArray[np.float64], gaps: NDArray[np.bool_], weights: NDArray[np.float64]
     ) -> None:
-        """Add rows, as float64; ``gaps`` tells the values that are missing (None: none)."""
+        """Add rows; ``gaps`` tells the values that are missing."""
         if not len(x):
             return
         part = no_moments(1, x.shape[1])[0]
-        w = np.ones(len(x)) if weights is None else weights
-        filled = x if gaps is None else np.where(gaps, 0.0, x)
+        w = weights if weights.size else np.ones(len(x))
+        filled = np.where(gaps, 0.0, x)
         with np.errstate(over="ignore", invalid="ignore"):
-            part[WEIGHT] = w.sum() if gaps is None else np.einsum("i,ij->j", w, ~gaps)
+            part[WEIGHT] = np.einsum("i,ij->j", w, ~gaps)
             divisor = np.maximum(part[WEIGHT], np.finfo(np.float64).tiny)
             part[MEAN] = np.einsum("i,ij->j", w, filled) / divisor
             apart = filled - part[MEAN]
-            if gaps is not None:
-                apart[gaps] = 0.0
+            apart[gaps] = 0.0
             apart *= apart
             part[M2] = np.einsum("i,ij->j", w, apart)
-        part[MINIMUM] = filled.min(0) if gaps is None else np.where(gaps, np.inf, x).min(0)
-        part[MAXIMUM] = filled.max(0) if gaps is None else np.where(gaps, -np.inf, x).max(0)
-        self.n += len(x) if gaps is None else len(x) - gaps.sum(0)
+        part[MINIMUM] = np.where(gaps, np.inf, x).min(0)
+        part[MAXIMUM] = np.where(gaps, -np.inf, x).max(0)
+        self.n += len(x) - gaps.sum(axis=0)
         merge_moments([self._moments, part])
 
     def result(self) -> ColumnStatistics:

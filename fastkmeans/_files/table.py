@@ -70,13 +70,14 @@ def parse(
             _read(readers, first, folder, progress)
             if not first.n_source:
                 _refuse_no_rows(readers[0], question)
-            with blamed_on(folder):
+            with blamed_on(folder.parent):
                 done = finish(first, label, question.standardize, progress)
             break
         except TextFound as found:
             text |= found.text
         finally:
-            first.close()
+            with blamed_on(folder.parent):
+                first.close()
     _warn_of_text(text)
     meta = _written(first, done, text, folder)
     return meta | {"named": all(reader.named for reader in readers)}
@@ -125,7 +126,7 @@ def _read(readers: Sequence[Reader], first: FirstPass, folder: Path, progress: A
             done = before + piece.read
             written = first.rows.n_rows * first.rows.row_bytes
             if written - checked >= _CHECK_EVERY:
-                check_room(folder, written * (total / max(1, done) - 1.0))
+                check_room(folder.parent, written * (total / max(1, done) - 1.0))
                 checked = written
             if progress is not None:
                 progress("parsing", done, total)
@@ -155,7 +156,7 @@ def _written(
     first: FirstPass, done: Finished, text: dict[str, Text], folder: Path
 ) -> dict[str, Any]:
     """Close the books: write the small files, return the metadata."""
-    with blamed_on(folder):
+    with blamed_on(folder.parent):
         np.save(folder / "sample.npy", done.sample)
         if first.n_kept == first.n_source:
             first.kept.remove()
