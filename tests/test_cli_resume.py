@@ -188,6 +188,16 @@ def test_nothing_is_kept_once_the_outputs_are_there(
     assert not (tmp_path / "l.csv.work").exists()
 
 
+def test_only_what_is_ours_is_removed(run: Run, expected: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "l.csv.work"
+    folder.mkdir()
+    (folder / "thesis.tex").touch()
+    (folder / ".checkpoint.npz.123.tmp").touch()  # of a killed process
+    assert run(*CALL)[0] == 0
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+    assert without_times(files(tmp_path)) == expected
+
+
 def test_two_runs_do_not_share_a_folder(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     (tmp_path / "l.csv.work").mkdir()

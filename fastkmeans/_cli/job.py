@@ -112,13 +112,22 @@ class Job:
         saved = (self._folder / "checkpoint.npz").exists()
         worth = self._named and (saved or (stopped and self._table_done))
         if kind is None or self._done or not worth:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
         else:
             note(f"what is done so far is kept in {self._folder}; to go on:")
             words = [word for word in self._command_line if word != "--resume"]
             note(f"    {shlex.join([*words, '--resume'])}")
         if self._lock is not None:
             self._lock.close()
+
+    def _remove(self) -> None:
+        """Remove what is the job's own; whoever else keeps something in the folder keeps it."""
+        shutil.rmtree(self._folder / "table", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            for path in self._folder.glob("*checkpoint.npz*"):
+                path.unlink()
+            (self._folder / "lock").unlink()
+            self._folder.rmdir()
 
 
 def _locked(path: Path) -> IO[bytes] | None:
