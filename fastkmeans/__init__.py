@@ -4,6 +4,8 @@ The map
 -------
 ::
 
+    _cli, __main__                                                        at the command line
+        |
     lesson, _estimator (KMeans, k_means), _minibatch, _seeding            what users call
         |
     _clusterer  what estimators with centers share
@@ -13,7 +15,9 @@ The map
         |
     _model      predict, transform, score       _base        scikit-learn's protocol
     _lloyd      one run: label, update, stop    _validation  input and its messages
-    _empty      empty clusters                  _dataframes  pandas, polars, pyarrow
+    _empty      empty clusters                  _tables      arrays and lists as rows
+    _storage    model files                     _checkpoint  a fit's state on disk
+    _files      tables in files, of any size    _dataframes  pandas, polars, pyarrow
     _engines    who finds the labels:           _rows        blocks of rows, no copies
       _assign   every row, every center         _errors      warnings, scikit-learn's
       _boxes    boxes of neighbours, few features
@@ -24,8 +28,8 @@ The map
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;
-                moments, seeding, pool, distances; drivers, the parallel entry points; simd, the
-                words of the vector IR
+                moments, seeding, pool, distances; lines, of CSV; drivers, the parallel entry
+                points; simd, the words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
 loads nothing but this file.
@@ -45,10 +49,12 @@ __all__ = [
     "kMeans_init_centroids",
     "k_means",
     "kmeans_plusplus",
+    "open_dataset",
 ]
 
 if TYPE_CHECKING:
     from ._estimator import KMeans, k_means
+    from ._files import open_dataset
     from ._minibatch import MiniBatchKMeans
     from ._seeding import kmeans_plusplus
     from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
@@ -61,6 +67,7 @@ _HOMES = {
     "compute_centroids": "lesson",
     "find_closest_centroids": "lesson",
     "kMeans_init_centroids": "lesson",
+    "open_dataset": "_files",
 }
 
 

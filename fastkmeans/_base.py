@@ -7,6 +7,7 @@ readable ``repr``: duck typing that pipelines, ``clone`` and searches accept.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import warnings
 from typing import Any, TypeVar
@@ -15,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import not_fitted
-from ._validation import Table, as_table
+from ._rows import StandardizedRows
+from ._storage import Preparation, read_model, write_model
+from ._tables import Table
+from ._validation import as_table
 
 Self = TypeVar("Self", bound="Estimator")
 
@@ -25,7 +29,10 @@ class Estimator:
 
     n_features_in_: int
     feature_names_in_: NDArray[Any]
+    preparation_: Preparation | None = None
     _n_outputs: int
+    _stored: tuple[str, ...]  # the fitted attributes of a model file
+    _stored_too: tuple[str, ...] = ()  # those that not every fitted model has
 
     @classmethod
     def _parameters(cls) -> dict[str, Any]:
@@ -99,11 +106,12 @@ class Estimator:
             self.feature_names_in_ = np.asarray(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
+        self.__dict__.pop("preparation_", None)
 
     def _table_like_fit(self, X: Any) -> Table:
         """Wrap ``X`` and compare its features with those of ``fit``."""
         self._check_fitted()
-        table = as_table(X)
+        table = as_table(X, columns=getattr(self, "feature_names_in_", None))
         name, d = type(self).__name__, table.rows.shape[1]
         seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
         if seen is not None and names is not None:
@@ -125,7 +133,47 @@ class Estimator:
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
                 "as input."
             )
+        own = self.preparation_
+        if own is not None and (own.shift.any() or (own.scale != 1.0).any()):
+            table = table._replace(rows=StandardizedRows(table.rows, own.shift, own.scale))
         return table
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a file, for ``load``.
+
+        The file is an ``.npz`` archive without pickled objects, whose ``metadata.json`` holds
+        parameters, feature names and versions.  It appears when it is complete.  Labels are
+        not part of it: ``predict`` finds them again.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by its full name; one that is there is replaced.
+        """
+        self._check_fitted()
+        write_model(self, path)
+
+    @classmethod
+    def load(cls: type[Self], path: str | os.PathLike[str]) -> Self:
+        """Return the model that ``save`` wrote, ready to predict.
+
+        Nothing is ever unpickled: a file from an untrusted source can be wrong, but it
+        cannot run code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If the file is no model, damaged, of a later version, or of another class.
+        OSError
+            If it cannot be read.
+        """
+        model: Self = read_model(cls, path)
+        return model
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the columns of ``transform``: ``kmeans0``, ``kmeans1``, ..."""

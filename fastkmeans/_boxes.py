@@ -61,6 +61,11 @@ def possible(rows: Rows) -> bool:
     return isinstance(rows, ArrayRows) and n < 2**31 and d <= LIMIT_FEATURES
 
 
+def state_bytes(n_features: int) -> int:
+    """Return the bytes that the engine keeps for a row: see ``Boxes``."""
+    return 8 + 2 * n_features + -(-(24 * n_features + 20) // BOX)
+
+
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     """Tell whether the engine is worth its while.
 

@@ -8,12 +8,14 @@ there are no more distinct rows, and the cluster stays empty.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._kernels.update import COUNT, WEIGHT
+from ._rows import CHUNK, largest
 
 if TYPE_CHECKING:
     from ._lloyd import Lloyd
@@ -24,8 +26,6 @@ ROUNDING = 1e-26
 CANCELLED = 1e-3
 """Share of a row's weight under which what it leaves behind is added up anew."""
 
-_CHUNK = 1 << 16
-
 
 def squared_distances_to_own(lloyd: Lloyd) -> NDArray[np.float64]:
     """Return the squared distance of each row to its center, in scaled units.
@@ -33,28 +33,22 @@ def squared_distances_to_own(lloyd: Lloyd) -> NDArray[np.float64]:
     Rows of weight zero are no candidates and get -1.
     """
     frame, d = lloyd.frame, lloyd.rows.shape[1]
-    out = np.empty(lloyd.rows.shape[0])
-    height = max(1, _CHUNK // d)
+    out = lloyd.rows.empty(lloyd.rows.shape[0], np.float64)
+    height = max(1, CHUNK // d)
     for start, X in lloyd.rows.blocks():
         for at in range(0, X.shape[1], height):
             part = slice(start + at, min(start + at + height, start + X.shape[1]))
             own = lloyd.centers[lloyd.labels[part]]
             difference = (X[0, at : at + height].astype(np.float64) - own) * frame.scale
             out[part] = np.einsum("ij,ij->i", difference, difference)
-    if lloyd.weights.size:
-        out[lloyd.weights == 0.0] = -1.0
+            if lloyd.weights.size:
+                out[part][lloyd.weights[part] == 0.0] = -1.0
     return out
 
 
 def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     """Return ``count`` rows by falling distance, ties by rising row."""
-    if count >= distances.size:
-        candidates = np.arange(distances.size)
-    else:
-        threshold = np.partition(distances, distances.size - count)[distances.size - count]
-        candidates = np.flatnonzero(distances >= threshold)
-    order = np.lexsort((candidates, -distances[candidates]))
-    return candidates[order[:count]]
+    return largest((distances[at : at + CHUNK] for at in range(0, distances.size, CHUNK)), count)
 
 
 def relocate(lloyd: Lloyd) -> int:
@@ -91,12 +85,8 @@ def _move(lloyd: Lloyd, taken: list[int], donor: int, cluster: int) -> None:
     if left > CANCELLED * weight:
         lloyd.sums.total[donor] -= weight * (x * frame.scale + frame.offset)
     else:  # next to nothing is left of the difference: add up the rows that stay
-        stay = lloyd.labels == donor
-        stay[taken] = False
-        if lloyd.weights.size:
-            stay &= lloyd.weights > 0.0
         lloyd.sums.total[donor], left = 0.0, 0.0
-        for part in np.array_split(np.flatnonzero(stay), 1 + stay.sum() // 4096):
+        for part in _members(lloyd, donor, taken):
             w = lloyd.weights[part] if lloyd.weights.size else np.ones(len(part))
             points = lloyd.rows.take(part).astype(np.float64) * frame.scale + frame.offset
             lloyd.sums.total[donor] += w @ points
@@ -104,6 +94,17 @@ def _move(lloyd: Lloyd, taken: list[int], donor: int, cluster: int) -> None:
     lloyd.sums.total_weights[WEIGHT, donor] = left
     mean = lloyd.sums.total[donor] / left
     lloyd.new_centers[donor] = mean / frame.scale + frame.shift
+
+
+def _members(lloyd: Lloyd, cluster: int, taken: list[int]) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of a cluster that have a weight, but for those taken, some at a time."""
+    for start in range(0, lloyd.labels.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        stay = lloyd.labels[part] == cluster
+        if lloyd.weights.size:
+            stay &= lloyd.weights[part] > 0.0
+        members = np.setdiff1d(np.flatnonzero(stay) + start, taken)
+        yield from (members[at : at + 4096] for at in range(0, len(members), 4096))
 
 
 def snap(lloyd: Lloyd, inertia: float) -> float:
@@ -115,11 +116,10 @@ def snap(lloyd: Lloyd, inertia: float) -> float:
     """
     if not 0.0 < inertia <= ROUNDING * lloyd.frame.scatter:
         return inertia
-    n = lloyd.rows.shape[0]
-    weighted = np.arange(n) if not lloyd.weights.size else np.flatnonzero(lloyd.weights)
-    clusters, first = np.unique(lloyd.labels[weighted], return_index=True)
+    first = _first_rows(lloyd)
+    clusters = np.flatnonzero(first >= 0)
     before = lloyd.centers.copy()
-    lloyd.centers[clusters] = lloyd.rows.take(weighted[first]).astype(np.float64)
+    lloyd.centers[clusters] = lloyd.rows.take(first[clusters]).astype(np.float64)
     lloyd.step()
     snapped = lloyd.inertia()
     if snapped >= inertia:
@@ -127,3 +127,17 @@ def snap(lloyd: Lloyd, inertia: float) -> float:
         lloyd.step()
         snapped = inertia
     return snapped
+
+
+def _first_rows(lloyd: Lloyd) -> NDArray[np.int64]:
+    """Return the first row of each cluster that has a weight, or -1."""
+    first = np.full(len(lloyd.centers), -1, np.int64)
+    for start in range(0, lloyd.labels.size, CHUNK):
+        part = slice(start, start + CHUNK)
+        rows = np.arange(start, min(start + CHUNK, lloyd.labels.size))
+        if lloyd.weights.size:
+            rows = rows[lloyd.weights[part] > 0.0]
+        clusters, at = np.unique(lloyd.labels[rows], return_index=True)
+        new = first[clusters] < 0
+        first[clusters[new]] = rows[at[new]]
+    return first

@@ -77,10 +77,12 @@ class Engines:
     def _pick(self, algorithm: str, team: Team) -> str:
         """Return the name of the engine besides the plain one, or "lloyd"."""
         rows = self._data[0]
+        n, d = rows.shape
         for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
             wanted = algorithm == name or (
                 self._auto and not team.small and engine.promising(self._shape, self._k)
-            )
+                and n * engine.state_bytes(d) <= rows.room
+            )  # fmt: skip
             if wanted and engine.possible(rows):
                 return name
         return "lloyd"
@@ -88,6 +90,11 @@ class Engines:
     @property
     def only_plain(self) -> bool:
         return self._name == "lloyd"
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the sums do not depend on what the engine did before."""
+        return self._name != "boxes"
 
     def begin(self, max_iter: int) -> None:
         """Begin a run."""

@@ -6,25 +6,26 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ._assign import work_of
+from ._checkpoint import Checkpoint
 from ._clusterer import Clusterer
 from ._engines import ALGORITHMS
 from ._errors import convergence_warning, plain
-from ._frame import Frame, frame_of
-from ._lloyd import Iteration, Lloyd, Run
+from ._frame import frame_of
+from ._lloyd import Iteration, Lloyd, Run, Watch
 from ._parallel import Team
-from ._rows import Rows
 from ._seeding import initial_centers
+from ._tables import Table
 from ._validation import (
-    Weights,
     as_generator,
     as_table,
     check_fits,
     check_switch,
     first_not_finite,
-    scaled_weights,
+    weights_of,
 )
 
 
@@ -92,6 +93,10 @@ class KMeans(Clusterer):
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` has names that are all text.
+    preparation_ : Preparation or None
+        In a model of the command-line tool, what was done to the rows of the file:
+        ``predict``, ``transform`` and ``score`` standardise ``X`` in the same way, and
+        ``cluster_centers_`` are those of standardised rows.  None after ``fit``.
 
     Raises
     ------
@@ -122,6 +127,10 @@ class KMeans(Clusterer):
     converged_: bool
     stop_reason_: str
     history_: list[Iteration]
+    _stored = (
+        "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
+        "n_features_in_",
+    )  # fmt: skip
 
     _RANDOM_RUNS = 10
 
@@ -165,7 +174,9 @@ class KMeans(Clusterer):
         ----------
         X : array-like of shape (n_samples, n_features)
             A NumPy array of any numeric dtype and layout, a nested list, or a table of
-            pandas, polars or pyarrow.  float32 and float64 are read in place.
+            pandas, polars or pyarrow: float32 and float64 are read in place.  Or a table
+            of any size in files: what ``open_dataset`` returns or takes; such a path, list
+            of paths or iterable of arrays is parsed into temporary files first.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
@@ -176,16 +187,32 @@ class KMeans(Clusterer):
         KMeans
             The fitted estimator.
         """
+        watch = _Print() if self.verbose else Watch()
+        return self._fit(as_table(X), X, sample_weight, watch, None)
+
+    def _fit(
+        self,
+        table: Table,
+        X: Any,
+        sample_weight: Any,
+        watch: Watch,
+        checkpoint: Checkpoint | None,
+    ) -> KMeans:
+        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one.
+
+        ``X`` is what a callable ``init`` gets.
+        """
         k, n_runs = self._check_parameters()
-        table = as_table(X)
         rows = table.rows
-        weights = scaled_weights(sample_weight, rows.shape[0])
+        weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         with Team(self.n_threads, work_of(rows.shape, k)) as team:
             frame = frame_of(rows, weights.values, team)
             if frame is None:
                 raise first_not_finite(table)
-            best = self._best_run(X, rows, weights, k, n_runs, frame, team)
+            lloyd = Lloyd(rows, weights.values, k, frame, team, self.algorithm)
+            watch.unit = weights.unit
+            best = self._best_run(X, lloyd, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
         if best.n_found < k:
@@ -196,32 +223,36 @@ class KMeans(Clusterer):
         return self
 
     def _best_run(
-        self,
-        X: Any,
-        rows: Rows,
-        weights: Weights,
-        n_clusters: int,
-        n_runs: int,
-        frame: Frame,
-        team: Team,
+        self, X: Any, lloyd: Lloyd, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
     ) -> Run:
         """Return the run of lowest inertia, the first among equals."""
         rng = as_generator(self.random_state)
-        values, unit = weights
-        lloyd = Lloyd(rows, values, n_clusters, frame, team, self.algorithm)
-        report = partial(_print, unit) if self.verbose else None
-        best: Run | None = None
-        for number in range(n_runs):
-            if self.verbose:
-                print(f"Run {number + 1} of {n_runs}")
-            centers = initial_centers(self.init, X, rows, values, n_clusters, frame, team, rng)
-            run = lloyd.run(centers, self.max_iter, self.tol, report)
-            if self.verbose:
-                print(f"  stopped: {run.stop_reason}; inertia {run.inertia * unit:.8g}")
+        first, history, best = 0, None, None
+        save: Callable[..., None] = _do_nothing
+        if checkpoint is not None:
+            first, history, best = checkpoint.restore(lloyd, rng, self.max_iter)
+            save = partial(checkpoint.save, lloyd, rng)
+        for number in range(first, n_runs):
+            watch.run_begins(number, n_runs)
+            if history is None:
+                lloyd.begin(self._first_centers(X, lloyd, rng), self.max_iter)
+                history = []
+                save(number, best, history)
+            pause = partial(save, number, best)
+            run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
+            watch.run_ends(run)
             if best is None or run.inertia < best.inertia:
                 best = run
+            history = None
+            save(number + 1, best, None)
         assert best is not None
         return best
+
+    def _first_centers(self, X: Any, lloyd: Lloyd, rng: np.random.Generator) -> NDArray[np.float64]:
+        k = len(lloyd.centers)
+        return initial_centers(
+            self.init, X, lloyd.rows, lloyd.weights, k, lloyd.frame, lloyd.team, rng
+        )
 
     def _keep(self, run: Run, unit: float) -> None:
         self.cluster_centers_ = run.centers
@@ -235,11 +266,24 @@ class KMeans(Clusterer):
             self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
 
 
-def _print(unit: float, number: int, iteration: Iteration) -> None:
-    print(
-        f"  iteration {number}: inertia {iteration.inertia * unit:.8g}, centers moved by "
-        f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
-    )
+class _Print(Watch):
+    """Tells it on standard output."""
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        print(f"Run {number + 1} of {n_runs}")
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        print(
+            f"  iteration {number}: inertia {iteration.inertia * self.unit:.8g}, centers moved by "
+            f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
+        )
+
+    def run_ends(self, run: Run) -> None:
+        print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")
+
+
+def _do_nothing(*_: Any) -> None:
+    """Save nothing."""
 
 
 def k_means(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import FLOAT32, Rows
+from ._rows import FLOAT32, Block, Rows
 
 WIDE = 32
 """Columns that the kernel of the moments is given at most by taking rows together."""
@@ -143,6 +143,20 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
             add_moments(X, whole, X.shape[1], w, scale, 1, rest[0])
     if together == 1:
         return merge_moments(parts)
+    return merge_moments([*_merge_columns(parts, together), rest[0]])
+
+
+def block_moments(X: Block, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the moments ``(5, n_features)`` of one block, on the thread that asks."""
+    _, n, d = X.shape
+    together = 1
+    while not weights.size and 2 * together * d <= WIDE:
+        together *= 2
+    parts, rest = no_moments(1, together * d), no_moments(1, d)
+    whole = n // together * together
+    add_moments(X, 0, n // together, weights, 1.0, together, parts[0])
+    if whole < n:
+        add_moments(X, whole, n, weights, 1.0, 1, rest[0])
     return merge_moments([*_merge_columns(parts, together), rest[0]])
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._assign import Labelled, Packed
+from ._assign import Labelled, Packed, assign_block
 from ._empty import relocate, snap
 from ._engines import Engines
 from ._frame import Frame
@@ -25,7 +25,7 @@ from ._kernels import drivers
 from ._kernels.update import COUNT
 from ._parallel import Team
 from ._rows import ArrayRows, Rows
-from ._sums import Sums, sum_of_squares
+from ._sums import Sums, SumsState, sum_of_squares
 
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
@@ -71,6 +71,48 @@ class Run(NamedTuple):
     n_found: int
 
 
+class Watch:
+    """What a fit tells on its way.  This one listens to nothing.
+
+    Attributes
+    ----------
+    unit : float
+        What an inertia is multiplied by to be that of the caller's weights.
+    """
+
+    unit = 1.0
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        """Hear that run ``number`` of ``n_runs`` begins, from 0."""
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        """Hear of an iteration of the run, from 1."""
+
+    def run_ends(self, run: Run) -> None:
+        """Hear how the run ended."""
+
+
+class State(NamedTuple):
+    """Where a run is at the end of an iteration: enough to go on with the same bits.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers of the iteration to come.
+    labelled_by : ndarray of shape (n_clusters, n_features)
+        The centers that the labels belong to.
+    n_moved : int
+        Rows that changed cluster.
+    sums : SumsState
+        The sums of the clusters, with the rounding that they have gathered.
+    """
+
+    centers: NDArray[np.float64]
+    labelled_by: NDArray[np.float64]
+    n_moved: int
+    sums: SumsState
+
+
 class Step(NamedTuple):
     """What one pass over the data found, in scaled units."""
 
@@ -98,8 +140,8 @@ class Lloyd:
         self.packed = Packed(n_clusters, d)
         self.engines = Engines(algorithm, rows, weights, n_clusters, frame, team)
         self.sums = Sums(rows, weights, n_clusters, frame, team)
-        self.labels = np.full(n, -1, np.int32)
-        self.previous = np.full(n, -1, np.int32)
+        self.labels, self.previous = rows.empty(n, np.int32), rows.empty(n, np.int32)
+        self.labels[:] = self.previous[:] = -1
         self.centers = np.empty((n_clusters, d))
         self.new_centers = np.empty((n_clusters, d))
         self._counts = np.empty(3, np.int64)
@@ -157,38 +199,60 @@ class Lloyd:
             self.rows, self.weights, self.labels, self.centers, self.frame.scale, self.team
         )
 
-    def run(
-        self,
-        centers: NDArray[np.float64],
-        max_iter: int,
-        tol: float,
-        report: Callable[[int, Iteration], None] | None = None,
-    ) -> Run:
-        """Iterate from ``centers``; ``tol`` is relative to the mean variance."""
+    def begin(self, centers: NDArray[np.float64], max_iter: int) -> None:
+        """Begin a run from some centers."""
         self.centers[:] = centers
         self.labels[:] = -1
         self.sums.rebuild = True
         self.engines.begin(max_iter)
-        scale, tolerance = self.frame.scale, tol * self.frame.mean_variance
-        history: list[Iteration] = []
+
+    def state(self) -> State:
+        """Return what ``restore`` needs to go on, at the end of an iteration."""
+        return State(self.centers, self.new_centers, self._n_moved, self.sums.state())
+
+    def restore(self, state: State, max_iter: int) -> None:
+        """Go back to the end of an iteration.
+
+        Labels are not part of the state: they are those of ``labelled_by``.
+        """
+        self.begin(state.centers, max_iter)
+        self.label_by(state.labelled_by)
+        self.centers[:], self.new_centers[:] = state.centers, state.labelled_by
+        self._n_moved = state.n_moved
+        self.sums.restore(state.sums)
+
+    def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Put the closest of some centers into ``labels``, and return them."""
+        self.centers[:] = centers
+        self.packed.pack(self.centers, self.frame)
+        self.previous[:] = -1
+        for start, X in self.rows.blocks():
+            part = slice(start, start + X.shape[1])
+            before, now = self.previous[part], self.labels[part]
+            assign_block(X, self.team, self.frame, self.centers, self.packed, before, now)
+        return self.labels
+
+    def go_on(
+        self,
+        history: list[Iteration],
+        max_iter: int,
+        tol: float,
+        report: Callable[[int, Iteration], None] | None = None,
+        pause: Callable[[list[Iteration]], None] | None = None,
+    ) -> Run:
+        """Iterate from where the run is, ``begin`` or ``restore``, and return how it ended.
+
+        ``tol`` is relative to the mean variance; ``pause`` is called wherever ``state`` can be
+        asked for.
+        """
+        tolerance = tol * self.frame.mean_variance
         reason = MAX_ITER
         while len(history) < max_iter:
-            began = time.perf_counter()
-            step = self.step()
-            relocated, moved = 0, step.moved
-            if step.n_empty:
-                relocated = relocate(self)
-                with np.errstate(over="ignore"):  # user centers at the end of the range
-                    moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
-            seconds = time.perf_counter() - began
-            record = Iteration(
-                step.inertia / scale / scale, moved**0.5 / scale, step.n_moved, seconds,
-                step.avoided,
-            )  # fmt: skip
+            record, moved, relocated = self._iterate()
             history.append(record)
             if report is not None:
                 report(len(history), record)
-            if step.n_moved == 0 and not relocated:
+            if record.n_moved == 0 and not relocated:
                 reason = LABELS_REPEAT
                 break
             self.centers, self.new_centers = self.new_centers, self.centers
@@ -197,11 +261,35 @@ class Lloyd:
                 if not step.n_empty:
                     reason = SMALL_SHIFT
                     break
+            elif pause is not None:
+                pause(history)
         if reason == MAX_ITER:
             self.step()
+        return self._outcome(history, reason)
+
+    def _iterate(self) -> tuple[Iteration, float, int]:
+        """Do one iteration; return it, the squared move and how many centers were relocated."""
+        began = time.perf_counter()
+        scale = self.frame.scale
+        step = self.step()
+        moved, relocated = step.moved, 0
+        if step.n_empty:
+            relocated = relocate(self)
+            with np.errstate(over="ignore"):  # user centers at the end of the range
+                moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
+        seconds = time.perf_counter() - began
+        inertia = step.inertia / scale / scale
+        record = Iteration(inertia, moved**0.5 / scale, step.n_moved, seconds, step.avoided)
+        return record, moved, relocated
+
+    def _outcome(self, history: list[Iteration], reason: str) -> Run:
+        """Return the run whose last labels and centers these are."""
+        scale = self.frame.scale
         inertia = snap(self, self.inertia())
+        labels = self.rows.empty(self.labels.size, np.int32)
+        labels[:] = self.labels
         return Run(
-            self.labels.copy(),
+            labels,
             inertia / scale / scale,
             self.centers.copy(),
             len(history),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ._batches import (
     BatchStep,
@@ -27,7 +27,7 @@ from ._validation import (
     check_switch,
     check_tolerance,
     first_not_finite,
-    scaled_weights,
+    weights_of,
 )
 
 SCHEDULES = ("nested", "random")
@@ -151,8 +151,15 @@ class MiniBatchKMeans(Clusterer):
     history_: list[BatchStep]
 
     _RANDOM_RUNS = 3
-    _means: Means
+    _mean_weights: NDArray[np.float64]
+    _mean_unit: float
+    _mean_since: int
     _generator: np.random.Generator
+    _stored = (
+        "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
+        "_mean_since",
+    )  # fmt: skip
+    _stored_too = ("inertia_", "n_iter_", "converged_", "stop_reason_")
 
     def __init__(
         self,
@@ -231,7 +238,7 @@ class MiniBatchKMeans(Clusterer):
         k = plan.n_clusters
         table = as_table(X)
         rows = table.rows
-        weights = scaled_weights(sample_weight, rows.shape[0])
+        weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         rng = as_generator(self.random_state)
         try:
@@ -280,7 +287,7 @@ class MiniBatchKMeans(Clusterer):
         k = plan.n_clusters
         new = not hasattr(self, "cluster_centers_")
         table = as_table(X) if new else self._table_like_fit(X)
-        weights = scaled_weights(sample_weight, table.rows.shape[0])
+        weights = weights_of(table, sample_weight)
         if new:
             check_fits(k, table.rows.shape[0])
         elif k != len(self.cluster_centers_):
@@ -288,24 +295,29 @@ class MiniBatchKMeans(Clusterer):
                 f"n_clusters is {k}, but the model has {len(self.cluster_centers_)} centers; "
                 "fit anew to change their number."
             )
-        means = None if new else self._means._replace(centers=self.cluster_centers_)
-        source = self.random_state if new else self._generator
+        means = None if new else self._means()
+        source = getattr(self, "_generator", self.random_state)  # a loaded model has none
         try:
             means, labelled, rng = step(plan, table.rows, weights, means, source)
         except NotFiniteError:
             raise first_not_finite(table) from None
         if new:
             self._learn_features(table)
-        self._means, self._generator = means, rng
-        self.cluster_centers_ = means.centers
+        self._remember(means, rng)
         if labelled is not None:
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
         self.n_steps_ = 1 if new else self.n_steps_ + 1
         return self
 
+    def _means(self) -> Means:
+        return Means(self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since)
+
+    def _remember(self, means: Means, rng: np.random.Generator) -> None:
+        self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since = means
+        self._generator = rng
+
     def _keep(self, course: Course, n_samples: int, rng: np.random.Generator) -> None:
-        self.cluster_centers_ = course.means.centers
-        self._means, self._generator = course.means, rng
+        self._remember(course.means, rng)
         self.n_steps_ = len(course.history)
         read = sum(step.n_rows for step in course.history)
         self.n_iter_ = -(-read // n_samples)

@@ -15,7 +15,8 @@ from ._kernels.simd import CENTERS
 from ._parallel import Team
 from ._rows import Rows
 from ._sums import sum_of_squares
-from ._validation import Table, check_finite, first_not_finite, scaled_weights
+from ._tables import Table
+from ._validation import check_finite, first_not_finite, weights_of
 
 ROWS_AT_A_TIME = 1 << 20
 """Rows that are labelled at a time, for labels to be all the memory that it takes."""
@@ -32,7 +33,7 @@ def _frame_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any
 
 def _label(rows: Rows, centers: NDArray[np.float64], frame: Frame, team: Team) -> NDArray[np.int32]:
     """Return the closest center of each row."""
-    labels = np.empty(rows.shape[0], np.int32)
+    labels = rows.empty(rows.shape[0], np.int32)
     previous = np.full(min(rows.shape[0], ROWS_AT_A_TIME), -1, np.int32)
     packed = Packed(*centers.shape)
     packed.pack(centers, frame)
@@ -73,7 +74,7 @@ def center_distances(
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
     tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - frame.shift) * frame.scale
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
-    out = np.empty((rows.shape[0], k), rows.dtype)
+    out = rows.empty((rows.shape[0], k), rows.dtype)
     with Team(n_threads, work_of(rows.shape, k)) as team:
         for start, X in rows.blocks():
             arguments = (frame.x_offset, frame.x_scale, tiles, out[start : start + X.shape[1]])
@@ -94,7 +95,7 @@ def inertia(
 ) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
-    weights, unit = scaled_weights(sample_weight, rows.shape[0])
+    weights, unit = weights_of(table, sample_weight)
     centers = np.ascontiguousarray(centers, np.float64)
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         frame = frame_of(rows, weights, team)

@@ -73,11 +73,14 @@ class _Seeder:
     ) -> None:
         n, d = rows.shape
         self.rows, self.weights, self.team = rows, weights, team
-        self.closest = np.full(n, np.inf, dtype)
+        self.closest = rows.empty(n, dtype)
+        self.closest[:] = np.inf
         self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        self.group_sums = np.zeros(-(-n // GROUP_ROWS))
-        self.closer = np.ones(n, np.uint16)
+        self.group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
+        self.group_sums[:] = 0.0
+        self.closer = rows.empty(n, np.uint16)
+        self.closer[:] = 1
         self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
         rounds = dtype != rows.dtype
@@ -214,11 +217,11 @@ class _Pool:
         seeder, n_shares = self._seeder, self._n_shares
         if not self._rows.size:
             room = -(-self._n_chunks // n_shares) * GROUP_ROWS
-            self._rows = np.empty((n_shares, room), np.uint8)
-            self._distances = np.empty((n_shares, room), np.float32)
+            self._rows = seeder.rows.empty((n_shares, room), np.uint8)
+            self._distances = seeder.rows.empty((n_shares, room), np.float32)
         tiles = np.zeros((-(-len(items) // CENTERS), 1 + self._d, CENTERS), np.float32)
         pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
-        starts = np.empty((self._n_chunks, len(items) + 1), np.int32)
+        starts = seeder.rows.empty((self._n_chunks, len(items) + 1), np.int32)
         filled = np.zeros(n_shares, np.int64)
         for X, _, part, _, _ in seeder.parts():
             arguments = (

@@ -9,8 +9,12 @@ small scratch array, anew on every pass, so that memory stays bounded
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +23,16 @@ from numpy.typing import NDArray
 Block = NDArray[Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+
+CHUNK = 1 << 16
+"""Rows that are looked at together, where what is kept of every row is looked through."""
+
+MAPPED_ROOM = 1 << 26
+"""Bytes of memory that an engine may take for all rows of a memory map."""
+OVERHEAD = 300 << 20
+"""Bytes that a process takes without any rows: Python, numba's compiler, blocks of files."""
+SMALL_STATE = 1 << 20
+"""Bytes of state up to which it lies in memory, also where the rows do not."""
 
 BLOCK_MULTIPLE = 256
 """Blocks begin at multiples of this, as the kernels' groups of rows ask for."""
@@ -42,6 +56,8 @@ class Rows(Protocol):
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
+    room: float
+    """Bytes of memory that an engine may take for all rows."""
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield (first row, read-only block), in order; a block lasts until the next."""
@@ -51,8 +67,21 @@ class Rows(Protocol):
         """Return a C-ordered copy of some rows, in ``dtype``."""
         ...
 
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return memory for what is kept of every row."""
+        ...
 
-class ArrayRows:
+
+class _InMemory:
+    """Rows that leave room in memory for what is kept of each."""
+
+    room = math.inf
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return np.empty(shape, dtype)
+
+
+class ArrayRows(_InMemory):
     """A native float array: one block, never copied."""
 
     def __init__(self, array: NDArray[Any], owners: Any = None) -> None:
@@ -69,7 +98,46 @@ class ArrayRows:
         return np.ascontiguousarray(self._array[indices])
 
 
-class _ScratchRows:
+class MappedRows(ArrayRows):
+    """A memory map: what is kept of every row lies in files beside it, without names."""
+
+    def __init__(self, array: NDArray[Any], folder: Path, memory_limit: int | None = None) -> None:
+        super().__init__(array)
+        self.array = self._array
+        self.folder = folder
+        self.room = MAPPED_ROOM
+        if memory_limit is not None:
+            self.room = max(0, memory_limit - OVERHEAD)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        n_bytes = math.prod((shape,) if isinstance(shape, int) else shape)
+        n_bytes *= np.dtype(dtype).itemsize
+        if n_bytes <= SMALL_STATE:
+            return np.empty(shape, dtype)
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            _reserve(file.fileno(), n_bytes, self.folder)
+            return np.memmap(file, dtype, "r+", shape=shape).view(np.ndarray)
+
+
+def _reserve(file: int, n_bytes: int, folder: Path) -> None:
+    """Give a file its size and its place on the disk: a map of it has no way to complain."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file, 0, n_bytes)
+            return
+        zeros = bytes(1 << 20)
+        for start in range(0, n_bytes, len(zeros)):
+            os.write(file, zeros[: n_bytes - start])
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{n_bytes} bytes for labels and the like could not be kept ({error.strerror}); "
+            "make room, or put the parsed table into a roomier folder",
+            str(folder),
+        ) from None
+
+
+class _ScratchRows(_InMemory):
     """A table that is converted into a scratch array, block by block."""
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
@@ -131,6 +199,28 @@ class ColumnRows(_ScratchRows):
             out[:, f] = column(start, stop)
 
 
+class StandardizedRows(_InMemory):
+    """Other rows, shifted and scaled: ``(x - shift) / scale``, in float64, block by block."""
+
+    def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+        self._rows, self._shift, self._scale = rows, shift, scale
+        self.empty = rows.empty  # type: ignore[method-assign]
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self._height = max(1, (1 << 18) // rows.shape[1] // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
+
+    def _standardized(self, X: Block) -> Block:
+        with np.errstate(over="ignore"):  # an infinity is reported as such
+            return ((X - self._shift) / self._scale).astype(self.dtype)
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        for start, X in self._rows.blocks():
+            for at in range(0, X.shape[1], self._height):
+                yield start + at, twice(self._standardized(X[0, at : at + self._height]))
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        return self._standardized(self._rows.take(indices))
+
+
 def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     """Return columns as one two-dimensional view if they lie evenly in memory.
 
@@ -148,3 +238,19 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
         return None
     shape, strides = (len(first), len(columns)), (first.strides[0], step)
     return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False)
+
+
+def largest(pieces: Iterable[NDArray[np.float64]], count: int) -> NDArray[np.int64]:
+    """Return the places of the largest values by falling value, ties by rising place.
+
+    The values come in pieces, of which only the best so far are kept.
+    """
+    values, places, start = np.empty(0), np.empty(0, np.int64), 0
+    for piece in pieces:
+        full = len(values) == count  # then later places lose ties
+        new = np.flatnonzero(piece > values[-1]) if full else np.arange(len(piece))
+        values = np.concatenate([values, piece[new]])
+        places = np.concatenate([places, start + new])
+        order = np.lexsort((places, -values))[:count]
+        values, places, start = values[order], places[order], start + len(piece)
+    return places

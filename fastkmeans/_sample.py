@@ -17,7 +17,7 @@ though never less than one row of each stratum would.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ class SampledRows:
         lengths: NDArray[np.int64],
     ) -> None:
         d = rows.shape[1]
+        self.room = rows.room
         self.shape, self.dtype = (int(lengths.sum()), d), rows.dtype
         self._height = max(1, BLOCK_VALUES // d // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
         self._rows, self._counted = rows, counted
@@ -73,6 +74,9 @@ class SampledRows:
         n = self.shape[0]
         for start in range(0, n, self._height):
             yield start, twice(self.take(np.arange(start, min(n, start + self._height))))
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return self._rows.empty(shape, dtype)
 
     def take(self, indices: NDArray[np.int64]) -> Block:
         return self._rows.take(self.places(indices))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ._assign import work_of
 from ._frame import Frame, frame_of
 from ._parallel import Team
 from ._plusplus import plus_plus
-from ._rows import Rows
+from ._rows import CHUNK, Rows, largest
 from ._validation import (
     as_centers,
     as_generator,
@@ -20,7 +20,7 @@ from ._validation import (
     check_count,
     check_fits,
     first_not_finite,
-    scaled_weights,
+    weights_of,
 )
 
 
@@ -43,7 +43,8 @@ def initial_centers(
         return rows.take(indices).astype(np.float64)
     if callable(init):
         state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
-        centers = init(X, n_clusters, random_state=state)
+        array = getattr(rows, "array", None)  # of a table in files, which X may only name
+        centers = init(X if array is None else array, n_clusters, random_state=state)
     else:
         centers = init
     return as_centers(centers, rows.shape[1], "init", n_clusters)
@@ -55,11 +56,16 @@ def random_rows(
     """Return distinct rows, drawn by weight; rows of weight zero only if need be."""
     if not weights.size:
         return rng.choice(n_samples, n_clusters, replace=False)
+
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
     # The logarithm of their logarithm has the same order, and room for any weight.
-    with np.errstate(divide="ignore"):
-        keys = np.log(weights) - np.log(-np.log(rng.random(n_samples)))
-    return np.argsort(-keys, kind="stable")[:n_clusters]
+    def keys() -> Iterator[NDArray[np.float64]]:
+        for start in range(0, n_samples, CHUNK):
+            part = weights[start : start + CHUNK]
+            with np.errstate(divide="ignore"):
+                yield np.log(part) - np.log(-np.log(rng.random(len(part))))
+
+    return largest(keys(), n_clusters)
 
 
 def kmeans_plusplus(
@@ -107,7 +113,7 @@ def kmeans_plusplus(
     if n_local_trials is not None:
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
-    weights = scaled_weights(sample_weight, rows.shape[0]).values
+    weights = weights_of(table, sample_weight).values
     with Team(None, work_of(rows.shape, 8)) as team:
         frame = frame_of(rows, weights, team)
         if frame is None:

@@ -6,6 +6,8 @@ came and went is swept out now and then, when the sums are built anew.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,16 @@ from ._rows import Block, Rows
 REBUILD_AFTER = 64
 """Iterations after which the sums are built anew, if not so many rows moved before that
 rounding might have grown to a few times that of new sums."""
+
+
+class SumsState(NamedTuple):
+    """The sums between two iterations: they depend on the rows' history, not on labels alone."""
+
+    parts: NDArray[np.float64]
+    part_weights: NDArray[np.float64]
+    rebuild: bool
+    age: int
+    moved: int
 
 
 class Sums:
@@ -48,6 +60,15 @@ class Sums:
         self.total_weights = np.empty((2, n_clusters))
         self.rebuild = True
         self._age, self._moved = 0, 0
+
+    def state(self) -> SumsState:
+        """Return the sums as they are, not copied."""
+        return SumsState(self.parts, self.part_weights, self.rebuild, self._age, self._moved)
+
+    def restore(self, state: SumsState) -> None:
+        """Go back to sums of the same shape."""
+        self.parts[:], self.part_weights[:] = state.parts, state.part_weights
+        self.rebuild, self._age, self._moved = state.rebuild, state.age, state.moved
 
     def clear(self) -> None:
         """Begin an iteration: drop sums that are to be built anew."""

@@ -1,4 +1,4 @@
-"""From anything array-like to checked rows, and every message about bad input."""
+"""Checked input: rows, weights, centers, numbers; and the messages about what is wrong."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._dataframes import dataframe_rows, is_dataframe
 from ._errors import plain
-from ._rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
+from ._rows import CHUNK
+from ._tables import Table, table_in_memory
 
 NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
 """All rows count alike.  Read-only like all weights: to numba that is another type."""
@@ -37,17 +37,12 @@ class Weights(NamedTuple):
     unit: float
 
 
-class Table(NamedTuple):
-    """Rows, and the names of their columns where the container has any."""
+def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
+    """Wrap anything array-like without copying it; open what lies in files.
 
-    rows: Rows
-    names: list[Any] | None
-
-
-def as_table(X: Any, name: str = "X") -> Table:
-    """Wrap anything array-like without copying it.
-
-    float32 and float16 give float32 rows, everything else gives float64 rows.
+    float32 and float16 give float32 rows, everything else gives float64 rows.  A path, a
+    list of paths or an iterator over arrays is read once, into temporary files; of a file
+    with names, ``columns`` are taken (None: all that hold numbers).
 
     Raises
     ------
@@ -56,92 +51,19 @@ def as_table(X: Any, name: str = "X") -> Table:
     ValueError
         For tables that are not two-dimensional, empty, complex, or hold text.
     """
-    if is_dataframe(X):
-        table = Table(*dataframe_rows(X, name))
-    else:
-        table = Table(_array_rows(_as_array(X, name), name), None)
-    n, d = table.rows.shape
-    for count, what in ((n, "sample"), (d, "feature")):
-        if count == 0:
-            raise ValueError(
-                f"Found array with 0 {what}(s) (shape={(n, d)}) while a minimum of 1 is "
-                f"required: {name} is empty."
-            )
-    return table
+    if isinstance(X, np.ndarray):  # most often; spares an import
+        return table_in_memory(X, name)
+    from ._files import Dataset, FileError, is_source, open_dataset
 
-
-def _as_array(X: Any, name: str) -> NDArray[Any]:
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise TypeError(
-            f"Sparse data was passed as {name}, but dense data is required. "
-            f"Use {name}.toarray() if it fits in memory."
-        )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        row, column = np.argwhere(np.ma.getmaskarray(X))[0]
-        raise ValueError(
-            f"{name} has masked values, the first at row {row}, column {column}; fill them "
-            f"({name}.filled(...)) or drop those rows."
-        )
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        lengths = [len(row) if hasattr(row, "__len__") else -1 for row in X]
-        odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
-        if odd is None:
+    if is_source(X):
+        try:
+            X = open_dataset(X, columns=columns, dtype="auto")
+        except FileError as error:
+            error.args = (f"{name}: {error}",)
             raise
-        raise ValueError(
-            f"{name} is ragged: row 0 has {lengths[0]} values, row {odd} has {lengths[odd]}."
-        ) from error
-    if array.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array, got {array.ndim}D array instead: {name} has shape "
-            f"{array.shape}. Reshape your data either using array.reshape(-1, 1) if your data "
-            "has a single feature or array.reshape(1, -1) if it contains a single sample."
-        )
-    return array
-
-
-def _array_rows(array: NDArray[Any], name: str) -> Rows:
-    kind, dtype = array.dtype.kind, array.dtype
-    if kind == "c":
-        raise ValueError(
-            f"Complex data not supported: {name} has dtype {dtype}; pass its real part or "
-            "real and imaginary parts as separate columns."
-        )
-    if kind == "O":
-        return ArrayRows(_numbers_from_objects(array, name))
-    if kind not in "biuf":
-        what = "text" if kind in "USO" else f"dtype {dtype}"
-        at = f", the first value is {plain(array.flat[0])}" if array.size else ""
-        raise ValueError(
-            f"{name} holds {what}{at}; numeric columns are required: drop or encode the others. "
-            "(dtype='numeric' is not compatible with arrays of bytes/strings.)"
-        )
-    if dtype in (FLOAT32, FLOAT64) and dtype.isnative and array.flags.aligned:
-        return ArrayRows(array)
-    return ConvertedRows(array, FLOAT32 if kind == "f" and dtype.itemsize <= 4 else FLOAT64)
-
-
-def _numbers_from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        for (row, column), value in np.ndenumerate(array):
-            try:
-                float(value)
-            except (TypeError, ValueError, OverflowError):
-                kind = TypeError if not isinstance(value, str | int) else ValueError
-                if isinstance(value, complex):
-                    raise ValueError(
-                        f"Complex data not supported: {name} holds {plain(value)} at row {row}, "
-                        f"column {column}."
-                    ) from error
-                raise kind(
-                    f"{name} holds {plain(value)} at row {row}, column {column}: could not "
-                    "convert it to float; argument must be a string or a number that reads as one. "
-                    "Drop or encode that column."
-                ) from error
-        raise
+    if isinstance(X, Dataset):
+        return Table(X.rows, list(X.names) if X.named else None, X.weights)
+    return table_in_memory(X, name)
 
 
 def first_not_finite(table: Table, name: str = "X") -> ValueError:
@@ -186,7 +108,8 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     if given.dtype.kind == "c":
         raise ValueError("sample_weight is complex; weights must be real and not negative.")
     try:
-        weights = np.array(given, dtype=np.float64)
+        # A read-only array, say the memory map of a table in files, needs no copy.
+        weights = np.array(given, dtype=np.float64, copy=True if given.flags.writeable else None)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold one number per row: {error}") from error
     if weights.shape != (n_samples,):
@@ -194,12 +117,14 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
             f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight per "
             "row of X. (Sample weights must be 1D array or scalar.)"
         )
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
-    if bad.size:
-        raise ValueError(
-            f"sample_weight holds {plain(weights[bad[0]])} at row {bad[0]}; weights must be finite "
-            "and not negative."
-        )
+    for start in range(0, n_samples, CHUNK):
+        part = weights[start : start + CHUNK]
+        bad = np.flatnonzero(~(np.isfinite(part) & (part >= 0.0)))
+        if bad.size:
+            raise ValueError(
+                f"sample_weight holds {plain(part[bad[0]])} at row {start + bad[0]}; weights must "
+                "be finite and not negative."
+            )
     if not weights.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
     with np.errstate(over="ignore"):
@@ -221,6 +146,12 @@ def _refuse_times(given: NDArray[Any]) -> None:
                 f"{value.dtype}); weights must be numbers: divide durations by a unit, say "
                 "numpy.timedelta64(1, 's')."
             )
+
+
+def weights_of(table: Table, sample_weight: Any) -> Weights:
+    """Return the weights that were given for a table, or else its own."""
+    given = table.weights if sample_weight is None else sample_weight
+    return scaled_weights(given, table.rows.shape[0])
 
 
 def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:

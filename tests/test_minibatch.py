@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastkmeans import KMeans, MiniBatchKMeans, _nested
+from fastkmeans import KMeans, MiniBatchKMeans, _nested, open_dataset
 from fastkmeans._assign import work_of
 from fastkmeans._batches import Means, Plan, is_due, reassign
 from fastkmeans._frame import make_frame
@@ -629,3 +629,32 @@ def test_rows_that_are_in_no_batch_are_not_looked_at(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.cluster_centers_, expected.cluster_centers_)
     with pytest.raises(ValueError, match=f"NaN at row {unused[0]}, column 0"):
         clone(model).set_params(compute_labels=True).fit(mapped)
+
+
+def test_a_saved_model_goes_on(tmp_path: Path) -> None:
+    """It predicts the same, and the next batch finds the weights of the centers."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 4))
+    fitted = MiniBatchKMeans(5, random_state=0).fit(X[:2000])
+    streamed = MiniBatchKMeans(5, random_state=0).partial_fit(X[:1000]).partial_fit(X[1000:2000])
+    for model in (fitted, streamed):
+        model.save(tmp_path / "model.npz")
+        loaded = MiniBatchKMeans.load(tmp_path / "model.npz")
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+        assert loaded.n_steps_ == model.n_steps_
+        assert getattr(loaded, "n_iter_", None) == getattr(model, "n_iter_", None)
+        for each in (loaded, model):
+            each.set_params(reassignment_ratio=0.0).partial_fit(X[2000:])
+        np.testing.assert_array_equal(loaded.cluster_centers_, model.cluster_centers_)
+
+
+def test_a_dataset_brings_its_weights(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(500, 2)), rng.integers(0, 3, 500)
+    rows = np.column_stack([X, w])
+    np.savetxt(tmp_path / "table.csv", rows, delimiter=",", header="a,b,w", comments="")
+    with open_dataset(tmp_path / "table.csv", weight_column="w", dtype="float64") as dataset:
+        model = MiniBatchKMeans(4, random_state=0).fit(dataset)
+    expected = MiniBatchKMeans(4, random_state=0).fit(X, sample_weight=w)
+    np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+    assert model.inertia_ == expected.inertia_

@@ -23,13 +23,16 @@ MOST_LINES = 60
 
 # The map in fastkmeans/__init__.py; a module imports from its own row or below.
 LEVELS = [
-    {"warmup"},
+    {"warmup", "__main__"},
+    {"_cli"},
     {"lesson", "_estimator", "_minibatch"},
     {"_clusterer", "_course"},
     {"_nested", "_random"},
     {"_batches"},
-    {"_model", "_base", "_seeding"},
-    {"_lloyd", "_validation", "_empty", "_dataframes", "_plusplus"},
+    {"_model", "_base", "_seeding", "_storage", "_checkpoint"},
+    {"_lloyd", "_validation", "_empty", "_plusplus"},
+    {"_files"},
+    {"_tables", "_dataframes"},
     {"_engines"},
     {"_boxes", "_bytes"},
     {"_sums"},

@@ -83,7 +83,8 @@ class Steps:
 
     def advance(self, n_iter: int) -> None:
         """Run some iterations, and keep the centers of the last two for ``there_and_back``."""
-        self.lloyd.run(self.lloyd.centers.copy(), n_iter, 0.0)
+        self.lloyd.begin(self.lloyd.centers.copy(), n_iter)
+        self.lloyd.go_on([], n_iter, 0.0)
         before = self.lloyd.centers.copy()
         self.lloyd.step()
         self.ends = before, self.lloyd.new_centers.copy()

@@ -1,0 +1,165 @@
+"""The state of a fit on disk: one that was stopped goes on, and ends with the same bits.
+
+A checkpoint holds centers, sums, the state of the generator, and the best run so far;
+of a run, where it is at the end of an iteration.  Labels are not in it: they follow from
+the centers that they belong to, by one pass when the fit goes on.  So it is small, it is
+written every few seconds under a temporary name and moved into place, and a process that
+is killed at any moment leaves the last one whole.
+
+``boxes`` adds the sums up in an order that depends on what it did before: with this
+engine a fit goes on from the beginning of the run that was stopped.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._lloyd import Iteration, Lloyd, Run, State
+from ._storage import Arrays, read_archive, write_archive
+from ._sums import SumsState
+
+CHECKPOINT = "fastkmeans checkpoint"
+SECONDS = 2.0
+
+
+class Resumed(NamedTuple):
+    """Where a fit goes on.
+
+    Attributes
+    ----------
+    number : int
+        The run, from 0.
+    history : list of Iteration or None
+        What the run has done; None if it has not begun.
+    best : Run or None
+        The best of the runs before.
+    """
+
+    number: int
+    history: list[Iteration] | None
+    best: Run | None
+
+
+class Checkpoint:
+    """Saves a fit now and then, and brings it back.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    job : mapping of str to values that JSON can hold
+        What the result depends on, in the words of who calls: a checkpoint of another job
+        is refused.
+    resume : bool
+        Whether to go on from the file, if it is there.
+    seconds : float
+        The least time between two checkpoints.
+    """
+
+    def __init__(
+        self, path: Path, job: Mapping[str, Any], resume: bool, seconds: float = SECONDS
+    ) -> None:
+        self.path, self.job, self._seconds = path, dict(job), seconds
+        self._saved, self._warned = time.monotonic(), False
+        self._found: tuple[dict[str, Any], Arrays] | None = None
+        if resume and path.exists():
+            self._found = read_archive(path, CHECKPOINT)
+            self._compare_jobs(self._found[0].get("job", {}))
+        elif not resume:
+            path.unlink(missing_ok=True)
+
+    @property
+    def found(self) -> bool:
+        """Whether there is something to go on from."""
+        return self._found is not None
+
+    def _compare_jobs(self, found: Mapping[str, Any]) -> None:
+        for key, value in self.job.items():
+            if found.get(key) != value:
+                raise ValueError(
+                    f"{self.path} belongs to another job: {key} was {found.get(key)}, and is "
+                    f"{value} now."
+                )
+
+    def restore(self, lloyd: Lloyd, rng: np.random.Generator, max_iter: int) -> Resumed:
+        """Bring a fit to where the checkpoint was made."""
+        if self._found is None:
+            return Resumed(0, None, None)
+        metadata, arrays = self._found
+        self._found = None
+        rng.bit_generator.state = metadata["generator"]
+        best = None
+        if metadata["best"] is not None:
+            history = [Iteration(*step) for step in metadata["best"].pop("history")]
+            centers = arrays["best_centers"]
+            labels = lloyd.label_by(centers).copy()
+            best = Run(labels=labels, centers=centers, history=history, **metadata["best"])
+        if metadata["history"] is None:
+            return Resumed(metadata["number"], None, best)
+        if "labelled_by" in arrays:
+            sums = SumsState(arrays["parts"], arrays["part_weights"], **metadata["sums"])
+            state = State(arrays["centers"], arrays["labelled_by"], metadata["n_moved"], sums)
+            lloyd.restore(state, max_iter)
+        else:
+            lloyd.begin(arrays["centers"], max_iter)
+        history = [Iteration(*step) for step in metadata["history"]]
+        return Resumed(metadata["number"], history, best)
+
+    def save(
+        self,
+        lloyd: Lloyd,
+        rng: np.random.Generator,
+        number: int,
+        best: Run | None,
+        history: list[Iteration] | None,
+    ) -> None:
+        """Write where the fit is, unless that was done a moment ago."""
+        if time.monotonic() - self._saved < self._seconds:
+            return
+        if history and not lloyd.engines.resumable:
+            return
+        metadata: dict[str, Any] = {
+            "format": CHECKPOINT,
+            "format_version": 1,
+            "job": self.job,
+            "number": number,
+            "generator": rng.bit_generator.state,
+            "history": history,
+            "best": None,
+        }
+        arrays: Arrays = {}
+        if best is not None:
+            kept = best._asdict()
+            arrays["best_centers"] = kept.pop("centers")
+            del kept["labels"]
+            metadata["best"] = kept
+        if history:
+            state = lloyd.state()
+            own = state.sums._asdict()
+            arrays |= {name: own.pop(name) for name in ("parts", "part_weights")}
+            arrays |= {"centers": state.centers, "labelled_by": state.labelled_by}
+            metadata |= {"sums": own, "n_moved": state.n_moved}
+        elif history is not None:
+            arrays["centers"] = lloyd.centers
+        self._write(metadata, arrays)
+        self._saved = time.monotonic()
+
+    def _write(self, metadata: dict[str, Any], arrays: Arrays) -> None:
+        """Write the file; a disk that is full is no reason to end the fit."""
+        try:
+            write_archive(self.path, metadata, arrays)
+        except OSError as error:
+            if not self._warned:
+                warnings.warn(
+                    f"{self.path} could not be written: {error.strerror or error}. The fit goes "
+                    "on, but what is not saved is lost if it is interrupted.",
+                    UserWarning,
+                    stacklevel=3,
+                )
+            self._warned = True

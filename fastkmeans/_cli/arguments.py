@@ -1,0 +1,307 @@
+"""What can be asked for at the command line, and the text of ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .. import __version__
+from .console import guarded, note
+
+EXIT_CODES = """\
+exit codes:
+  0    done: every file that was asked for is there, complete
+  2    a mistake in the call or in the data, a full disk, a limit of memory: one line on
+       standard error says which; no output file was written or replaced (or, where the
+       error is one of standard output, the files are there but the summary is not)
+  130  interrupted by Ctrl-C, 143 ended by SIGTERM: no output file was written; standard
+       error says how to go on
+"""
+
+CSV = """\
+Cluster the numeric columns of a table: CSV (plain, .gz, .zst, a pipe), Parquet, Arrow or
+.npy, one file, several, or a folder; the table may be larger than memory.
+"""
+CSV_MORE = f"""\
+outputs:
+  The file of labels has one line per row of the input, in its order: the id column (or the
+  number of the row, from 1) and the cluster. A row that --missing drop or --bad-rows skip
+  left out keeps its line, with an empty cluster. The file of centers has one line per
+  cluster: its size, and its center in the units of the input. All outputs appear when all
+  are complete. The summary goes to standard output, everything else to standard error.
+
+large tables:
+  The table is parsed once, into a file beside the first output (--cache chooses another
+  folder, and keeps it for the next run), and clustered from there, in memory that does not
+  grow with it. The result does not depend on the memory or the threads at hand. Every few
+  seconds the state is saved: a run that was interrupted, or killed, goes on with --resume
+  and ends with the same bits.
+
+{EXIT_CODES}"""
+
+PREDICT = """\
+Find the closest center of every row of a table, by a model that `csv --model-out` saved.
+"""
+PREDICT_MORE = f"""\
+Columns are found by their names; they are standardised, and missing values filled in, as
+when the model was made. The file of labels is that of the command csv.
+
+{EXIT_CODES}"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fastkmeans",
+        description="Exact k-means on tables of any size.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fastkmeans {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, help_text, add in (
+        ("csv", "cluster the rows of a table", add_csv),
+        ("predict", "label the rows of a table by a saved model", add_predict),
+    ):
+        add(commands.add_parser(name, help=help_text))
+    return run(parser, argv)
+
+
+def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    """Parse the arguments and do what they ask for."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if not given:
+        parser.print_help(sys.stderr)
+        note("\nerror: nothing to do")
+        return 2
+    args = parser.parse_args(given)
+    args.command_line = [*parser.prog.split(), *given]
+    work: Callable[[argparse.Namespace], None] = args.work
+    return guarded(lambda: work(args))
+
+
+def _cluster(args: argparse.Namespace) -> None:
+    from .cluster import cluster
+
+    cluster(args)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    from .predict import predict
+
+    predict(args)
+
+
+def add_csv(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command ``csv``."""
+    _describe(parser, CSV, CSV_MORE)
+    parser.set_defaults(work=_cluster)
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
+        help="the table: files, a folder, or a pipe; the first line of CSV names the columns",
+    )  # fmt: skip
+    parser.add_argument("-k", type=whole_number(1), default=8,
+        help="number of clusters (default: %(default)s)")  # fmt: skip
+    _add_columns(parser)
+    _add_reading(parser, ("error", "drop", "mean", "zero"), "error")
+    _add_clustering(parser)
+    _add_resources(parser)
+    _add_outputs(parser)
+
+
+def add_predict(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command ``predict``."""
+    _describe(parser, PREDICT, PREDICT_MORE)
+    parser.set_defaults(work=_predict)
+    add = parser.add_argument
+    # fmt: off
+    add("model", type=Path, metavar="MODEL", help="a file that csv --model-out wrote")
+    add("files", nargs="+", type=Path, metavar="FILE",
+        help="the table, with the columns that the model was made from, in any order")
+    add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
+    # fmt: on
+    _add_reading(parser, ("error", "drop", "mean", "zero"), None)
+    group = parser.add_argument_group("resources")
+    _add_threads(group)
+    _add_memory(group)
+    group = parser.add_argument_group("outputs")
+    _add_labels(group, required=True)
+    _add_talk(group)
+
+
+def _describe(parser: argparse.ArgumentParser, description: str, epilog: str) -> None:
+    parser.description, parser.epilog = description, epilog
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("columns").add_argument
+    # fmt: off
+    add("--columns", type=_names, metavar="A,B",
+        help="columns to cluster (default: all numeric ones)")
+    add("--exclude", type=_names, default=[], metavar="A,B", help="columns to leave out")
+    add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
+    add("--weight", metavar="NAME",
+        help="a column of weights: 2 counts as the row twice, 0 as the row absent")
+    add("--standardize", action="store_true", help="give all columns the same weight")
+    # fmt: on
+
+
+def _add_reading(
+    parser: argparse.ArgumentParser, policies: Sequence[str], default: str | None
+) -> None:
+    add = parser.add_argument_group("reading").add_argument
+    as_default = "%(default)s" if default else "that of the model"
+    # fmt: off
+    add("--missing", choices=policies, default=default,
+        help="what to do with rows that lack a value: an error, drop the row, or fill in the mean "
+        f"of the column or zero (default: {as_default})")
+    add("--na", action="append", default=[], metavar="VALUE",
+        help="a further value that means missing, besides NA, NaN, null and the like")
+    add("--bad-rows", choices=("error", "skip"), default="error",
+        help="what to do with rows that cannot be read: too few or too many values, or text where "
+        "the rows before hold numbers (default: %(default)s)")
+    add("--skipped-out", type=Path, metavar="FILE",
+        help="write the rows that --bad-rows skip left out here, each with its place and reason")
+    add("--delimiter", type=_delimiter, default=",", metavar="C",
+        help="a character, or 'tab' (default: a comma)")
+    add("--decimal", choices=(".", ","), default=".",
+        help="the decimal point (default: %(default)s)")
+    add("--encoding", default="utf-8", help="how the text is written (default: %(default)s)")
+    add("--no-header", dest="header", action="store_false",
+        help="the first line is data: columns are called x1, x2, ...")
+    # fmt: on
+
+
+def _add_clustering(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("clustering").add_argument
+    # fmt: off
+    add("--init", choices=("k-means++", "random"), default="k-means++",
+        help="how the first centers are found (default: %(default)s)")
+    add("--n-init", type=_runs, default="auto", metavar="N",
+        help="number of runs, of which the best is kept (default: auto, 10 for random, else 1)")
+    add("--max-iter", type=whole_number(1), default=300, metavar="N",
+        help="iterations of a run, at most (default: %(default)s)")
+    add("--tol", type=_tolerance, default=1e-4, metavar="X",
+        help="stop once the centers move less than this, relative to the variance; with 0 each "
+        "center ends as the exact mean of its rows (default: %(default)s)")
+    add("--seed", type=whole_number(0), default=0, metavar="N",
+        help="seed of the random start (default: %(default)s)")
+    add("--algorithm", choices=("auto", "lloyd", "bytes", "boxes"), default="auto",
+        help="how labels are found, which are the same for all: lloyd compares all rows with all "
+        "centers; bytes skips what bounds rule out (many columns, k from 32); boxes sorts the "
+        "rows in space (up to four columns), takes the memory that needs, and resumes from the "
+        "beginning of a run only; auto chooses lloyd or bytes (default: %(default)s)")
+    # fmt: on
+
+
+def _add_resources(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("resources")
+    add = group.add_argument
+    # fmt: off
+    _add_threads(group)
+    _add_memory(group)
+    add("--dtype", choices=("auto", "float32", "float64"), default="auto",
+        help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
+        "the files themselves hold float32)")
+    add("--cache", type=Path, metavar="DIR",
+        help="keep the parsed table here: a later run on the same columns need not parse")
+    add("--resume", action="store_true",
+        help="go on where a run with the same arguments was interrupted")
+    # fmt: on
+
+
+def _add_threads(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--threads", type=whole_number(1), metavar="N",
+        help="number of threads (default: all)")  # fmt: skip
+
+
+def _add_memory(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--memory-limit", type=_memory, metavar="SIZE",
+        help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
+        "which lies in a file, does not count (enforced on Linux; default: none)")  # fmt: skip
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("outputs")
+    _add_labels(group, required=False)
+    # fmt: off
+    group.add_argument("--centers-out", type=Path, metavar="FILE",
+        help="write the centers here, in the units of the input (packed, if it ends in .gz)")
+    group.add_argument("--model-out", type=Path, metavar="FILE",
+        help="write the model here, for the command predict and for KMeans.load")
+    # fmt: on
+    _add_talk(group)
+
+
+def _add_labels(group: argparse._ArgumentGroup, *, required: bool) -> None:
+    group.add_argument("--labels-out", type=Path, metavar="FILE", required=required,
+        help="write the cluster of every row here: CSV (packed, if it ends in .gz), or Parquet, if "
+        "it ends in .parquet")  # fmt: skip
+    group.add_argument("--distances", action="store_true",
+        help="add the distance of each row to its center (of standardised columns, where those "
+        "are) to the labels")  # fmt: skip
+
+
+def _add_talk(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--json", action="store_true",
+        help="the summary as JSON on standard output; the one for people goes to standard error",
+    )  # fmt: skip
+    group.add_argument("--quiet", action="store_true",
+        help="no progress bar and no notes, only errors and warnings")  # fmt: skip
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return a converter for argparse: a whole number of at least `least`, and 32 bits at most."""
+
+    def convert(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and least <= int(text) < 2**32):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return convert
+
+
+def _runs(text: str) -> int | str:
+    return text if text == "auto" else whole_number(1)(text)
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return value
+
+
+def _memory(text: str) -> int:
+    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+    units |= {f"{unit}I": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
+    upper = text.strip().upper().removesuffix("B")
+    number = upper.rstrip("KMGTI")
+    try:
+        size = float(number) * units[upper[len(number) :].strip()]
+    except (KeyError, ValueError):
+        size = 0.0
+    if not 0 < size < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, say 400MB or 2GB")
+    return int(size)
+
+
+def _names(text: str) -> list[str]:
+    """Split at commas, but not inside quotes: a name may hold a comma."""
+    names = next(csv.reader([text], skipinitialspace=True), [])
+    if not names:
+        raise argparse.ArgumentTypeError("no column is named")
+    return names
+
+
+def _delimiter(text: str) -> str:
+    text = "\t" if text in ("tab", "\\t") else text
+    if len(text) != 1 or not text.isascii() or text in '"\r\n':
+        raise argparse.ArgumentTypeError(f"{text!r} is not a single ASCII character")
+    return text

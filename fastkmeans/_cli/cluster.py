@@ -1,0 +1,269 @@
+"""The command ``csv``: read, cluster, write, report."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._estimator import KMeans
+from .._files import open_dataset
+from .._files.wording import shown
+from .._rows import Rows
+from .._storage import Preparation
+from .._tables import Table
+from .console import UserError, need, note
+from .job import Job
+from .labels import own_distances, write_centers, write_labels, write_skipped
+from .outputs import blamed_on, check_format, check_outputs, whole_files
+from .progress import MemoryGuard, Progress, WatchedRows
+from .report import count, rows_line, rows_of, sizes_lines, tell
+
+if TYPE_CHECKING:
+    from .._files.dataset import Dataset
+
+SETTINGS = (
+    *("missing", "na", "bad_rows", "standardize", "weight"),
+    *("init", "n_init", "max_iter", "tol", "seed", "algorithm"),
+)
+"""What the result depends on, beside the table and k."""
+FEW = 5
+"""Skipped rows that are named one by one."""
+DOMINANT = 0.9
+"""Share of the variance from which one column drowns the others."""
+
+
+def cluster(args: argparse.Namespace) -> None:
+    """Do what the command ``csv`` was asked for."""
+    outputs = _outputs(args)
+    need("pyarrow", "csv")
+    with Job(args, outputs) as job:
+        seconds = {"reading": time.perf_counter()}
+        guard = MemoryGuard(args.memory_limit)
+        progress = Progress(guard, args.quiet)
+        with progress.shown(0, "B"):
+            dataset = _open(args, job, progress)
+        with dataset:
+            job.table_is_done()
+            _check_table(args, dataset)
+            _note_columns(args, dataset)
+            seconds["clustering"] = time.perf_counter()
+            model = _fit(args, job, dataset, progress)
+            seconds["writing"] = time.perf_counter()
+            sizes = count(model.labels_, args.k)
+            _write(args, outputs, dataset, model, sizes)
+            job.is_done()
+            ends = [*seconds.values(), time.perf_counter()]
+            spent = {name: ends[i + 1] - ends[i] for i, name in enumerate(seconds)}
+            guard.look()
+            _report(args, outputs, dataset, model, sizes, spent, guard.peak)
+
+
+def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
+    """Return the files to write, by flag, once it is sure that they can be written."""
+    outputs = {
+        "--labels-out": args.labels_out,
+        "--centers-out": args.centers_out,
+        "--model-out": args.model_out,
+        "--skipped-out": args.skipped_out,
+    }
+    check_outputs(outputs, inputs=args.files)
+    check_format("--labels-out", args.labels_out, parquet=True)
+    check_format("--centers-out", args.centers_out)
+    check_format("--skipped-out", args.skipped_out)
+    if args.distances and args.labels_out is None:
+        raise UserError("--distances go into the file of labels: name it with --labels-out")
+    return outputs
+
+
+def _open(args: argparse.Namespace, job: Job, progress: Progress) -> Dataset:
+    return open_dataset(
+        args.files,
+        columns=args.columns,
+        exclude=args.exclude,
+        id_column=args.id,
+        weight_column=args.weight,
+        missing=args.missing,
+        bad_rows=args.bad_rows,
+        na=args.na,
+        standardize=args.standardize,
+        delimiter=args.delimiter,
+        decimal=args.decimal,
+        encoding=args.encoding,
+        header=args.header,
+        dtype=args.dtype,
+        cache=job.table,
+        memory_limit=args.memory_limit,
+        progress=progress.read,
+    )
+
+
+def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
+    rows = rows_of(dataset)
+    if args.k > rows["used"]:
+        reasons = {"dropped": "dropped for missing values", "skipped": "skipped as unreadable"}
+        why = ", ".join(f"{rows[key]} {what}" for key, what in reasons.items() if rows[key])
+        raise UserError(
+            f"-k {args.k} asks for more clusters than there are rows, {rows['used']}"
+            f"{f' ({why})' if why else ''}: lower -k"
+        )
+
+
+def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
+    """Say which columns and rows take no part; warn of columns that drown the others."""
+    statistics, names = dataset.statistics, dataset.names
+    text = [f"{name} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first]
+    if text and not args.quiet:
+        note(f"skipped text columns: {', '.join(text)}")
+    if dataset.empty and not args.quiet:
+        note(f"skipped columns without any value: {', '.join(map(shown, dataset.empty))}")
+    for skipped in itertools.islice(dataset.skipped, FEW):
+        note(f"warning: skipped {skipped.place} of {skipped.file}: {skipped.reason}")
+    if dataset.n_skipped > FEW:
+        more = "" if args.skipped_out else "; --skipped-out FILE lists all"
+        note(f"warning: skipped {dataset.n_skipped - FEW} more rows{more}")
+    for j in np.flatnonzero(statistics.constant & (not args.standardize)):
+        note(
+            f"warning: column {names[j]!r} is constant ({statistics.minimum[j]:g}): it does not "
+            "tell rows apart"
+        )
+    spread = statistics.variance
+    largest, total = int(spread.argmax()), float(spread.sum())
+    if not args.standardize and len(names) > 1 and spread[largest] > DOMINANT * total:
+        note(
+            f"warning: column {names[largest]!r} makes up {spread[largest] / total:.1%} of the "
+            "variance, so the others hardly count: --standardize gives all the same weight, "
+            "--exclude leaves it out"
+        )
+
+
+def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progress) -> KMeans:
+    n, d = dataset.rows.shape
+    if not args.quiet:
+        note(
+            f"clustering {n} rows of {d} columns (a first run compiles the kernels, for some "
+            "seconds)"
+        )
+    settings = {"the table": _digest(dataset), "-k": args.k}
+    settings |= {f"--{name.replace('_', '-')}": getattr(args, name) for name in SETTINGS}
+    checkpoint = job.checkpoint(settings, args.quiet)
+    model = KMeans(
+        args.k,
+        init=args.init,
+        n_init=args.n_init,
+        max_iter=args.max_iter,
+        tol=args.tol,
+        random_state=args.seed,
+        algorithm=args.algorithm,
+        n_threads=args.threads,
+    )
+    rows: Rows = dataset.rows
+    if args.algorithm != "boxes":
+        # Rows in blocks are not for boxes, whose sums are rounded in another way: so the
+        # result depends neither on the size of the table nor on the memory at hand.
+        rows = WatchedRows(rows, progress)
+    table = Table(rows, dataset.names)
+    with progress.shown(n, "rows"):
+        model._fit(table, None, dataset.weights, progress, checkpoint)
+    model.preparation_ = Preparation(
+        dataset.shift,
+        dataset.scale,
+        dataset.statistics.mean,
+        args.missing,
+        dataset.rows.dtype.name,
+    )
+    return model
+
+
+def _digest(dataset: Dataset) -> str:
+    """Return what tells the table from another, by what is in it."""
+    digest = hashlib.sha256(repr((dataset.names, dataset.rows.shape)).encode())
+    for field in (*vars(dataset.statistics).values(), dataset.shift, dataset.scale):
+        digest.update(np.ascontiguousarray(field).tobytes())
+    return f"{dataset.rows.dtype} {digest.hexdigest()[:16]}"
+
+
+def _centers(dataset: Dataset, model: KMeans) -> NDArray[np.float64]:
+    """Return the centers in the units of the files."""
+    centers: NDArray[np.float64] = model.cluster_centers_ * dataset.scale + dataset.shift
+    return centers
+
+
+def _write(
+    args: argparse.Namespace,
+    outputs: dict[str, Path | None],
+    dataset: Dataset,
+    model: KMeans,
+    sizes: NDArray[np.int64],
+) -> None:
+    """Write the files that were asked for: all of them, or none."""
+    dialect = args.delimiter, args.decimal
+    distances = None
+    if args.distances:
+        distances = own_distances(dataset.rows, model.cluster_centers_, model.labels_)
+    writers: dict[str, Callable[[Path], None]] = {
+        "--labels-out": lambda path: write_labels(
+            path, dataset, args.id, model.labels_, distances, dialect
+        ),
+        "--centers-out": lambda path: write_centers(
+            path, dataset.names, _centers(dataset, model), sizes, dialect
+        ),
+        "--model-out": model.save,
+        "--skipped-out": lambda path: write_skipped(path, dataset.skipped, args.delimiter),
+    }
+    wanted = {flag: path for flag, path in outputs.items() if path is not None}
+    with whole_files(*wanted.values()) as temporary:
+        for (flag, path), name in zip(wanted.items(), temporary, strict=True):
+            with blamed_on(path):
+                writers[flag](name)
+
+
+def _report(
+    args: argparse.Namespace,
+    outputs: dict[str, Path | None],
+    dataset: Dataset,
+    model: KMeans,
+    sizes: NDArray[np.int64],
+    seconds: dict[str, float],
+    peak: int,
+) -> None:
+    """Print the summary."""
+    rows, names = rows_of(dataset), dataset.names
+    centers = _centers(dataset, model)
+    summary: dict[str, Any] = {
+        "files": [str(path) for path in args.files],
+        "rows": rows,
+        "columns": names,
+        "standardized": args.standardize,
+        "n_clusters": args.k,
+        "seed": args.seed,
+        "inertia": model.inertia_,
+        "n_iter": model.n_iter_,
+        "converged": model.converged_,
+        "stop_reason": model.stop_reason_,
+        "clusters": [
+            {"cluster": j, "size": int(size), "center": dict(zip(names, center, strict=True))}
+            for j, (size, center) in enumerate(zip(sizes, centers.tolist(), strict=True))
+        ],
+        "outputs": {flag[2:]: str(path) for flag, path in outputs.items() if path is not None},
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_memory": peak or None,
+    }
+    unit = " (in squared standard deviations)" if args.standardize else ""
+    lines = [
+        rows_line(rows),
+        f"columns     {len(names)}: {', '.join(names)}",
+        f"clusters    {args.k}",
+        f"inertia     {model.inertia_:.6g}{unit}",
+        f"iterations  {model.n_iter_} ({model.stop_reason_})",
+        *(f"{name:<11} {value:.2f} s" for name, value in seconds.items()),
+        *sizes_lines(sizes),
+    ]
+    tell(summary, lines, args.json)

@@ -1,0 +1,133 @@
+"""What a program says: errors of one line, notes, exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+DISTRIBUTION = "fastkmeans-numba"
+FAILED, INTERRUPTED = 2, 130
+
+
+class UserError(Exception):
+    """Something the person at the keyboard can put right: shown as one line, no traceback."""
+
+
+def note(message: str) -> None:
+    """Say something on stderr, where it does not mix with the results on stdout."""
+    print(message, file=sys.stderr)
+
+
+def human_size(n_bytes: float) -> str:
+    """Write a number of bytes in the largest unit that keeps it above one."""
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} bytes" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+def install_hint(extra: str | None = None) -> str:
+    """Return the command that installs the package with an extra."""
+    extras = f"[{extra}]" if extra else ""
+    return (
+        f"pip install '{DISTRIBUTION}{extras}', or, in a clone of the repository, "
+        f"pip install '.{extras}'"
+    )
+
+
+def need(module: str, extra: str | None = None) -> ModuleType:
+    """Import a module, or say which `pip install` brings it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = (error.name or module).partition(".")[0]
+        if missing != module.partition(".")[0]:
+            raise  # installed, but broken inside: the traceback is worth more than advice
+        raise UserError(f"{missing} is not installed: {install_hint(extra)}") from None
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Show Python's warnings as one `warning:` line each, without file names and code."""
+    with warnings.catch_warnings():
+
+        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+            text = getattr(message, "in_flags", None) or str(message)
+            note("warning: " + " ".join(text.split()))
+
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show  # both are put back by catch_warnings
+        yield
+
+
+def guarded(work: Callable[[], None]) -> int:
+    """Run a program's work and turn what can be expected to go wrong into an `error:` line.
+
+    Returns
+    -------
+    exit_code
+        0, or 2 after an error (the code argparse uses for a wrong command line).
+    """
+    try:
+        with warnings_as_notes():
+            work()
+            sys.stdout.flush()
+    except MemoryError:
+        note(
+            "error: not enough memory: use fewer columns or rows, or --dtype float32 where offered"
+        )
+    except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
+        _drop_output()
+        return 0
+    except Exception as error:
+        message = _expected(error)
+        if message is None:
+            raise
+        note(f"error: {message}")
+    else:
+        return 0
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    return FAILED
+
+
+def _expected(error: Exception) -> str | None:
+    """Return what to say of an error, None if it is a mistake of the program."""
+    in_flags = getattr(error, "in_flags", None)  # an error about files
+    if in_flags is not None:
+        return str(in_flags)
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):  # what concerns a file has its name, or was blamed on it
+        return f"{error.filename or 'standard output'}: {error.strerror or error}"
+    return None
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere, so that Python can end without complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def exit_with(main: Callable[[], int]) -> None:
+    """Call `main` as a program: clean up on SIGTERM as on Ctrl-C, and exit with its code."""
+
+    def stop(signal_number: int, _frame: object) -> None:
+        note("error: terminated; no output was written")
+        sys.exit(128 + signal_number)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        note("error: interrupted; no output was written")
+        sys.exit(INTERRUPTED)

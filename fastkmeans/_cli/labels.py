@@ -1,0 +1,236 @@
+"""The files of labels, centers, and rows that were skipped."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .console import need
+from .outputs import open_packed, open_text, suffix_of
+
+if TYPE_CHECKING:
+    from .._files.dataset import Dataset
+    from .._files.pieces import Skipped
+    from .._rows import Rows
+
+BATCH_ROWS = 1 << 16
+CHUNK_VALUES = 1 << 19
+"""Values of rows whose distances are computed at a time."""
+
+Write = Callable[[dict[str, Any]], None]
+
+
+class LabelsFile:
+    """Writes one line per row of the input, in its order: Parquet by its ending, else CSV.
+
+    Parameters
+    ----------
+    path
+        The file.
+    id_column
+        The name of the ids; None writes the numbers of the rows.
+    dialect
+        Delimiter and decimal point of CSV.
+    """
+
+    def __init__(self, path: Path, id_column: str | None, dialect: tuple[str, str]) -> None:
+        self._writer = _parquet if suffix_of(path) == ".parquet" else _text
+        self._path, self._dialect = path, dialect
+        self._id_name = "row" if id_column is None else id_column
+        self._n_rows = 0
+
+    def __enter__(self) -> LabelsFile:
+        self._stack = contextlib.ExitStack()
+        self._write = self._stack.enter_context(self._writer(self._path, self._dialect))
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
+
+    def write(
+        self,
+        ids: Any,
+        kept: NDArray[np.bool_],
+        labels: NDArray[np.int32],
+        distances: NDArray[np.float64] | None,
+    ) -> None:
+        """Write some rows; labels and distances are those of the rows that were kept."""
+        pa = need("pyarrow", "csv")
+        if ids is None:
+            ids = pa.array(np.arange(self._n_rows + 1, self._n_rows + len(kept) + 1))
+        columns = {self._id_name: ids, _another("cluster", self._id_name): _spread(labels, kept)}
+        if distances is not None:
+            columns[_another("distance", self._id_name)] = _spread(distances, kept)
+        self._write(columns)
+        self._n_rows += len(kept)
+
+
+def write_labels(
+    path: Path,
+    dataset: Dataset,
+    id_column: str | None,
+    labels: NDArray[np.int32],
+    distances: Callable[[int, int], NDArray[np.float64]] | None,
+    dialect: tuple[str, str],
+) -> None:
+    """Write the labels of a dataset; ``distances`` gives those from one row to another."""
+    first = at = 0  # of the rows of the input, of those that were kept
+    with LabelsFile(path, id_column, dialect) as file:
+        for ids, n in _ids(dataset):
+            kept = np.ones(n, np.bool_)
+            if dataset.kept is not None:
+                kept = np.asarray(dataset.kept[first : first + n]).view(np.bool_)
+            stop = at + int(kept.sum())
+            far = distances(at, stop) if distances is not None else None
+            file.write(ids, kept, labels[at:stop], far)
+            first, at = first + n, stop
+
+
+def _another(name: str, taken: str) -> str:
+    return name if name != taken else f"{name}_"
+
+
+def _ids(dataset: Dataset) -> Iterator[tuple[Any, int]]:
+    """Yield the ids batch by batch, or None, and the number of rows of the input."""
+    if dataset.id_column is not None:
+        for ids in dataset.id_batches():
+            for start in range(0, len(ids), BATCH_ROWS):
+                piece = ids.slice(start, BATCH_ROWS)
+                yield piece, len(piece)
+    else:
+        for start in range(0, dataset.n_source_rows, BATCH_ROWS):
+            yield None, min(BATCH_ROWS, dataset.n_source_rows - start)
+
+
+def _spread(values: NDArray[Any], kept: NDArray[np.bool_]) -> Any:
+    """Return values for the rows that were kept, and none for the others, as a column."""
+    pa = need("pyarrow", "csv")
+    if kept.all():
+        return pa.array(values)
+    spread = np.zeros(kept.size, values.dtype)
+    spread[kept] = values
+    return pa.array(spread, mask=~kept)
+
+
+@contextlib.contextmanager
+def _parquet(path: Path, _dialect: tuple[str, str]) -> Iterator[Write]:
+    pa, parquet = need("pyarrow", "csv"), need("pyarrow.parquet", "csv")
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(path, "xb"))
+        writers: list[Any] = []
+
+        def write(columns: dict[str, Any]) -> None:
+            batch = pa.table(columns)
+            if not writers:
+                writers.append(stack.enter_context(parquet.ParquetWriter(file, batch.schema)))
+            writers[0].write_table(batch)
+
+        yield write
+
+
+@contextlib.contextmanager
+def _text(path: Path, dialect: tuple[str, str]) -> Iterator[Write]:
+    with open_packed(path) as file:
+        begun: list[bool] = []
+
+        def write(columns: dict[str, Any]) -> None:
+            if not begun:
+                file.write(lines_of([[name] for name in columns], dialect))
+                begun.append(True)
+            file.write(lines_of(list(columns.values()), dialect))
+
+        yield write
+
+
+def lines_of(columns: Sequence[Any], dialect: tuple[str, str]) -> bytes:
+    """Return columns as lines of CSV, what Python's `csv` would write but many times faster."""
+    pa, pc = need("pyarrow", "csv"), need("pyarrow.compute", "csv")
+    delimiter, decimal = dialect
+    texts = []
+    for column in columns:
+        array = pa.array(column) if isinstance(column, list) else column
+        text = array.cast(pa.large_string())
+        if decimal != "." and pa.types.is_floating(array.type):
+            text = pc.replace_substring(text, ".", decimal)
+        text = pc.fill_null(text, "") if text.null_count else text
+        texts.append(_quoted(pa, pc, text, delimiter))
+    texts[-1] = _joined(pa, pc, texts[-1], "", "\n")
+    joined = _joined(pa, pc, *texts, delimiter)
+    return _bytes_of(joined)
+
+
+def _bytes_of(text: Any) -> bytes:
+    """Return the texts of an array, one after the other."""
+    if not len(text):
+        return b""
+    _, offsets, data = text.buffers()
+    ends = np.frombuffer(offsets, np.int64)[text.offset : text.offset + len(text) + 1]
+    values: bytes = data[int(ends[0]) : int(ends[-1])].to_pybytes() if data else b""
+    return values
+
+
+def _joined(pa: Any, pc: Any, *parts: Any) -> Any:
+    """Join texts row by row; the last part goes between the others."""
+    kind = pa.large_string()
+    return pc.binary_join_element_wise(
+        *(pa.scalar(part, kind) if isinstance(part, str) else part for part in parts)
+    )
+
+
+def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
+    """Put quotes around the values that need them."""
+    values = _bytes_of(text)
+    if not any(special in values for special in (b'"', b"\n", b"\r", delimiter.encode())):
+        return text
+    special = pc.match_substring_regex(text, f'[\\x{ord(delimiter):02x}"\r\n]')
+    doubled = pc.replace_substring(text, '"', '""')
+    return pc.if_else(special, _joined(pa, pc, '"', doubled, '"', ""), text)
+
+
+def own_distances(
+    X: Rows | NDArray[Any], centers: NDArray[np.float64], labels: NDArray[np.int32]
+) -> Callable[[int, int], NDArray[np.float64]]:
+    """Return what gives the distances of some rows, from first to last, to their centers."""
+    height = max(1, CHUNK_VALUES // X.shape[1])
+
+    def distances(start: int, stop: int) -> NDArray[np.float64]:
+        out = np.empty(stop - start)
+        for at in range(start, stop, height):
+            part = np.arange(at, min(stop, at + height))
+            rows = X[part] if isinstance(X, np.ndarray) else X.take(part)
+            apart = rows.astype(np.float64) - centers[labels[part]]
+            out[part - start] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        return out
+
+    return distances
+
+
+def write_centers(
+    path: Path,
+    names: list[str],
+    centers: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    dialect: tuple[str, str],
+) -> None:
+    """Write one line per cluster: its number, its size, its center."""
+    delimiter, decimal = dialect
+    with open_text(path) as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(["cluster", "size", *names])
+        for cluster, (size, center) in enumerate(zip(sizes, centers, strict=True)):
+            values = [str(value).replace(".", decimal) for value in center.tolist()]
+            writer.writerow([cluster, size, *values])
+
+
+def write_skipped(path: Path, skipped: Iterable[Skipped], delimiter: str) -> None:
+    """Write one line per row that could not be read: where it stands and why."""
+    with open_text(path) as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(["file", "place", "reason", "text"])
+        writer.writerows(skipped)

@@ -1,0 +1,152 @@
+"""Files that appear whole or not at all, and are refused before the work if they cannot."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, cast
+
+from .console import UserError
+
+NOT_TEXT = frozenset(
+    [
+        *(".7z", ".br", ".bz2", ".lz4", ".lzma", ".tar", ".tgz", ".xz", ".z", ".zip", ".zst"),
+        *(".arrow", ".feather", ".ods", ".parquet", ".xls", ".xlsx"),
+    ]
+)
+"""Endings of files that are something else than CSV, plain or packed by gzip."""
+
+
+def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = ()) -> None:
+    """Refuse outputs that could not be written at the end, before the long work starts.
+
+    Parameters
+    ----------
+    outputs
+        The path asked for by each flag; None where the flag was not given.
+    inputs
+        Files that no output may overwrite.
+    """
+    taken = {path.resolve(): "the input file" for path in inputs}
+    for flag, path in outputs.items():
+        if path is None:
+            continue
+        if path.resolve() in taken:
+            raise UserError(f"{flag} {path} would overwrite {taken[path.resolve()]}")
+        taken[path.resolve()] = f"the file of {flag}"
+        folder = path.resolve().parent
+        if folder in taken and folder.is_dir():
+            raise UserError(
+                f"{flag} {path} would lie in the input folder, and be a part of the table when it "
+                "is read again: name another folder"
+            )
+        if not folder.is_dir():
+            raise UserError(
+                f"{flag} {path}: the folder {path.parent} does not exist; make it first"
+            )
+        if path.exists() and not path.is_file():
+            raise UserError(f"{flag} {path} is not an ordinary file: give another name")
+        trial = _temporary_name(path)
+        try:
+            trial.touch(exist_ok=False)
+            trial.unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{flag} {path}: cannot write into {path.parent} ({reason})") from None
+
+
+def check_format(flag: str, path: Path | None, *, parquet: bool = False) -> None:
+    """Refuse a name that promises something else than what is written."""
+    suffix = "" if path is None else suffix_of(path)
+    if suffix in NOT_TEXT and not (parquet and suffix == ".parquet"):
+        formats = "CSV, plain or packed by gzip," + (" or Parquet," if parquet else "")
+        endings = ".csv or .csv.gz" if not parquet else ".csv, .csv.gz or .parquet"
+        raise UserError(
+            f"{flag} {path}: what is written is {formats} not {suffix}: end the name in {endings}"
+        )
+
+
+def suffix_of(path: Path) -> str:
+    """Return the ending of the file that is written, where the path is a link."""
+    return path.resolve().suffix.lower()
+
+
+def _temporary_name(path: Path) -> Path:
+    """Return a hidden name beside the file that `path` leads to."""
+    path = path.resolve()
+    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a process that was killed left under its temporary name."""
+    path = path.resolve()
+    left = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.tmp{re.escape(path.suffix)}")
+    for other in path.parent.glob(".*.tmp*"):
+        match = left.fullmatch(other.name)
+        if match and not _runs(int(match[1])):
+            with contextlib.suppress(OSError):
+                other.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":  # there, a signal to ask would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """Name the file in an error of writing: Python names none, or a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def whole_files(*paths: Path) -> Iterator[list[Path]]:
+    """Give a temporary name for each path, and move all into place once every one is written.
+
+    The temporary names lie in the folder of the file they stand for, so that the move is atomic.
+    When the block is left by an error, or by Ctrl-C, they are removed and the old files stay.
+    """
+    for path in paths:
+        _sweep(path)
+    temporary = [_temporary_name(path) for path in paths]
+    try:
+        yield temporary
+        for name, path in zip(temporary, paths, strict=True):
+            with blamed_on(path):
+                os.replace(name, path.resolve())
+    finally:
+        for name in temporary:
+            name.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_packed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a new file for writing, which gzip packs if the name ends in .gz."""
+    with contextlib.ExitStack() as stack:
+        file: IO[bytes] = stack.enter_context(open(path, "xb"))
+        if suffix_of(path) == ".gz":  # without name and time: equal results are equal files
+            packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
+            file = stack.enter_context(cast(IO[bytes], packed))
+        yield file
+
+
+@contextlib.contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a new file for writing text, packed as in ``open_packed``."""
+    with open_packed(path) as file, TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield text

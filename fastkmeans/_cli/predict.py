@@ -1,0 +1,229 @@
+"""The command ``predict``: label the rows of a table, piece by piece, by a saved model."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastkmeans
+
+from .._files.csv_errors import refuse_infinite, refuse_text
+from .._files.pieces import Piece, Reader, Skipped, Wanted
+from .._files.source import Source, choose, find_files, open_sources
+from .._files.table import Question, open_reader
+from .._model import closest_centers
+from .._rows import ArrayRows
+from .._storage import MODEL, Preparation, read_archive
+from .._tables import Table
+from .console import UserError, need
+from .labels import LabelsFile, own_distances, write_skipped
+from .outputs import blamed_on, check_format, check_outputs, whole_files
+from .progress import MemoryGuard, Progress
+from .report import count, rows_line, sizes_lines, tell
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Do what the command ``predict`` was asked for."""
+    need("pyarrow", "csv")
+    outputs = {"--labels-out": args.labels_out, "--skipped-out": args.skipped_out}
+    check_outputs(outputs, inputs=[args.model, *args.files])
+    check_format("--labels-out", args.labels_out, parquet=True)
+    check_format("--skipped-out", args.skipped_out)
+    labeller = _Labeller(args)
+    progress = Progress(MemoryGuard(args.memory_limit), args.quiet)
+    began = time.perf_counter()
+    paths = [path for path in outputs.values() if path is not None]
+    dialect = args.delimiter, args.decimal
+    with (
+        tempfile.TemporaryDirectory(prefix="fastkmeans-") as pipes,
+        whole_files(*paths) as temporary,
+        progress.shown(0, "B"),
+    ):
+        sources = open_sources(find_files(args.files), Path(pipes))
+        with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id, dialect) as file:
+            for piece, source in _pieces(args, sources, labeller, progress):
+                kept, labels, distances = labeller.label(source, piece)
+                file.write(piece.ids, kept, labels, distances if args.distances else None)
+        if args.skipped_out is not None:
+            with blamed_on(args.skipped_out):
+                write_skipped(temporary[1], labeller.skipped, args.delimiter)
+    _report(args, outputs, labeller, time.perf_counter() - began, progress.guard.peak)
+
+
+def _load(path: Path) -> Any:
+    """Return the model of a file, of whatever class."""
+    try:
+        name = read_archive(path, MODEL)[0].get("class")
+        if name not in fastkmeans.__all__:
+            raise ValueError(f"{path} holds a {name}, which this version does not know.")
+        return getattr(fastkmeans, name).load(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise UserError(str(error).removesuffix(".")) from None
+
+
+class _Labeller:
+    """A model, and what it has seen so far."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.model = _load(args.model)
+        d = self.model.n_features_in_
+        own = self.model.preparation_
+        if own is None:
+            nothing = np.zeros(d)
+            own = Preparation(nothing, np.ones(d), nothing, "error", "float64")
+            if args.missing == "mean":
+                raise UserError(
+                    f"--missing mean: {args.model} does not know the means of its columns; use "
+                    "--missing drop or --missing zero"
+                )
+        self.own = own
+        self.missing = args.missing or own.missing
+        self.skips, self._threads = args.bad_rows == "skip", args.threads
+        self.names: list[str] | None = None
+        if hasattr(self.model, "feature_names_in_"):
+            self.names = self.model.feature_names_in_.tolist()
+        self.sizes = np.zeros(len(self.model.cluster_centers_), np.int64)
+        self.rows = {"input": 0, "used": 0, "dropped": 0, "skipped": 0}
+        self.skipped: list[Skipped] = []
+        self.inertia = 0.0
+
+    def columns_of(self, reader: Reader, id_column: str | None) -> list[str]:
+        """Return the columns of a file, in the order of the model."""
+        path = reader.source.path
+        names = choose(path, reader.names, self.names, (), id_column, None)
+        if len(names) != self.model.n_features_in_:
+            raise UserError(
+                f"{path} has {len(names)} columns, and the model was made from "
+                f"{self.model.n_features_in_} without names"
+            )
+        return names
+
+    def label(
+        self, source: Source, piece: Piece
+    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.float64]]:
+        """Return which rows were kept, their labels and their distances."""
+        rows, values = self._without_infinite(source, piece)
+        dropped = len(rows)
+        gaps = np.isnan(values)
+        if gaps.any():
+            rows, values = self._without_gaps(source, piece, rows, values, gaps)
+        dropped -= len(rows)
+        labels = np.empty(0, np.int32)
+        distances = np.empty(0)
+        if len(rows):
+            own, centers = self.own, self.model.cluster_centers_
+            if own.shift.any() or (own.scale != 1.0).any():
+                values = ((values - own.shift) / own.scale).astype(values.dtype)
+            table = Table(ArrayRows(values), self.names)
+            labels = closest_centers(table, centers, self._threads, str(source.path))
+            distances = own_distances(values, centers, labels)(0, len(rows))
+        self.sizes += count(labels, len(self.sizes))
+        self.inertia += float(distances @ distances)
+        n = piece.n_source
+        skipped = n - len(rows) - dropped
+        for key, number in zip(self.rows, (n, len(rows), dropped, skipped), strict=True):
+            self.rows[key] += number
+        kept = np.zeros(n, np.bool_)
+        kept[rows] = True
+        return kept, labels, distances
+
+    def _without_infinite(
+        self, source: Source, piece: Piece
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        rows, values = piece.source_rows(), piece.values
+        self.skipped += [piece.skipped[row] for row in sorted(piece.skipped)]
+        infinite = np.isinf(values)
+        if not infinite.any():
+            return rows, values
+        for i in np.flatnonzero(infinite.any(axis=1)):
+            column = self._name(int(infinite[i].argmax()))
+            place = piece.place(int(rows[i]))
+            if not self.skips:
+                refuse_infinite(source, column, place, values.dtype.name)
+            reason = f"column {column!r} is infinite as {values.dtype.name}"
+            self.skipped.append(Skipped(str(source.path), place, reason, ""))
+        good = ~infinite.any(axis=1)
+        return rows[good], values[good]
+
+    def _without_gaps(
+        self,
+        source: Source,
+        piece: Piece,
+        rows: NDArray[np.int64],
+        values: NDArray[Any],
+        gaps: NDArray[np.bool_],
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        lacking = gaps.any(axis=1)
+        if self.missing == "error":
+            i = int(lacking.argmax())
+            raise UserError(
+                f"{source.path}: {piece.place(int(rows[i]))} lacks a value in column "
+                f"{self._name(int(gaps[i].argmax()))!r}: use --missing drop to leave such rows "
+                "out, or --missing mean to fill in the mean of the table the model was made from"
+            )
+        if self.missing == "drop":
+            return rows[~lacking], values[~lacking]
+        fill = self.own.fill if self.missing == "mean" else np.zeros(values.shape[1])
+        return rows, np.where(gaps, fill.astype(values.dtype), values)
+
+    def _name(self, column: int) -> str:
+        return self.names[column] if self.names is not None else f"x{column + 1}"
+
+
+def _pieces(
+    args: argparse.Namespace, sources: list[Source], labeller: _Labeller, progress: Progress
+) -> Iterator[tuple[Piece, Source]]:
+    """Yield the pieces of all files."""
+    question = Question(
+        labeller.names, [], args.id, None, labeller.missing, args.bad_rows,
+        [value.strip() for value in args.na], False, args.delimiter, args.decimal, args.encoding,
+        args.header, labeller.own.dtype,
+    )  # fmt: skip
+    total, before = sum(source.size for source in sources), 0
+    for source in sources:
+        reader = open_reader(source, question)
+        names = labeller.columns_of(reader, args.id)
+        dtype = np.dtype(question.dtype)
+        wanted = Wanted(names, args.id, None, dtype, labeller.skips, asked=True)
+        for name, text in reader.text(wanted).items():
+            refuse_text(name, text, asked=True)
+        for piece in reader.pieces(wanted):
+            yield piece, source
+            progress.read("predicting", before + piece.read, total)
+        before += source.size
+
+
+def _report(
+    args: argparse.Namespace,
+    outputs: dict[str, Path | None],
+    labeller: _Labeller,
+    seconds: float,
+    peak: int,
+) -> None:
+    """Print the summary."""
+    summary: dict[str, Any] = {
+        "model": str(args.model),
+        "files": [str(path) for path in args.files],
+        "rows": labeller.rows,
+        "inertia": labeller.inertia,
+        "clusters": [{"cluster": j, "size": int(n)} for j, n in enumerate(labeller.sizes)],
+        "outputs": {flag[2:]: str(path) for flag, path in outputs.items() if path is not None},
+        "seconds": round(seconds, 3),
+        "peak_memory": peak or None,
+    }
+    lines = [
+        rows_line(labeller.rows),
+        f"inertia     {labeller.inertia:.6g}",
+        f"seconds     {seconds:.2f}",
+        *sizes_lines(labeller.sizes),
+    ]
+    tell(summary, lines, args.json)

@@ -1,0 +1,147 @@
+"""How far the work is: bars on a terminal; and a watch over the memory it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._lloyd import Iteration, Run, Watch
+from .._rows import BLOCK_MULTIPLE, Block, Rows
+from .console import UserError, human_size, need
+
+BLOCK_BYTES = 1 << 26
+"""Rows that are read between two looks at clock, memory and Ctrl-C."""
+
+
+def memory_taken() -> int | None:
+    """Return the bytes of memory of this process that no file holds; None if unknown."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+class MemoryGuard:
+    """Ends the work when it takes more memory than was allowed."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self.peak = 0
+
+    def look(self) -> None:
+        """Raise if too much is taken."""
+        taken = memory_taken()
+        if taken is None:
+            return
+        self.peak = max(self.peak, taken)
+        if self._limit is not None and taken > self._limit:
+            raise UserError(
+                f"--memory-limit {human_size(self._limit)} is not enough: {human_size(taken)} are "
+                "taken; allow more, or use fewer columns, a lower -k, --algorithm lloyd, or fewer "
+                "--threads"
+            )
+
+
+class Progress(Watch):
+    """Shows a bar for the parsing and for each pass over the rows."""
+
+    def __init__(self, guard: MemoryGuard, quiet: bool) -> None:
+        self.guard = guard
+        self._quiet = quiet
+        self._bar: Any = None
+        self._doing = "parsing"
+        self._run = ""
+
+    @contextlib.contextmanager
+    def shown(self, total: int, unit: str) -> Iterator[None]:
+        """Show a bar while a block runs."""
+        self._bar = need("tqdm", "csv").tqdm(
+            total=total,
+            unit=unit,
+            unit_scale=True,
+            desc=self._doing,
+            disable=True if self._quiet else None,  # None: shown on a terminal only
+            leave=False,
+            file=sys.stderr,
+        )
+        try:
+            yield
+        finally:
+            self._bar.close()
+            self._bar = None
+
+    def read(self, what: str, done: int, total: int) -> None:
+        """Hear how much of the files was parsed, or of the table finished."""
+        self.guard.look()
+        if self._bar is None or self._bar.disable:
+            return
+        if self._doing != what or self._bar.total != total:
+            self._name(what)
+            self._bar.unit = "rows" if what == "finishing" else "B"
+            self._bar.reset(total)
+        self._bar.update(done - self._bar.n)
+
+    def passed(self, n_rows: int) -> None:
+        """Hear how many rows of a pass are done; 0 begins one."""
+        self.guard.look()
+        if self._bar is None or self._bar.disable:
+            return
+        if n_rows == 0:  # what is left of the pass before is done; its rate goes on to count
+            self._bar.update(self._bar.total - self._bar.n)
+        self._bar.update(n_rows - self._bar.n)
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        """Name the run."""
+        self._run = f"run {number + 1} of {n_runs}, " if n_runs > 1 else ""
+        self._name("choosing the first centers")
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        """Name the iteration to come."""
+        self.guard.look()
+        self._name(f"iteration {number + 1} ({iteration.n_moved} rows moved)")
+
+    def run_ends(self, run: Run) -> None:
+        """Name what comes then."""
+        self._name("ending the run")
+
+    def _name(self, what: str) -> None:
+        self._doing = f"{self._run}{what}"
+        if self._bar is not None:
+            self._bar.set_description(self._doing, refresh=False)
+
+
+class WatchedRows:
+    """Rows in blocks that are small enough to say on the way how far a pass is.
+
+    Results do not depend on the blocks.
+    """
+
+    def __init__(self, rows: Rows, progress: Progress) -> None:
+        self._rows, self._progress = rows, progress
+        self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
+        row_bytes = rows.shape[1] * rows.dtype.itemsize
+        self._height = max(1, BLOCK_BYTES // row_bytes // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Yield parts of the blocks, and tell of each."""
+        for start, X in self._rows.blocks():
+            for at in range(0, X.shape[1], self._height):
+                self._progress.passed(start + at)
+                yield start + at, X[:, at : at + self._height]
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        """Return a copy of some rows."""
+        return self._rows.take(indices)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return memory for what is kept of every row."""
+        return self._rows.empty(shape, dtype)

@@ -1,0 +1,61 @@
+"""The summary of a job, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+
+_CHUNK = 1 << 20
+
+
+def count(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
+    """Return the number of rows of each cluster."""
+    sizes = np.zeros(n_clusters, np.int64)
+    for start in range(0, len(labels), _CHUNK):
+        sizes += np.bincount(labels[start : start + _CHUNK], minlength=n_clusters)
+    return sizes
+
+
+def rows_of(dataset: Any) -> dict[str, int]:
+    """Return what became of the rows of the input."""
+    clustered, skipped = dataset.rows.shape[0], dataset.n_skipped
+    return {
+        "input": dataset.n_source_rows,
+        "used": clustered,
+        "dropped": dataset.n_source_rows - clustered - skipped,
+        "skipped": skipped,
+    }
+
+
+def tell(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    """Print the summary: on standard output, or, beside JSON, the text on standard error."""
+    if as_json:
+        print(json.dumps({"fastkmeans": __version__} | summary, indent=2, ensure_ascii=False))
+    print("\n".join(lines), file=sys.stderr if as_json else sys.stdout)
+
+
+def rows_line(rows: dict[str, int]) -> str:
+    """Say how many rows were used, and what became of the others."""
+    why = [
+        f"{rows[key]} {what}"
+        for key, what in (("dropped", "lack a value"), ("skipped", "could not be read"))
+        if rows[key]
+    ]
+    others = f" of {rows['input']} (the others: {', '.join(why)})" if why else ""
+    if why and not rows["skipped"]:
+        others = f" of {rows['input']} (the others lack a value)"
+    return f"rows        {rows['used']}{others}"
+
+
+def sizes_lines(sizes: NDArray[np.int64]) -> list[str]:
+    """Return the table of the clusters."""
+    total = max(1, int(sizes.sum()))
+    lines = [f"\n{'cluster':>7} {'size':>10} {'share':>7}"]
+    lines += [f"{j:>7} {size:>10} {size / total:>7.1%}" for j, size in enumerate(sizes)]
+    return lines

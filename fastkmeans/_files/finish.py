@@ -1,0 +1,125 @@
+"""After the first pass: columns without values go, gaps are filled, scales made equal.
+
+All of it happens in place, in a file that does not have its name yet.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .first_pass import FirstPass
+from .statistics import ColumnStatistics
+from .wording import FileError, FileWarning, argument
+
+_BLOCK = 1 << 20  # values that are finished at a time
+
+
+class Finished(NamedTuple):
+    """What is left of the columns, and how they were brought to one scale."""
+
+    names: list[str]
+    empty: list[str]
+    statistics: ColumnStatistics
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    sample: NDArray[Any]
+
+
+def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None) -> Finished:
+    """Bring the rows, as they were written, into the form that is clustered."""
+    if first.log.n == first.n_source:
+        raise FileError(f"{label}: not one row can be read: every one was skipped")
+    alive, names = first.alive, first.wanted.names
+    empty = [name for name, has_value in zip(names, alive, strict=True) if not has_value]
+    if empty and first.wanted.asked:
+        raise FileError(
+            f"{label}: column {empty[0]!r} has no values at all: leave it out of "
+            f"{argument('columns')}"
+        )
+    if not alive.any():
+        raise FileError(f"{label}: the numeric columns hold no values at all")
+    if first.missing == "error" and first.first_gap is not None:
+        _refuse_gaps(first)
+    if not first.n_kept:
+        _refuse_all_dropped(first, label)
+    columns = np.flatnonzero(alive)
+    statistics = first.moments.result().take(columns)
+    share = first.moments.share(first.total_weight)[columns]
+    fill = statistics.mean if first.missing == "mean" else np.zeros(len(columns))
+    shift, scale = np.zeros(len(columns)), np.ones(len(columns))
+    left = [names[f] for f in columns]
+    if standardize:
+        shift, scale = _scales(statistics, share, fill, left)
+    sample = first.reservoir.result()
+    fills = first.missing in ("mean", "zero") and bool(statistics.missing.any())
+    if empty or fills or standardize:
+
+        def new(rows: NDArray[Any]) -> NDArray[Any]:
+            x = rows[:, columns]
+            if fills:
+                x = np.where(np.isnan(x), fill.astype(x.dtype), x)
+            return ((x - shift) / scale).astype(x.dtype) if standardize else x
+
+        n, height = first.rows.n_rows, max(1, _BLOCK // len(names))
+        for rows, write in first.rows.rewrite(len(columns), height):
+            write(new(rows))
+            if progress is not None:
+                progress("finishing", first.rows.n_rows, n)
+        sample = new(sample)
+    return Finished(left, empty, statistics, shift, scale, sample)
+
+
+def _scales(
+    statistics: ColumnStatistics,
+    share: NDArray[np.float64],
+    fill: NDArray[np.float64],
+    names: list[str],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of the columns, gaps filled."""
+    apart = statistics.mean - fill
+    shift = fill + share * apart
+    # The variance of a share of values, and of a rest that stands apart from their mean.
+    with np.errstate(over="ignore"):
+        scale = np.sqrt(share * statistics.variance + share * (1.0 - share) * apart * apart)
+    constant = statistics.constant & ((share == 1.0) | (apart == 0.0))
+    for name, value in zip(np.array(names)[constant], statistics.minimum[constant], strict=True):
+        warnings.warn(
+            FileWarning(
+                f"column {str(name)!r} is constant ({value:g}): it does not tell rows apart"
+            ),
+            stacklevel=6,
+        )
+    shift = np.where(constant, statistics.minimum, shift)
+    usable = ~constant & (scale > 0.0) & np.isfinite(scale)
+    return shift, np.where(usable, scale, 1.0)
+
+
+def _refuse_gaps(first: FirstPass) -> NoReturn:
+    gap, names = first.first_gap, first.wanted.names
+    assert gap is not None
+    name = names[int((gap.columns & first.alive).argmax())]
+    n_rows = first.n_source - first.log.n
+    counts = ", ".join(
+        f"{name} {count}"
+        for name, count, alive in zip(names, first.moments.missing, first.alive, strict=True)
+        if count and alive
+    )
+    raise FileError(
+        f"{gap.file}: {n_rows - first.n_kept} of {n_rows} rows lack a value, first {gap.place} in "
+        f"column {name!r} (missing by column: {counts}). Use {argument('missing', 'drop')} to "
+        f"leave such rows out, or {argument('missing', 'mean')} to fill in the mean"
+    )
+
+
+def _refuse_all_dropped(first: FirstPass, label: Any) -> NoReturn:
+    missing = np.where(first.alive, first.moments.missing, -1)
+    worst = first.wanted.names[int(missing.argmax())]
+    raise FileError(
+        f"{label}: every row lacks a value in some column, so {argument('missing', 'drop')} leaves "
+        f"none; {argument('exclude', worst)} (the emptiest column), or use "
+        f"{argument('missing', 'mean')}"
+    )

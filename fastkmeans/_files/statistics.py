@@ -1,0 +1,147 @@
+"""What a first pass learns of the columns: moments, missing values, a sample of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._frame import merge_moments, no_moments
+from .._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT
+
+SAMPLE_VALUES = 1 << 20
+FEWEST_SAMPLED, MOST_SAMPLED = 1 << 10, 1 << 16
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """Statistics of columns over the rows that were kept, in the units of the file.
+
+    Attributes
+    ----------
+    n : ndarray of shape (n_features,), int64
+        Values that are there.
+    missing : ndarray of shape (n_features,), int64
+        Values that are missing, in rows that were dropped for it too.
+    minimum, maximum, mean, variance : ndarray of shape (n_features,), float64
+        Over the values that are there; mean and variance are weighted where there is a
+        column of weights.
+    """
+
+    n: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """Columns that hold one value only."""
+        same: NDArray[np.bool_] = self.minimum == self.maximum
+        return same
+
+    def take(self, columns: NDArray[np.int64]) -> ColumnStatistics:
+        """Return the statistics of some columns."""
+        return ColumnStatistics(*(field[columns] for field in vars(self).values()))
+
+
+class Moments:
+    """Gathers the statistics, piece by piece."""
+
+    def __init__(self, n_features: int) -> None:
+        self.missing = np.zeros(n_features, np.int64)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start again, but for the count of what is missing."""
+        self.n = np.zeros(self.missing.size, np.int64)
+        self._moments = no_moments(1, self.missing.size)[0]
+
+    def add(self, part: NDArray[np.float64], n_rows: int) -> None:
+        """Add the moments of rows without gaps."""
+        self.n += n_rows
+        merge_moments([self._moments, part])
+
+    def add_with_gaps(
+        self, x: NDArray[np.float64], gaps: NDArray[np.bool_], weights: NDArray[np.float64]
+    ) -> None:
+        """Add rows; ``gaps`` tells the values that are missing."""
+        if not len(x):
+            return
+        part = no_moments(1, x.shape[1])[0]
+        w = weights if weights.size else np.ones(len(x))
+        filled = np.where(gaps, 0.0, x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            part[WEIGHT] = np.einsum("i,ij->j", w, ~gaps)
+            divisor = np.maximum(part[WEIGHT], np.finfo(np.float64).tiny)
+            part[MEAN] = np.einsum("i,ij->j", w, filled) / divisor
+            apart = filled - part[MEAN]
+            apart[gaps] = 0.0
+            apart *= apart
+            part[M2] = np.einsum("i,ij->j", w, apart)
+        part[MINIMUM] = np.where(gaps, np.inf, x).min(0)
+        part[MAXIMUM] = np.where(gaps, -np.inf, x).max(0)
+        self.n += len(x) - gaps.sum(axis=0)
+        merge_moments([self._moments, part])
+
+    def result(self) -> ColumnStatistics:
+        """Return the statistics of all rows so far."""
+        m = self._moments
+        variance = m[M2] / np.maximum(m[WEIGHT], np.finfo(np.float64).tiny)
+        return ColumnStatistics(
+            self.n.copy(), self.missing.copy(), m[MINIMUM].copy(), m[MAXIMUM].copy(),
+            m[MEAN].copy(), variance,
+        )  # fmt: skip
+
+    def share(self, total: float) -> NDArray[np.float64]:
+        """Return the share of the weight of all rows that values are there for."""
+        return np.minimum(1.0, self._moments[WEIGHT] / total) if total else np.ones(self.n.size)
+
+
+class Reservoir:
+    """A sample of the rows, every one as likely: those of the smallest random keys.
+
+    The keys are drawn in the order of the rows, so that the sample does not depend on
+    how the rows were grouped.  The sample keeps the order of the rows.
+    """
+
+    def __init__(self, n_features: int, dtype: np.dtype[Any], seed: int = 0) -> None:
+        self._size = min(MOST_SAMPLED, max(FEWEST_SAMPLED, SAMPLE_VALUES // n_features))
+        self._seed = seed
+        self._keys = np.empty(2 * self._size)
+        self._rows = np.empty((2 * self._size, n_features), dtype)
+        self.forget()
+
+    def forget(self) -> None:
+        """Start again."""
+        self._rng = np.random.default_rng(self._seed)
+        self._n, self._most = 0, 1.0
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Offer rows to the sample."""
+        for at in range(0, len(rows), self._size):
+            part = rows[at : at + self._size]
+            keys = self._rng.random(len(part))
+            chosen = np.flatnonzero(keys < self._most)
+            if self._n + chosen.size > self._keys.size:
+                self._thin()
+            stop = self._n + chosen.size
+            self._keys[self._n : stop], self._rows[self._n : stop] = keys[chosen], part[chosen]
+            self._n = stop
+
+    def _thin(self) -> None:
+        if self._n <= self._size:
+            return
+        keys = self._keys[: self._n]
+        self._most = float(np.partition(keys, self._size)[self._size])
+        chosen = np.flatnonzero(keys < self._most)
+        self._n = chosen.size
+        self._keys[: self._n], self._rows[: self._n] = keys[chosen], self._rows[chosen]
+
+    def result(self) -> NDArray[Any]:
+        """Return the sample of all rows so far."""
+        self._thin()
+        return self._rows[: self._n].copy()

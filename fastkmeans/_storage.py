@@ -1,0 +1,205 @@
+"""Files that hold arrays and what is known about them: models, checkpoints.
+
+A file is an ``.npz`` archive, which ``numpy.load`` reads, with one more member,
+``metadata.json``.  Nothing in it is ever unpickled: a member is read only if it is a
+plain array of one of a few types, of as many bytes as its shape asks for.  A file
+appears under its name when it is complete; equal contents give equal files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import __version__
+from ._lloyd import Iteration
+
+if TYPE_CHECKING:
+    from ._base import Estimator
+
+MODEL = "fastkmeans model"
+VERSION = 1
+"""Version of the layout of model files; a reader refuses those of a later one."""
+METADATA = "metadata.json"
+DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the least that a zip archive can say
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name beside ``path``, and move the file there when it is whole."""
+    target = Path(path).resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_archive(
+    path: str | os.PathLike[str], metadata: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write metadata, which JSON can hold, and arrays of one of ``DTYPES``."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
+        text = json.dumps(metadata, indent=1, ensure_ascii=False)
+        archive.writestr(zipfile.ZipInfo(METADATA, LONG_AGO), text.encode())
+        for name, array in arrays.items():
+            file = io.BytesIO()
+            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", LONG_AGO), file.getbuffer())
+
+
+def read_archive(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], Arrays]:
+    """Read what ``write_archive`` wrote, if its metadata say that it is of this kind.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else, or damaged; nothing in it is ever unpickled.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: archive.read(info) for info in archive.infolist()}
+        metadata = json.loads(members.pop(METADATA))
+        if not isinstance(metadata, dict) or metadata.get("format") != kind:
+            raise KeyError(METADATA)
+    except (KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a {kind}: it was written by something else.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{path} is not a {kind}, or it is damaged: {error}.") from error
+    if metadata.get("format_version") != VERSION:
+        raise ValueError(
+            f"{path} is a {kind} of version {metadata.get('format_version')}, written by "
+            f"fastkmeans {metadata.get('fastkmeans')}; fastkmeans {__version__} reads version "
+            f"{VERSION}."
+        )
+    try:
+        arrays = {name.removesuffix(".npy"): _array(data) for name, data in members.items()}
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    return metadata, arrays
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array in an unknown form")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.str not in DTYPES or fortran:
+        raise ValueError(f"an array of type {dtype.str}, which is never written")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError(f"an array of shape {shape} with other than its number of bytes")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()
+
+
+class Preparation(NamedTuple):
+    """What was done to the rows of a file before they were clustered.
+
+    Attributes
+    ----------
+    shift, scale : ndarray of shape (n_features,), float64
+        Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
+    fill : ndarray of shape (n_features,), float64
+        The means of the columns, which take the place of missing values where ``missing``
+        is "mean", in the units of the file.
+    missing : str
+        The policy for missing values: "error", "drop", "mean" or "zero".
+    dtype : str
+        "float32" or "float64".
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    missing: str
+    dtype: str
+
+
+def write_model(model: Estimator, path: str | os.PathLike[str]) -> None:
+    """Write the parameters of a fitted model and what its class names as stored."""
+    parameters, arrays = model.get_params(), {}
+    for name, value in list(parameters.items()):
+        if name == "init" and not isinstance(value, str) and not callable(value):
+            arrays["init"] = np.asarray(parameters.pop(name), np.float64)
+        elif isinstance(value, np.generic):
+            parameters[name] = value.item()
+        elif value is not None and not isinstance(value, bool | int | float | str):
+            warnings.warn(
+                f"{name}={value!r} is not saved: a model file holds numbers and text only. The "
+                "loaded model will have the default.",
+                UserWarning,
+                stacklevel=3,
+            )
+            del parameters[name]
+    metadata: dict[str, Any] = {
+        "format": MODEL,
+        "format_version": VERSION,
+        "fastkmeans": __version__,
+        "class": type(model).__name__,
+        "parameters": parameters,
+        "feature_names": None,
+        "fitted": {},
+    }
+    if hasattr(model, "feature_names_in_"):
+        metadata["feature_names"] = model.feature_names_in_.tolist()
+    present = [name for name in model._stored_too if hasattr(model, name)]
+    for name in (*model._stored, *present):
+        value = getattr(model, name)
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:
+            metadata["fitted"][name] = value.item() if isinstance(value, np.generic) else value
+    if model.preparation_ is not None:
+        own = model.preparation_._asdict()
+        metadata["preparation"] = {name: own.pop(name) for name in ("missing", "dtype")}
+        arrays |= own
+    write_archive(path, metadata, arrays)
+
+
+def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
+    """Return the model that ``write_model`` wrote, without what it was not given to store."""
+    metadata, arrays = read_archive(path, MODEL)
+    name = metadata.get("class")
+    if name != model_class.__name__:
+        raise ValueError(f"{path} holds a {name}, not a {model_class.__name__}: use {name}.load.")
+    try:
+        parameters = metadata["parameters"]
+        if "init" in arrays:
+            parameters["init"] = arrays.pop("init")
+        model = model_class(**parameters)
+        k, d = arrays["cluster_centers_"].shape
+        names, own = metadata["feature_names"], metadata.get("preparation")
+        if names is not None:
+            model.feature_names_in_ = np.asarray(names, dtype=object)
+        if own is not None:
+            shift, scale, fill = (arrays.pop(name) for name in ("shift", "scale", "fill"))
+            model.preparation_ = Preparation(shift, scale, fill, own["missing"], own["dtype"])
+        fitted = metadata["fitted"] | arrays
+        if "history_" in model_class._stored:
+            fitted["history_"] = [Iteration(*step) for step in fitted["history_"]]
+        present = [name for name in model_class._stored_too if name in fitted]
+        for name in (*model_class._stored, *present):
+            setattr(model, name, fitted[name])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: it lacks, or has too much, of {error}.") from error
+    lengths = {d, model.n_features_in_, d if names is None else len(names)}
+    lengths |= set() if own is None else {shift.size, scale.size, fill.size}
+    if lengths != {d} or not np.isfinite(model.cluster_centers_).all() or k != model.n_clusters:
+        raise ValueError(f"{path} is damaged: its parts do not fit together.")
+    return model

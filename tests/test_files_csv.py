@@ -1,0 +1,345 @@
+"""CSV in files: what is read, how mistakes are told, what becomes of gaps and bad rows."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from fastkmeans import open_dataset
+from fastkmeans._files import Dataset, FileError, FileWarning, PathError, csv_blocks
+from fastkmeans._files.csv_blocks import Lines, rows_of
+
+ENDINGS = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
+
+
+def rows_in(dataset: Dataset) -> np.ndarray:
+    return np.concatenate([block[0] for _, block in dataset.rows.blocks()])
+
+
+def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
+    """Return columns of numbers, names with what CSV must quote, and a column of ids."""
+    rng = np.random.default_rng(seed)
+    texts = ["plain", 'say "so"', "two\nlines", "a,b", "", "  ", '"', "ü"]
+    return pd.DataFrame(
+        {
+            "id": [f"{i}:{texts[i % len(texts)]}" for i in range(n)],
+            "a": rng.normal(size=n) * 10.0 ** rng.integers(-8, 8, n),
+            "t": [texts[i] for i in rng.integers(0, len(texts), n)],
+            "b,c": rng.integers(-(10**6), 10**6, n),
+            "d": np.round(rng.normal(size=n), 3),
+        }
+    )
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., Dataset]:
+    """Write a file and open it."""
+
+    def run(content: str | bytes, name: str = "data.csv", **options: Any) -> Dataset:
+        data = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(data)
+        options = {"dtype": "float64", "cache": tmp_path / "cache"} | options
+        return open_dataset(tmp_path / name, **options)
+
+    return run
+
+
+@pytest.fixture
+def refused(opened: Callable[..., Dataset], tmp_path: Path) -> Callable[..., str]:
+    """Open a file that is refused; return what the command line would say."""
+
+    def run(content: str | bytes, *parts: str, **options: Any) -> str:
+        with pytest.raises(FileError) as caught:
+            opened(content, **options)
+        for part in parts:
+            assert part in caught.value.in_flags
+        assert "\ue000" not in str(caught.value)
+        assert not list((tmp_path / "cache").iterdir())
+        return str(caught.value)
+
+    return run
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 777)
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pack", ["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("block_bytes", [50, 777, 1 << 21])
+def test_rows_are_those_that_pandas_wrote(opened, monkeypatch, pack, ending, block_bytes):
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
+    table = frame(100 if block_bytes == 50 else 400)
+    quoting = csv.QUOTE_NONNUMERIC if ending == "CR" else csv.QUOTE_MINIMAL
+    text = table.to_csv(index=False, lineterminator=ENDINGS[ending], quoting=quoting)
+    data = text.encode()
+    if pack == "gzip":
+        data = gzip.compress(data)
+    elif pack == "zstd":
+        data = pa.compress(data, "zstd", asbytes=True)
+    dataset = opened(data, id_column="id")
+    assert dataset.names == ["a", "b,c", "d"]
+    assert list(dataset.text) == ["t"]
+    np.testing.assert_array_equal(rows_in(dataset), table[dataset.names])
+    assert [i for ids in dataset.id_batches() for i in ids.to_pylist()] == list(table["id"])
+    assert dataset.kept is None
+    assert dataset.n_source_rows == len(table)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_blocks_never_cut_a_row(seed):
+    rng = np.random.default_rng(seed)
+    text = "".join(rng.choice(list('a,"\n\r '), 300, p=[0.3, 0.2, 0.2, 0.15, 0.05, 0.1]))
+    lines, whole, rest = Lines(","), [], b""
+    data, at = text.encode(), 0
+    while at < len(data):
+        size = int(rng.integers(1, 40))
+        piece = data[at : at + size]
+        at += size
+        if end := lines.last_end(piece):
+            whole.append(rest + piece[:end])
+            rest = b""
+        rest += piece[end:]
+    whole.append(rest)
+    apart = [row.fields for block in whole for row in rows_of(block.decode(), ",")]
+    together = [row.fields for row in rows_of(text, ",")]
+    assert (
+        apart
+        == together
+        == [fields for fields in csv.reader(io.StringIO(text, newline="")) if fields]
+    )
+
+
+def test_float32_is_rounded_once(opened):
+    # Halfway between two float32 but for the last digit: by way of float64 it would go wrong.
+    text = "a\n1.00000017881393432617187499\n1.00000017881393432617187501\n"
+    expected = [np.float32(1) + np.float32(2**-23), np.float32(1) + np.float32(2**-22)]
+    assert rows_in(opened(text, dtype="float32")).ravel().tolist() == expected
+
+
+def test_no_header_decimal_comma_and_encoding(opened):
+    dataset = opened("1,5;x\n2;ü\n\n3,25;z\n".encode("utf-16"), header=False, delimiter=";",
+                     decimal=",", encoding="utf-16", id_column="x2")  # fmt: skip
+    assert dataset.names == ["x1"]
+    assert rows_in(dataset).ravel().tolist() == [1.5, 2.0, 3.25]
+    assert next(dataset.id_batches()).to_pylist() == ["x", "ü", "z"]
+
+
+def test_several_files_and_a_folder_match_columns_by_name(tmp_path):
+    (tmp_path / "2.csv").write_text("b,t,a\n20,x,2\n")
+    (tmp_path / "1.csv").write_text("a,b\n1,10\n")
+    (tmp_path / "_log.csv").write_text("no table")
+    (tmp_path / "notes.md").write_text("no table")
+    for sources in (tmp_path, [tmp_path / "1.csv", str(tmp_path / "2.csv")]):
+        with open_dataset(sources) as dataset:
+            assert rows_in(dataset).tolist() == [[1, 10], [2, 20]]
+    (tmp_path / "3.csv").write_text("a\n1\n")
+    with pytest.raises(FileError, match=r"3\.csv has no columns 'b'.*1\.csv has one"):
+        open_dataset(tmp_path)
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+
+def deep(bad: str, n: int = 3000) -> str:
+    rows = [f"{i},{i % 7}.5,{i % 5}" for i in range(n)]
+    rows[2000] = bad
+    return "id,a,b\n" + "\n".join(rows) + "\n"
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(
+    ("bad", "parts"),
+    [
+        ("2000,1", ["2 values", "names 3", "'b'", "'2000,1'", "--bad-rows skip"]),
+        ("2000,1,2,9", ["4 values", "names 3", "'9'", "--delimiter"]),
+        ('2000,"1,2', ["never closed"]),
+        ("2000,oops,2", ["'a'", "'oops'", "--na oops"]),
+        ("2000,1_0,2", ["'a'", "'1_0'"]),
+        ("2000,-inf,2", ["'a'", "infinite", "--exclude a"]),
+        ("2000,,2", ["1 of 3000 rows", "'a'", "a 1", "--missing drop", "--missing mean"]),
+    ],
+    ids=["short", "long", "open quote", "text", "underscore", "infinite", "gap"],
+)  # fmt: skip
+def test_broken_rows_are_placed(refused, bad, parts):
+    place = "row 2001 (line 2002)"
+    message = refused(deep(bad), "data.csv", place, *parts, columns=["a", "b"])
+    assert "--" not in message  # the library speaks of arguments
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_text_deep_in_a_column_that_nobody_asked_for(opened, small_blocks, suffix):
+    data = deep("2000,oops,2").encode()
+    data = gzip.compress(data) if suffix == "csv.gz" else data
+    with pytest.warns(FileWarning, match=r"'a': row 2001 \(line 2002\) holds 'oops'.*na='oops'"):
+        dataset = opened(data, name=f"data.{suffix}", exclude=["id"])
+    assert dataset.names == ["b"]
+    assert rows_in(dataset).ravel().tolist() == [2 if i == 2000 else i % 5 for i in range(3000)]
+
+
+def test_other_mistakes(refused, tmp_path):
+    refused("", "is empty")
+    refused("a,b\n", "header (line 1)", "no rows")
+    refused("a\n1\n", "'c'", "--id", id_column="c")
+    refused("a,w\n1,x\n", "'w' is not numeric", weight_column="w")
+    refused("a,w\n1,1\n1,-2\n", "'w'", "-2", "row 2 (line 3)", weight_column="w")
+    refused(
+        "a,w\n1,1\n1,\n", "'w'", "no value", "--missing drop", weight_column="w", missing="mean"
+    )
+    refused("a;b\n1;2\n", "--delimiter ';'")
+    refused("a;b\n1;2\n", "--decimal", "--delimiter", delimiter=",", decimal=",")
+    refused(b"BZh91AY", "bzip2")
+    refused(gzip.compress(b"a\n" + b"1\n" * 9999)[:40], "damaged or incomplete")
+    with pytest.raises(PathError, match=r"no\.csv does not exist") as caught:
+        open_dataset(tmp_path / "no.csv")
+    assert isinstance(caught.value, OSError)
+    with pytest.raises(PathError, match="folder without a table"):
+        open_dataset(tmp_path / "cache")
+    with pytest.raises(ValueError, match="missing must be one of"):
+        open_dataset(tmp_path, missing="guess")
+    with pytest.raises(TypeError, match="columns must be a list"):
+        open_dataset(tmp_path, columns="a")
+
+
+def test_pyarrow_is_an_extra(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("a\n1\n")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"fastkmeans-numba\[csv\]"):
+        open_dataset(tmp_path / "a.csv")
+    np.save(tmp_path / "a.npy", np.ones((3, 2)))
+    assert open_dataset(tmp_path / "a.npy").shape == (3, 2)
+
+
+# --- rows that cannot be read ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block_bytes", [60, 1 << 21])
+def test_bad_rows_are_skipped_and_logged(opened, monkeypatch, block_bytes):
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
+    good = [f"{i},{i}.5,{i}" for i in range(100)]
+    bad = {3: "3,oops,3", 50: "50,1", 51: "51,1,2,3", 77: "77,1,inf", 99: '"9\n9",1,x'}
+    lines = [bad.get(i, row) for i, row in enumerate(good)]
+    text = "id,a,b\n" + "\n".join(lines) + "\n"
+    dataset = opened(text, id_column="id", bad_rows="skip", columns=["a", "b"])
+    left = [i for i in range(100) if i not in bad]
+    assert rows_in(dataset).tolist() == [[i + 0.5, i] for i in left]
+    assert np.flatnonzero(dataset.kept).tolist() == left
+    assert dataset.n_source_rows == 100
+    ids = [i for batch in dataset.id_batches() for i in batch.to_pylist()]
+    ragged = {50, 51}
+    assert ids == [None if i in ragged else "9\n9" if i == 99 else str(i) for i in range(100)]
+    log = list(dataset.skipped)
+    assert dataset.n_skipped == len(log) == 5
+    assert [row.place for row in log] == [f"row {i + 1} (line {i + 2})" for i in bad]
+    for row, why in zip(log, ["'oops'", "2 values", "4 values", "infinite", "'x'"], strict=True):
+        assert why in row.reason
+    assert log[1].text == "50,1"
+
+
+def test_a_column_of_text_is_no_column_of_bad_rows(opened, refused):
+    text = "t,a\n" + "".join(f"x{i},{i}\n" for i in range(50)) + "1,?\n"
+    dataset = opened(text, bad_rows="skip")
+    assert dataset.names == ["a"]
+    assert dataset.n_skipped == 1
+    dataset.close()
+
+
+def test_every_row_is_bad(opened):
+    with pytest.raises(FileError, match="not one row can be read"):
+        opened("a,b\n1\n2\n", bad_rows="skip")
+
+
+# --- gaps and scales ------------------------------------------------------------------------------
+
+
+def with_gaps(n: int = 500) -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(rng.normal(size=(n, 4)) * [1, 100, 0.01, 1] + [0, 7, 0, 1e6])
+    table.columns = list("abcd")
+    for name in "abc":
+        table.loc[rng.random(n) < 0.1, name] = np.nan
+    table["w"] = rng.integers(0, 4, n)
+    table["e"] = np.nan
+    return table
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("standardize", [False, True])
+@pytest.mark.parametrize("policy", ["drop", "mean", "zero"])
+def test_policies(opened, small_blocks, policy, standardize, weighted):
+    table = with_gaps()
+    w = table["w"].to_numpy() if weighted else np.ones(len(table))
+    dataset = opened(
+        table.to_csv(index=False), missing=policy, standardize=standardize,
+        exclude=[] if weighted else ["w"], weight_column="w" if weighted else None,
+    )  # fmt: skip
+    given = table[list("abcd")].to_numpy()
+    gaps = np.isnan(given)
+    kept = ~gaps.any(axis=1) if policy == "drop" else np.ones(len(given), bool)
+    means = [np.average(x[~g], weights=w[~g]) for x, g in zip(given.T, gaps.T, strict=True)]
+    filled = np.where(gaps, means if policy == "mean" else 0.0, given)[kept]
+    center = np.average(filled, axis=0, weights=w[kept])
+    spread = np.average((filled - center) ** 2, axis=0, weights=w[kept]) ** 0.5
+    expected = (filled - center) / spread if standardize else filled
+    assert dataset.names == list("abcd")
+    assert dataset.empty == ["e"]
+    np.testing.assert_allclose(rows_in(dataset), expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(rows_in(dataset) * dataset.scale + dataset.shift, filled, atol=1e-8)
+    assert (dataset.kept is None) == bool(kept.all())
+    if dataset.kept is not None:
+        np.testing.assert_array_equal(dataset.kept, kept)
+    if weighted:
+        np.testing.assert_array_equal(dataset.weights, w[kept])
+    statistics = dataset.statistics
+    there = ~gaps[kept]
+    np.testing.assert_array_equal(statistics.n, there.sum(axis=0))
+    np.testing.assert_array_equal(statistics.missing, gaps.sum(axis=0))
+    for j in range(4):
+        x, v = given[kept][there[:, j], j], w[kept][there[:, j]]
+        assert statistics.minimum[j] == x.min()
+        assert statistics.maximum[j] == x.max()
+        np.testing.assert_allclose(statistics.mean[j], np.average(x, weights=v), rtol=1e-12)
+        variance = np.average((x - np.average(x, weights=v)) ** 2, weights=v)
+        np.testing.assert_allclose(statistics.variance[j], variance, rtol=1e-9)
+    np.testing.assert_array_equal(dataset.sample, rows_in(dataset))  # few rows: all of them
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_column_that_begins_late_drops_the_rows_before(opened, refused):
+    rows = [f"{i},{'' if i < 1500 else i}," for i in range(2000)]
+    text = "a,b,e\n" + "\n".join(rows) + "\n"
+    dataset = opened(text, missing="drop")
+    assert dataset.names == ["a", "b"]
+    assert rows_in(dataset).tolist() == [[i, i] for i in range(1500, 2000)]
+    np.testing.assert_array_equal(dataset.kept, np.arange(2000) >= 1500)
+    assert dataset.statistics.mean.tolist() == [1749.5, 1749.5]
+    np.testing.assert_array_equal(dataset.sample, rows_in(dataset))
+    with pytest.raises(FileError, match=r"1500 of 2000 rows lack a value, first row 1 .*'b'"):
+        opened(text)
+
+
+def test_columns_without_values(opened, refused):
+    refused("a,b\n1,\n2,\n", "'b'", "no values at all", columns=["a", "b"])
+    refused("a\nNA\nNA\n", "no values at all")
+    refused("a,b\n1,\n,2\n3,\n", "every row", "--exclude b", "--missing mean", missing="drop")
+
+
+def test_a_constant_column_is_left_unscaled(opened):
+    with pytest.warns(FileWarning, match="'b' is constant"):
+        dataset = opened("a,b\n1,0.1\n2,0.1\n9,0.1\n", standardize=True)
+    assert rows_in(dataset)[:, 1].tolist() == [0.0, 0.0, 0.0]
+    assert (dataset.shift[1], dataset.scale[1]) == (0.1, 1.0)

@@ -1,0 +1,446 @@
+"""Tables in files as one dataset: formats, the cache, full disks, memory, and fits of it."""
+
+from __future__ import annotations
+
+import contextlib
+import decimal
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.ipc
+import pyarrow.parquet
+import pytest
+
+from fastkmeans import KMeans, kmeans_plusplus, open_dataset
+from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset
+from fastkmeans._files.statistics import MOST_SAMPLED, Reservoir
+from fastkmeans._rows import SMALL_STATE, MappedRows, largest
+
+NAMES = list("abcd")
+
+
+def table_of(X: np.ndarray) -> pa.Table:
+    return pa.table({name: X[:, j] for j, name in enumerate(NAMES[: X.shape[1]])})
+
+
+def data(n: int = 3000, d: int = 4, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, d)) + rng.integers(0, 4, (n, 1)) * 2).astype(np.float32)
+
+
+def write(folder: Path, X: np.ndarray) -> dict[str, Path]:
+    """Write a table in every format."""
+    table, paths = table_of(X), {}
+    for name in ("t.csv", "t.parquet", "t.arrow", "t.arrows", "t.feather", "t.npy"):
+        paths[name] = folder / name
+    pa.csv.write_csv(table, paths["t.csv"])
+    pa.parquet.write_table(table, paths["t.parquet"], row_group_size=1000)
+    with pa.ipc.new_file(paths["t.arrow"], table.schema) as file:
+        file.write_table(table, max_chunksize=700)
+    with pa.ipc.new_stream(paths["t.arrows"], table.schema) as file:
+        file.write_table(table, max_chunksize=700)
+    pa.feather.write_feather(table, str(paths["t.feather"]), compression="zstd")
+    np.save(paths["t.npy"], X)
+    return paths
+
+
+def rows_in(found: dataset.Dataset) -> np.ndarray:
+    return np.concatenate([block[0] for _, block in found.rows.blocks()])
+
+
+# --- formats --------------------------------------------------------------------------------------
+
+
+def test_every_format_gives_the_same_fit(tmp_path):
+    X = data()
+    expected = KMeans(5, random_state=0).fit(X)
+    for name, path in write(tmp_path, X).items():
+        with open_dataset(path) as found:
+            np.testing.assert_array_equal(rows_in(found), X)
+            assert found.names == (NAMES if name != "t.npy" else ["x1", "x2", "x3", "x4"])
+            model = KMeans(5, random_state=0).fit(found)
+            assert model.inertia_ == expected.inertia_
+            np.testing.assert_array_equal(model.labels_, expected.labels_)
+            np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+            np.testing.assert_array_equal(model.predict(found), expected.labels_)
+            assert model.score(found) == expected.score(X)
+            np.testing.assert_array_equal(model.transform(found), expected.transform(X))
+            indices = kmeans_plusplus(found, 5, random_state=1)[1]
+            np.testing.assert_array_equal(indices, kmeans_plusplus(X, 5, random_state=1)[1])
+        assert not found.folder.exists()
+        np.testing.assert_array_equal(model.labels_, expected.labels_)  # outlives the files
+
+
+def test_paths_and_iterables_are_tables(tmp_path):
+    X = data().astype(np.float64)
+    expected = KMeans(5, random_state=0).fit(X)
+    frame = pd.DataFrame(X, columns=NAMES)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.iloc[:1700].to_parquet(tmp_path / "1.parquet")
+    frame.iloc[1700:].to_parquet(tmp_path / "2.parquet")
+    sources: list[Any] = [
+        tmp_path / "t.csv",
+        str(tmp_path / "t.csv"),
+        [tmp_path / "1.parquet", tmp_path / "2.parquet"],
+        (X[at : at + 170] for at in range(0, 3000, 170)),
+        [X[:10], X[10:]],
+        pd.read_csv(tmp_path / "t.csv", chunksize=900),
+        table_of(X).to_reader(max_chunksize=500),
+    ]
+    for source in sources:
+        model = KMeans(5, random_state=0).fit(source)
+        np.testing.assert_array_equal(model.labels_, expected.labels_)
+        assert model.inertia_ == expected.inertia_
+    assert list(model.feature_names_in_) == NAMES
+    # Of a file with more columns, those of the fit are taken, in their order.
+    wider = frame.assign(z=1.0)[["z", *NAMES[::-1]]]
+    wider.to_csv(tmp_path / "w.csv", index=False)
+    np.testing.assert_array_equal(model.predict(tmp_path / "w.csv"), expected.labels_)
+
+
+def test_iterables_that_do_not_fit_together(tmp_path):
+    with pytest.raises(FileError, match=r"row 6 on has 3 columns, and the first one has 2"):
+        open_dataset(iter([np.ones((5, 2)), np.ones((0, 2)), np.ones((4, 3))]))
+    with pytest.raises(ValueError, match=r"X\[1\] holds text"):
+        open_dataset(iter([np.ones((5, 1)), np.array([["x"]])]))
+    with pytest.raises(FileError, match="no rows"):
+        open_dataset(iter([]))
+    with pytest.raises(FileError, match="1 of 6 rows lack a value, first row 6 in column 'x2'"):
+        open_dataset([np.ones((5, 2)), np.array([[1.0, np.nan]])])
+    narrow = open_dataset(iter([np.ones((2, 1), np.float16), np.ones((2, 1), int)]), dtype="auto")
+    assert narrow.rows.dtype == np.float32
+    assert open_dataset([np.ones((2, 1), int)], dtype="auto").rows.dtype == np.float64
+
+
+def test_types_of_columns(tmp_path):
+    half = pa.array(np.array([0.5, 1.5, 2.5], np.float16))
+    columns = {
+        "whole": pa.array([1, None, 3], pa.int64()),
+        "flag": pa.array([True, None, False]),
+        "price": pa.array([decimal.Decimal("1.25"), decimal.Decimal("2.50"), None]),
+        "kind": pa.array([7.0, 8.0, 7.0]).dictionary_encode(),
+        "half": half,
+        "nothing": pa.nulls(3),
+        "text": pa.array(["x", "y", "z"]),
+        "when": pa.array(["2026-01-01"] * 3).cast(pa.timestamp("s")),
+    }
+    pa.parquet.write_table(pa.table(columns), tmp_path / "t.parquet")
+    found = open_dataset(tmp_path / "t.parquet", missing="zero", dtype="auto", id_column="whole")
+    assert found.names == ["flag", "price", "kind", "half"]
+    expected = [[1, 1.25, 7, 0.5], [0, 2.5, 8, 1.5], [0, 0, 7, 2.5]]
+    assert rows_in(found).tolist() == expected
+    assert found.empty == ["nothing"]
+    assert {name: at.value for name, at in found.text.items()} == {
+        "text": "x",
+        "when": "2026-01-01 00:00:00",
+    }
+    assert next(found.id_batches()).to_pylist() == [1, None, 3]
+    with pytest.raises(FileError, match=r"'text' is not numeric: row 1 .*'x'"):
+        open_dataset(tmp_path / "t.parquet", columns=["text"])
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:500])
+    with pytest.raises(FileError, match=r"cut\.parquet could not be read as Parquet"):
+        open_dataset(tmp_path / "cut.parquet")
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parses(monkeypatch) -> list[Path]:
+    """Count how often a table is parsed."""
+    calls: list[Path] = []
+    whole = dataset.parse
+
+    def counted(readers: Any, *rest: Any) -> Any:
+        calls.append(readers[0].source.path)
+        return whole(readers, *rest)
+
+    monkeypatch.setattr(dataset, "parse", counted)
+    return calls
+
+
+def csv_file(path: Path, n: int = 200, last: int = 7) -> Path:
+    path.write_text("a,b\n" + "".join(f"{i},{i % 9}\n" for i in range(n)) + f"1,{last}\n")
+    return path
+
+
+def test_a_cache_is_used_again_until_something_changes(tmp_path, parses):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+    first = open_dataset(path, cache=keep)
+    again = open_dataset(path, cache=keep)
+    assert (first.reused, again.reused, len(parses)) == (False, True, 1)
+    np.testing.assert_array_equal(rows_in(again), rows_in(first))
+    np.testing.assert_array_equal(again.statistics.variance, first.statistics.variance)
+    for options in ({"columns": ["a"]}, {"standardize": True}, {"dtype": "float64"}):
+        assert not open_dataset(path, cache=keep, **options).reused
+    assert open_dataset(path, cache=keep).reused  # they do not push each other out
+    status = path.stat()
+    csv_file(path, last=8)  # as large as before
+
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # and as old
+    changed = open_dataset(path, cache=keep)
+    assert not changed.reused
+    assert rows_in(changed)[-1, 1] == 8
+    assert len(list(keep.iterdir())) == 4
+    changed.close()
+    assert changed.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "meta.json").unlink(),
+        lambda folder: (folder / "meta.json").write_text("{"),
+        lambda folder: (folder / "rows.npy").unlink(),
+        lambda folder: (folder / "rows.npy").write_bytes((folder / "rows.npy").read_bytes()[:-1]),
+        lambda folder: (folder / "meta.json").write_text(
+            json.dumps(json.loads((folder / "meta.json").read_text()) | {"version": 0})
+        ),
+    ],
+    ids=["no metadata", "half metadata", "no rows", "rows cut short", "another version"],
+)
+def test_a_damaged_cache_is_parsed_anew(tmp_path, parses, damage):
+    path = csv_file(tmp_path / "t.csv")
+    expected = rows_in(open_dataset(path, cache=tmp_path / "keep")).copy()
+    damage(next((tmp_path / "keep").iterdir()))
+    again = open_dataset(path, cache=tmp_path / "keep")
+    assert not again.reused
+    np.testing.assert_array_equal(rows_in(again), expected)
+    assert open_dataset(path, cache=tmp_path / "keep").reused
+    assert len(parses) == 2
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path):
+    path = csv_file(tmp_path / "t.csv")
+
+    def progress(phase: str, done: int, total: int) -> None:
+        csv_file(path, n=300)
+
+    with pytest.raises(FileError, match="changed while it was read"):
+        open_dataset(path, cache=tmp_path / "keep", progress=progress)
+    assert not list((tmp_path / "keep").iterdir())
+
+
+KILLED = """
+import os, signal, sys
+from fastkmeans import open_dataset
+from fastkmeans._files import csv_blocks
+csv_blocks.BLOCK_BYTES = 1000
+def progress(phase, done, total):
+    if done > total / 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+open_dataset(sys.argv[1], cache=sys.argv[2], progress=progress)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_killed_while_parsing(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv", 5000), tmp_path / "keep"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(keep)], timeout=60)
+    assert done.returncode == -9
+    (left,) = keep.iterdir()
+    assert left.name.startswith(".parsing-")
+    assert (left / "rows.npy").stat().st_size > 1000
+    found = open_dataset(path, cache=keep)
+    assert not found.reused
+    assert found.shape == (5001, 2)
+    assert list(keep.iterdir()) == [found.folder]
+
+
+def test_a_folder_that_is_being_written_is_left_alone(tmp_path):
+    other = cache.Partial(tmp_path)
+    young = tmp_path / ".parsing-young"
+    young.mkdir()
+    open_dataset(csv_file(tmp_path / "t.csv"), cache=tmp_path)
+    assert other.path.exists()
+    assert young.exists()
+    other.remove()
+
+    os.utime(young, (time.time() - 1000,) * 2)
+    cache.sweep(tmp_path)
+    assert not young.exists()
+
+
+# --- full disks -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def room_for(n_bytes: int) -> Iterator[None]:
+    """Let writing to any file fail beyond this size, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
+    path = csv_file(tmp_path / "t.csv", 100_000)
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 20_000)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=cache._ROOM + 500_000))
+    written = []
+    message = r"keep has 17\.3 MB free, and the parsed table takes about .*cache"
+    with pytest.raises(PathError, match=message):
+        open_dataset(path, cache=tmp_path / "keep", progress=lambda *at: written.append(at))
+    assert not written  # after one block
+    assert not list((tmp_path / "keep").iterdir())
+
+
+@pytest.mark.parametrize("policy", ["error", "mean"])
+def test_a_full_disk_on_the_way(tmp_path, policy):
+    path = csv_file(tmp_path / "t.csv", 20_000)
+    with (
+        room_for(50_000),
+        pytest.raises(PathError, match="keep could not be written: File too large"),
+    ):
+        open_dataset(path, cache=tmp_path / "keep", missing=policy)
+    assert not list((tmp_path / "keep").iterdir())
+
+
+def test_no_room_for_labels(tmp_path):
+    np.save(tmp_path / "t.npy", np.arange(600_000.0)[:, None] % 7)
+    refusal = pytest.raises(OSError, match="labels and the like could not be kept")
+    with open_dataset(tmp_path / "t.npy") as found, room_for(2_000_000), refusal:
+        KMeans(2, max_iter=2).fit(found)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+MEMORY = """
+import sys, threading, time
+import numpy as np
+from fastkmeans import KMeans, open_dataset
+
+def anonymous():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon")) / 1024
+
+def work(path):
+    with open_dataset(path, missing="mean") as found:
+        model = KMeans(3, max_iter=3, random_state=0).fit(found)
+        model.predict(found)
+        return model.labels_
+
+work(sys.argv[1])
+before = peak = anonymous()
+ended = threading.Event()
+
+def watch():
+    global peak
+    while not ended.wait(0.002):
+        peak = max(peak, anonymous())
+
+thread = threading.Thread(target=watch)
+thread.start()
+labels = work(sys.argv[2])
+ended.set()
+thread.join()
+print(peak - before, labels.nbytes / 2**20)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_memory_does_not_grow_with_the_table(tmp_path):
+    n = 12_000_000  # labels alone would take 46 MB, thrice
+    np.save(tmp_path / "small.npy", np.arange(300_000, dtype=np.float32)[:, None] % 1000)
+    np.save(tmp_path / "large.npy", np.arange(n, dtype=np.float32)[:, None] % 1000)
+    program = [sys.executable, "-c", MEMORY, tmp_path / "small.npy", tmp_path / "large.npy"]
+    done = subprocess.run(program, timeout=120, capture_output=True, text=True, check=True)
+    grown, labels = map(float, done.stdout.split())
+    assert labels > 45
+    assert grown < 40
+
+
+def test_state_of_mapped_rows_lies_in_files_without_names(tmp_path):
+    np.save(tmp_path / "t.npy", np.ones((4, 1), np.float32))
+    rows = MappedRows(np.load(tmp_path / "t.npy", mmap_mode="r"), tmp_path)
+    state = rows.empty((SMALL_STATE, 2), np.int32)
+    state[:] = 7
+    assert isinstance(state.base, np.memmap)
+    assert type(state) is np.ndarray
+    assert [path.name for path in tmp_path.iterdir()] == ["t.npy"]
+    assert rows.empty(10, np.int32).base is None
+
+
+def test_engines_keep_within_the_room(tmp_path):
+    X = np.random.default_rng(0).normal(size=(200_000, 2)).astype(np.float32)
+    np.save(tmp_path / "t.npy", X)
+    expected = KMeans(80, random_state=0, max_iter=10).fit(X)
+    for limit, avoids in ((None, True), (1 << 20, False)):
+        with open_dataset(tmp_path / "t.npy", memory_limit=limit) as found:
+            model = KMeans(80, random_state=0, max_iter=10).fit(found)
+        np.testing.assert_array_equal(model.labels_, expected.labels_)
+        assert (model.history_[-1].avoided > 0) == avoids
+
+
+# --- weights, sample, small parts -----------------------------------------------------------------
+
+
+def test_weights_are_those_of_the_fit(tmp_path):
+    X = data(500, 2)
+    w = np.random.default_rng(1).integers(0, 4, 500)
+    pd.DataFrame({"w": w, "a": X[:, 0], "b": X[:, 1]}).to_parquet(tmp_path / "t.parquet")
+    found = open_dataset(tmp_path / "t.parquet", weight_column="w")
+    start = X[[1, 50, 400]]
+    expected = KMeans(3, init=start).fit(X, sample_weight=w)
+    model = KMeans(3, init=start).fit(found)
+    np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+    assert model.score(found) == expected.score(X, sample_weight=w)
+    plain = KMeans(3, init=start).fit(found, sample_weight=np.ones(500))
+    np.testing.assert_array_equal(plain.labels_, KMeans(3, init=start).fit(X).labels_)
+    with pytest.raises(ValueError, match="no column of ids"):
+        next(found.id_batches())
+
+
+def test_a_callable_init_sees_the_rows(tmp_path):
+    X = data(100)
+    np.save(tmp_path / "t.npy", X)
+
+    def init(rows: Any, n_clusters: int, random_state: Any) -> np.ndarray:
+        np.testing.assert_array_equal(rows, X)
+        return rows[:n_clusters]
+
+    model = KMeans(3, init=init).fit(tmp_path / "t.npy")
+    np.testing.assert_array_equal(model.labels_, KMeans(3, init=X[:3]).fit(X).labels_)
+
+
+def test_the_sample_does_not_depend_on_how_rows_come():
+    n = 4 * MOST_SAMPLED
+    rows = np.arange(n, dtype=np.float64)[:, None]
+    samples = []
+    for height in (1000, 77_777, n):
+        reservoir = Reservoir(1, np.dtype(np.float64))
+        for at in range(0, n, height):
+            reservoir.add(rows[at : at + height])
+        samples.append(reservoir.result())
+    assert samples[0].shape == (MOST_SAMPLED, 1)
+    for sample in samples[1:]:
+        np.testing.assert_array_equal(sample, samples[0])
+    assert (np.diff(samples[0][:, 0]) > 0).all()
+    # Every part of the table is as likely: the binomial's standard deviation is 96.
+    parts = np.histogram(samples[0], bins=8, range=(0, n))[0]
+    assert abs(parts - MOST_SAMPLED / 8).max() < 5 * 96
+
+
+def test_the_largest_of_many_pieces():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 50, 1000).astype(np.float64)
+    pieces = np.array_split(values, 13)
+    for count in (1, 40, 1000, 2000):
+        expected = np.lexsort((np.arange(1000), -values))[:count]
+        np.testing.assert_array_equal(largest(iter(pieces), count), expected)
