@@ -313,9 +313,9 @@ MUTATIONS = [
     ),
     Mutation(
         "the nearest row is given away",
-        "_empty.py",
-        "np.lexsort((candidates, -distances[candidates]))",
-        "np.lexsort((candidates, distances[candidates]))",
+        "_rows.py",
+        "np.lexsort((places, -values))",
+        "np.lexsort((places, values))",
         f"{E}: test_farthest",
     ),
     Mutation(
