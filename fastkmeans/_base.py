@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ._errors import not_fitted
 from ._rows import StandardizedRows
-from ._storage import Preparation, read_model, write_model
-from ._tables import Table
+from ._storage import read_model, write_model
+from ._tables import Preparation, Table
 from ._validation import as_table
 
 Self = TypeVar("Self", bound="Estimator")
@@ -107,6 +107,8 @@ class Estimator:
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.__dict__.pop("preparation_", None)
+        if table.preparation is not None:
+            self.preparation_ = table.preparation
 
     def _table_like_fit(self, X: Any) -> Table:
         """Wrap ``X`` and compare its features with those of ``fit``."""
@@ -133,8 +135,10 @@ class Estimator:
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
                 "as input."
             )
-        own = self.preparation_
-        if own is not None and (own.shift.any() or (own.scale != 1.0).any()):
+        own, theirs = self.preparation_, table.preparation
+        if own is not None and theirs is not None:
+            own = own.after(theirs)
+        if own:
             table = table._replace(rows=StandardizedRows(table.rows, own.shift, own.scale))
         return table
 

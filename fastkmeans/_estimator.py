@@ -94,9 +94,10 @@ class KMeans(Clusterer):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where ``X`` has names that are all text.
     preparation_ : Preparation or None
-        In a model of the command-line tool, what was done to the rows of the file:
-        ``predict``, ``transform`` and ``score`` standardise ``X`` in the same way, and
-        ``cluster_centers_`` are those of standardised rows.  None after ``fit``.
+        After a fit to a standardised dataset, and in a model of the command-line tool,
+        what was done to the rows of the file: ``predict``, ``transform`` and ``score`` take
+        ``X`` in the units of the file and standardise it in the same way (a standardised
+        dataset as it is); ``cluster_centers_`` are those of standardised rows.
 
     Raises
     ------

@@ -17,13 +17,14 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
 from ._lloyd import Iteration
+from ._tables import Preparation
 
 if TYPE_CHECKING:
     from ._base import Estimator
@@ -106,29 +107,6 @@ def _array(data: bytes) -> NDArray[Any]:
     if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
         raise ValueError(f"an array of shape {shape} with other than its number of bytes")
     return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()
-
-
-class Preparation(NamedTuple):
-    """What was done to the rows of a file before they were clustered.
-
-    Attributes
-    ----------
-    shift, scale : ndarray of shape (n_features,), float64
-        Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
-    fill : ndarray of shape (n_features,), float64
-        The means of the columns, which take the place of missing values where ``missing``
-        is "mean", in the units of the file.
-    missing : str
-        The policy for missing values: "error", "drop", "mean" or "zero".
-    dtype : str
-        "float32" or "float64".
-    """
-
-    shift: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    fill: NDArray[np.float64]
-    missing: str
-    dtype: str
 
 
 def write_model(model: Estimator, path: str | os.PathLike[str]) -> None:

@@ -12,12 +12,55 @@ from ._errors import plain
 from ._rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
 
+class Preparation(NamedTuple):
+    """What was done to the rows of a file before they were clustered.
+
+    Attributes
+    ----------
+    shift, scale : ndarray of shape (n_features,), float64
+        Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
+    fill : ndarray of shape (n_features,), float64
+        The means of the columns, which take the place of missing values where ``missing``
+        is "mean", in the units of the file.
+    missing : str
+        The policy for missing values: "error", "drop", "mean" or "zero".
+    dtype : str
+        "float32" or "float64".
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    missing: str
+    dtype: str
+
+    def after(self, other: Preparation) -> Preparation:
+        """Return what is left to do where ``other`` was done before."""
+        shift = (self.shift - other.shift) / other.scale
+        return self._replace(shift=shift, scale=self.scale / other.scale)
+
+    def __bool__(self) -> bool:
+        """Tell whether rows change."""
+        return bool(self.shift.any() or (self.scale != 1.0).any())
+
+
 class Table(NamedTuple):
-    """Rows, the names of their columns and their weights, where the container has any."""
+    """Rows, and what their container says of them.
+
+    Attributes
+    ----------
+    rows : Rows
+    names : list or None
+        The names of the columns.
+    weights : ndarray of shape (n_samples,) or None
+    preparation : Preparation or None
+        What was done to the rows of a standardised dataset.
+    """
 
     rows: Rows
     names: list[Any] | None
     weights: NDArray[np.float64] | None = None
+    preparation: Preparation | None = None
 
 
 def table_in_memory(X: Any, name: str = "X") -> Table:

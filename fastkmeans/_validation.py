@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._errors import plain
 from ._rows import CHUNK
-from ._tables import Table, table_in_memory
+from ._tables import Preparation, Table, table_in_memory
 
 NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
 """All rows count alike.  Read-only like all weights: to numba that is another type."""
@@ -62,7 +62,8 @@ def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
             error.args = (f"{name}: {error}",)
             raise
     if isinstance(X, Dataset):
-        return Table(X.rows, list(X.names) if X.named else None, X.weights)
+        own = Preparation(X.shift, X.scale, X.statistics.mean, "error", X.rows.dtype.name)
+        return Table(X.rows, list(X.names) if X.named else None, X.weights, own if own else None)
     return table_in_memory(X, name)
 
 

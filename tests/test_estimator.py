@@ -9,9 +9,11 @@ import pickle
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 from conftest import ROOT
@@ -26,7 +28,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from fastkmeans import KMeans, k_means, kmeans_plusplus
+from fastkmeans import KMeans, k_means, kmeans_plusplus, open_dataset
 
 Array = NDArray[Any]
 
@@ -210,7 +212,7 @@ def run_python(code: str) -> str:
 def test_nothing_imports_scikit_learn_or_a_data_frame_library() -> None:
     run_python(
         "import sys, numpy as np\n"
-        "from fastkmeans import KMeans, k_means, kmeans_plusplus\n"
+        "from fastkmeans import KMeans, k_means, kmeans_plusplus, open_dataset\n"
         "X = np.arange(40.0).reshape(20, 2)\n"
         "model = KMeans(3, random_state=0).fit(X)\n"
         "model.predict(X), model.transform(X), model.score(X), repr(model), k_means(X, 2)\n"
@@ -600,3 +602,27 @@ def test_kmeans_plusplus_returns_rows_and_places(X: Array) -> None:
             kmeans_plusplus(X, 2, n_local_trials=bad)
     with pytest.raises(ValueError, match="sample_weight holds"):
         kmeans_plusplus(X, 2, sample_weight=-np.ones(400))
+
+
+def test_a_standardised_dataset_is_predicted_in_the_units_of_the_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)) * [1.0, 100.0, 1e4]
+    path = tmp_path / "table.csv"
+    np.savetxt(path, X, delimiter=",", header="a,b,c", comments="")
+    with open_dataset(path, standardize=True, dtype="float64") as dataset:
+        model = KMeans(4, random_state=0).fit(dataset)
+        names, labels = dataset.names, model.labels_.copy()
+        np.testing.assert_array_equal(model.predict(dataset), labels)
+    model.save(tmp_path / "model.npz")
+    for each in (model, KMeans.load(tmp_path / "model.npz")):
+        np.testing.assert_array_equal(each.predict(pd.DataFrame(X, columns=names)), labels)
+        np.testing.assert_array_equal(each.predict(path), labels)
+        with open_dataset(path, standardize=True, dtype="float64") as dataset:
+            np.testing.assert_array_equal(each.predict(dataset), labels)
+        half = tmp_path / "half.csv"  # standardised in another way
+        np.savetxt(half, X[:150], delimiter=",", header="a,b,c", comments="")
+        with open_dataset(half, standardize=True, dtype="float64") as dataset:
+            np.testing.assert_array_equal(each.predict(dataset), labels[:150])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert model.fit(X).preparation_ is None

@@ -17,8 +17,7 @@ from .._estimator import KMeans
 from .._files import open_dataset
 from .._files.wording import shown
 from .._rows import Rows
-from .._storage import Preparation
-from .._tables import Table
+from .._tables import Preparation, Table
 from .console import UserError, need, note
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped

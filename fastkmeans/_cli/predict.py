@@ -20,8 +20,8 @@ from .._files.source import Source, choose, find_files, open_sources
 from .._files.table import Question, open_reader
 from .._model import closest_centers
 from .._rows import ArrayRows
-from .._storage import MODEL, Preparation, read_archive
-from .._tables import Table
+from .._storage import MODEL, read_archive
+from .._tables import Preparation, Table
 from .console import UserError, need
 from .labels import LabelsFile, own_distances, write_skipped
 from .outputs import blamed_on, check_format, check_outputs, whole_files
