@@ -124,6 +124,65 @@ def test_iterables_that_do_not_fit_together(tmp_path):
     assert open_dataset([np.ones((2, 1), int)], dtype="auto").rows.dtype == np.float64
 
 
+def test_columns_are_matched_by_name(tmp_path):
+    X = np.abs(data(400)).astype(np.float64)
+    frame = pd.DataFrame(X, columns=NAMES)
+    parts = [frame[:200], frame[200:][list("cdab")]]
+    for i, part in enumerate(parts):
+        part.to_csv(tmp_path / f"{i}.csv", index=False)
+        part.to_parquet(tmp_path / f"{i}.parquet")
+    sources = [
+        iter(parts),
+        parts,
+        [tmp_path / "0.csv", tmp_path / "1.csv"],
+        [tmp_path / "0.parquet", tmp_path / "1.parquet"],
+    ]
+    for source in sources:
+        with open_dataset(
+            source, columns=["d", "a"], weight_column="b", id_column="c", missing="drop",
+            dtype="float64",
+        ) as found:  # fmt: skip
+            ids = np.concatenate([np.array(ids, float) for ids in found.id_batches()])
+            np.testing.assert_array_equal(rows_in(found), X[:, [3, 0]])
+            np.testing.assert_array_equal(found.weights, X[:, 1])
+            np.testing.assert_array_equal(ids, X[:, 2])
+    expected = KMeans(4, random_state=0).fit(frame)
+    model = KMeans(4, random_state=0).fit(iter(parts))
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    with pytest.raises(FileError, match=r"X\[1\] has no columns 'a', .* it has b, c, d, z"):
+        open_dataset([frame, frame.rename(columns={"a": "z"})[list("bcdz")]])
+    with pytest.raises(FileError, match=r"X\[1\] has 2 columns 'a'"):
+        open_dataset([frame, frame.set_axis(list("aacd"), axis=1)])
+    with pytest.raises(FileError, match=r"X\[1\] does not, and the first table names its"):
+        open_dataset([frame, X])
+
+
+def test_later_arrays_are_not_rounded():
+    first = np.ones((2, 2), np.float32)
+    message = r"X\[1\] holds 0\.1, which float32, the type of the first array, would round"
+    with pytest.raises(FileError, match=message):
+        open_dataset([first, np.array([[0.5, 0.1]])], dtype="auto")
+    with pytest.raises(FileError, match=message):
+        KMeans(1).fit(iter([first, np.array([[0.5, 0.1]])]))
+    gap = np.array([[0.5, np.nan], [0.25, 8.0]])
+    assert open_dataset([first, gap], dtype="auto", missing="drop").shape == (3, 2)
+    assert open_dataset([first, np.array([[0.5, 0.1]])], dtype="float32").shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float64(1.0), np.ones(3), np.ones((2, 2, 2)), np.ones((2, 2), complex),
+        np.zeros((2, 2), "i4,f4"), np.array([["x"]]), np.ones((2, 0)),
+    ],
+    ids=["0-D", "1-D", "3-D", "complex", "structured", "text", "no columns"],
+)  # fmt: skip
+def test_npy_files_that_are_no_table(tmp_path, array):
+    np.save(tmp_path / "t.npy", array)
+    with pytest.raises(FileError, match=r"t\.npy holds no table of numbers: "):
+        open_dataset(tmp_path / "t.npy")
+
+
 def test_types_of_columns(tmp_path):
     half = pa.array(np.array([0.5, 1.5, 2.5], np.float16))
     columns = {

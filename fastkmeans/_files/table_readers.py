@@ -17,7 +17,7 @@ from .csv_errors import Text
 from .csv_reader import numbered
 from .pieces import Piece, Wanted
 from .source import Source
-from .wording import FileError, need
+from .wording import FileError, argument, listed, need
 
 PIECE_VALUES = 1 << 18
 """Values of a piece.  It decides how sums are grouped: never let it depend on the memory."""
@@ -159,23 +159,32 @@ class ArrayReader:
         if arrays is None:
             arrays = [_mapped(source)]
         self._tables = self._filled(arrays)
-        self._first = next(self._tables, None)
-        if self._first is None:
+        self._exact = False
+        first = next(self._tables, None)
+        if first is None:
             raise FileError(f"{source.path} holds no rows")
-        names = self._first.names
+        self._first = first
+        names = first[1].names
         self.named = names is not None
-        self.names = numbered(self._first.rows.shape[1]) if names is None else list(map(str, names))
+        self.names = numbered(first[1].rows.shape[1]) if names is None else list(map(str, names))
 
-    def _filled(self, arrays: Iterable[Any]) -> Iterator[Table]:
-        """Yield the arrays that have rows."""
+    def _filled(self, arrays: Iterable[Any]) -> Iterator[tuple[str, Table]]:
+        """Yield the arrays that have rows, with their names in messages."""
         for i, array in enumerate(arrays):
-            if getattr(array, "shape", (1,))[0]:
-                yield table_in_memory(array, f"{self.source.path}{'' if i == 0 else f'[{i}]'}")
+            if getattr(array, "shape", (1,))[:1] == (0,):
+                continue
+            label = f"{self.source.path}{'' if i == 0 else f'[{i}]'}"
+            try:
+                yield label, table_in_memory(array, label)
+            except (TypeError, ValueError) as error:
+                if self.source.format != "npy":
+                    raise
+                raise FileError(f"{label} holds no table of numbers: {error}") from None
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
-        """Return the type of the first array."""
-        assert self._first is not None
-        return self._first.rows.dtype
+        """Return the type of the first array: from now on the others must fit into it."""
+        self._exact = True
+        return self._first[1].rows.dtype
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return nothing: arrays are numbers throughout, or refused."""
@@ -183,33 +192,74 @@ class ArrayReader:
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """Yield the rows in order, once."""
-        assert self._first is not None
         size = self.source.size
-        places = [self.names.index(name) for name in wanted.names]
         height, number, d = _height(len(self.names)), 1, len(self.names)
-        for table in chain([self._first], self._tables):
+        for label, table in chain([self._first], self._tables):
             rows = table.rows
             if rows.shape[1] != d:
                 raise FileError(
                     f"{self.source.path}: an array from row {number} on has {rows.shape[1]} "
                     f"columns, and the first one has {d}"
                 )
+            at_name = self._matched(label, table, wanted)
+            places = [at_name[name] for name in wanted.names]
+            exact = self._exact and rows.dtype.itemsize > wanted.dtype.itemsize
             for _, block in rows.blocks():
                 for at in range(0, block.shape[1], height):
                     part = block[0, at : at + height]
                     with np.errstate(over="ignore"):  # an infinity is reported as such
                         values = part[:, places].astype(wanted.dtype)
-                    weights, ids = self._beside(part, wanted)
+                    if exact:
+                        _check_exact(label, values, part[:, places], wanted.dtype)
+                    weights, ids = self._beside(part, wanted, at_name)
                     yield Piece(values, weights, ids, len(part), {}, size, _places(number))
                     number += len(part)
 
-    def _beside(self, part: NDArray[Any], wanted: Wanted) -> tuple[Any, Any]:
+    def _matched(self, label: str, table: Table, wanted: Wanted) -> dict[str, int]:
+        """Return where the columns are in a table: by their names, where it has any."""
+        if (table.names is not None) != self.named:
+            which = ("names its columns", "does not")
+            this, first = which if table.names is not None else which[::-1]
+            raise FileError(
+                f"{label} {this}, and the first table {first}: columns are matched by their "
+                "names, so give all tables names or none"
+            )
+        names = self.names if table.names is None else list(map(str, table.names))
+        found = {}
+        for name in (*wanted.names, wanted.id_column, wanted.weight_column):
+            if name is None:
+                continue
+            if (times := names.count(name)) != 1:
+                raise FileError(
+                    f"{label} has {times or 'no'} columns {name!r}, and the first table has one: "
+                    f"{listed('it has', names)}"
+                )
+            found[name] = names.index(name)
+        return found
+
+    def _beside(
+        self, part: NDArray[Any], wanted: Wanted, at_name: dict[str, int]
+    ) -> tuple[Any, Any]:
         weights = ids = None
         if wanted.weight_column is not None:
-            weights = part[:, self.names.index(wanted.weight_column)].astype(np.float64)
+            weights = part[:, at_name[wanted.weight_column]].astype(np.float64)
         if wanted.id_column is not None:
-            ids = need("pyarrow").array(part[:, self.names.index(wanted.id_column)])
+            ids = need("pyarrow").array(part[:, at_name[wanted.id_column]])
         return weights, ids
+
+
+def _check_exact(
+    label: str, values: NDArray[Any], given: NDArray[Any], dtype: np.dtype[Any]
+) -> None:
+    """Raise if the type, which the first array decided on, rounds a value of a later one."""
+    rounded = (values != given) & ~np.isnan(given)
+    if rounded.any():
+        value = float(given[rounded][0])
+        raise FileError(
+            f"{label} holds {value!r}, which {dtype.name}, the type of the first array, would "
+            f"round: give all arrays one type, or open them by open_dataset with "
+            f"{argument('dtype', 'float64')}"
+        )
 
 
 def _mapped(source: Source) -> NDArray[Any]:
