@@ -32,7 +32,7 @@ from .pieces import Skipped
 from .source import Source, fingerprint
 from .wording import PathError, argument, need
 
-VERSION = 1
+VERSION = 2
 _PREFIX = ".parsing-"
 _YOUNG = 60.0  # seconds in which a folder without a lock may be about to get one
 _ROOM = 1 << 24  # bytes that shall stay free
@@ -114,17 +114,23 @@ class Column:
 
         The new rows may have fewer columns: they never catch up with those still unread.
         """
-        n, old_bytes, read, written = self.n_rows, self.row_bytes, 128, 128
+        blocks, written = self.blocks(height), 128
+        rows = next(blocks, None)  # from here on, blocks knows how many rows there were
         self.n_rows, self._n_columns = 0, n_columns
-        for start in range(0, n, height):
-            m = min(height, n - start)
-            self._file.seek(read)
-            rows = np.frombuffer(self._read(m * old_bytes), self.dtype).reshape(m, -1)
-            read += m * old_bytes
+        while rows is not None:
             self._file.seek(written)
             yield rows, self.append
             written = 128 + self.n_rows * self.row_bytes
+            rows = next(blocks, None)
         self._file.truncate(written)
+
+    def blocks(self, height: int) -> Iterator[NDArray[Any]]:
+        """Yield the rows written so far, block by block, as tables."""
+        n, row_bytes = self.n_rows, self.row_bytes
+        for start in range(0, n, height):
+            m = min(height, n - start)
+            self._file.seek(128 + start * row_bytes)
+            yield np.frombuffer(self._read(m * row_bytes), self.dtype).reshape(m, -1)
 
     def _read(self, n_bytes: int) -> bytearray:
         data = bytearray(n_bytes)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from .._frame import power_of_two
 from .first_pass import FirstPass
-from .statistics import ColumnStatistics
+from .statistics import ColumnStatistics, Moments
 from .wording import FileError, FileWarning, argument
 
 _BLOCK = 1 << 20  # values that are finished at a time
+_EXTREME = 1e70  # beyond it, or below its inverse, a weighted square may overflow or vanish
 
 
 class Finished(NamedTuple):
@@ -46,14 +48,18 @@ def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None
         _refuse_gaps(first)
     if not first.n_kept:
         _refuse_all_dropped(first, label)
+    _check_weights(first, label)
+    _check_fill(first, label)
     columns = np.flatnonzero(alive)
     statistics = first.moments.result().take(columns)
     share = first.moments.share(first.total_weight)[columns]
     fill = statistics.mean if first.missing == "mean" else np.zeros(len(columns))
-    shift, scale = np.zeros(len(columns)), np.ones(len(columns))
+    shift, scale, unit = np.zeros(len(columns)), np.ones(len(columns)), np.ones(len(columns))
     left = [names[f] for f in columns]
     if standardize:
-        shift, scale = _scales(statistics, share, fill, left)
+        shift, scale, constant = _scales(statistics, share, fill, left)
+        for f in np.flatnonzero(~constant & ~_in_range(first, statistics, scale)).tolist():
+            shift[f], scale[f], unit[f] = _extreme_scale(first, columns[f], statistics, f, fill[f])
     sample = first.reservoir.result()
     fills = first.missing in ("mean", "zero") and bool(statistics.missing.any())
     if empty or fills or standardize:
@@ -62,7 +68,7 @@ def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None
             x = rows[:, columns]
             if fills:
                 x = np.where(np.isnan(x), fill.astype(x.dtype), x)
-            return ((x - shift) / scale).astype(x.dtype) if standardize else x
+            return ((x * unit - shift) / scale).astype(x.dtype) if standardize else x
 
         n, height = first.rows.n_rows, max(1, _BLOCK // len(names))
         for rows, write in first.rows.rewrite(len(columns), height):
@@ -70,7 +76,7 @@ def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None
             if progress is not None:
                 progress("finishing", first.rows.n_rows, n)
         sample = new(sample)
-    return Finished(left, empty, statistics, shift, scale, sample)
+    return Finished(left, empty, statistics, shift / unit, scale / unit, sample)
 
 
 def _scales(
@@ -78,12 +84,12 @@ def _scales(
     share: NDArray[np.float64],
     fill: NDArray[np.float64],
     names: list[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of the columns, gaps filled."""
-    apart = statistics.mean - fill
-    shift = fill + share * apart
-    # The variance of a share of values, and of a rest that stands apart from their mean.
-    with np.errstate(over="ignore"):
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return mean and standard deviation of the columns, gaps filled, and which are constant."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        apart = statistics.mean - fill
+        shift = fill + share * apart
+        # The variance of a share of values, and of a rest that stands apart from their mean.
         scale = np.sqrt(share * statistics.variance + share * (1.0 - share) * apart * apart)
     constant = statistics.constant & ((share == 1.0) | (apart == 0.0))
     for name, value in zip(np.array(names)[constant], statistics.minimum[constant], strict=True):
@@ -94,8 +100,61 @@ def _scales(
             stacklevel=6,
         )
     shift = np.where(constant, statistics.minimum, shift)
-    usable = ~constant & (scale > 0.0) & np.isfinite(scale)
-    return shift, np.where(usable, scale, 1.0)
+    return shift, np.where(constant, 1.0, scale), constant
+
+
+def _in_range(
+    first: FirstPass, statistics: ColumnStatistics, scale: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell for which columns no square overflows or vanishes, on its own or times a weight."""
+    size = np.maximum(-statistics.minimum, statistics.maximum)
+    in_range: NDArray[np.bool_] = (scale > 0.0) & np.isfinite(scale)
+    for value in (size, first.total_weight):
+        in_range &= (value > 1.0 / _EXTREME) & (value < _EXTREME)
+    return in_range
+
+
+def _extreme_scale(
+    first: FirstPass, column: int, statistics: ColumnStatistics, f: int, fill: float
+) -> tuple[float, float, float]:
+    """Return mean and standard deviation of a column times a power of two, and that power.
+
+    The rows are read again: only now is it known which power keeps squares in range.
+    """
+    size = max(-statistics.minimum[f], statistics.maximum[f])
+    unit = power_of_two(float(size), np.dtype(np.float64))
+    share = power_of_two(first.total_weight, np.dtype(np.float64))
+    moments, height = Moments(1), max(1, _BLOCK // len(first.wanted.names))
+    weights = first.weights.blocks(height) if first.weights else None
+    for rows in first.rows.blocks(height):
+        x = rows[:, [column]].astype(np.float64)
+        x = np.where(np.isnan(x), fill, x) * unit
+        w = next(weights)[:, 0] if weights else np.ones(len(x))
+        moments.add_with_gaps(x, np.zeros(x.shape, np.bool_), w * share)
+    found = moments.result()
+    return float(found.mean[0]), float(found.variance[0]) ** 0.5 or 1.0, unit
+
+
+def _check_fill(first: FirstPass, label: Any) -> None:
+    """Raise if a gap is to be filled with a mean that overflowed."""
+    mean, missing = first.moments.result().mean, first.moments.missing
+    bad = (missing > 0) & first.alive & ~np.isfinite(mean)
+    if first.missing == "mean" and bad.any():
+        name = first.wanted.names[int(bad.argmax())]
+        raise FileError(
+            f"{label}: the values of column {name!r} add up to more than float64 holds, so its "
+            f"gaps cannot be filled with the mean: use {argument('missing', 'drop')}"
+        )
+
+
+def _check_weights(first: FirstPass, label: Any) -> None:
+    """Raise unless the weights have a sum that is more than zero, and finite."""
+    if first.weights is None or 0.0 < first.total_weight < np.inf:
+        return
+    what, out = ("add up to more than float64 holds", "scale them down")
+    if first.total_weight == 0.0:
+        what, out = "are all zero", "at least one must be positive"
+    raise FileError(f"{label}: the weights, column {first.wanted.weight_column!r}, {what}: {out}")
 
 
 def _refuse_gaps(first: FirstPass) -> NoReturn:

@@ -177,7 +177,8 @@ class FirstPass:
         kept[rows] = True
         self.n_source += piece.n_source
         self.n_kept += len(rows)
-        self.total_weight += float(weights.sum()) if weights.size else len(rows)
+        with np.errstate(over="ignore"):  # refused in the end
+            self.total_weight += float(weights.sum()) if weights.size else len(rows)
         with blamed_on(self._folder.parent):  # the folder itself has no name yet
             for at in sorted(skipped):
                 self.log.append(skipped[at])
