@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -343,3 +345,72 @@ def test_a_constant_column_is_left_unscaled(opened):
         dataset = opened("a,b\n1,0.1\n2,0.1\n9,0.1\n", standardize=True)
     assert rows_in(dataset)[:, 1].tolist() == [0.0, 0.0, 0.0]
     assert (dataset.shift[1], dataset.scale[1]) == (0.1, 1.0)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1e-305, 1.0, 1e303])
+@pytest.mark.parametrize("size", [1e-310, 1e-170, 1.0, 1e160, 4e307])
+def test_standardize_where_squares_overflow_or_vanish(tmp_path, size, weight):
+    """A power of two times a column is standardized into the same numbers."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.uniform(-4, 4, 3000), "b": rng.normal(size=3000)})
+    table["w"] = rng.integers(1, 4, 3000)
+    table.loc[7, "a"] = np.nan
+    options: dict[str, Any] = {"missing": "zero", "standardize": True, "dtype": "float64"}
+    options |= {"weight_column": "w"} if weight else {"exclude": ["w"]}
+    table.to_parquet(tmp_path / "1.parquet")
+    unit = 2.0 ** np.round(np.log2(size))
+    table.assign(a=table["a"] * unit, w=table["w"] * weight).to_parquet(tmp_path / "2.parquet")
+    expected = open_dataset(tmp_path / "1.parquet", **options)
+    with open_dataset(tmp_path / "2.parquet", **options) as found:
+        atol = 1e-12 if size > 1e-300 else 1e-8  # subnormal numbers have fewer digits
+        np.testing.assert_allclose(rows_in(found), rows_in(expected), atol=atol)
+        np.testing.assert_allclose(found.sample, expected.sample, atol=atol)
+        np.testing.assert_allclose(found.scale[0] / unit, expected.scale[0], rtol=1e-8)
+
+
+def test_a_mean_that_overflows_fills_no_gaps(refused, opened):
+    text = "a,b\n1e308,1\n1.5e308,2\n1e308,\n,4\n"
+    refused(text, "column 'a' add up", missing="mean")
+    found = opened(text.replace("\n,4", "\n1e308,4"), missing="mean", standardize=True)
+    x = np.array([1.0, 1.5, 1.0, 1.0])
+    np.testing.assert_allclose(rows_in(found)[:, 0], (x - x.mean()) / x.std())
+
+
+def test_weights_without_a_sum(refused):
+    for values, what in (("0\n0", "are all zero"), ("1e308\n1e308", "more than float64 holds")):
+        text = "a,w\n" + "".join(f"{i},{v}\n" for i, v in enumerate(values.split("\n")))
+        for policy in ("error", "drop"):
+            refused(text, "data.csv", "column 'w'", what, weight_column="w", missing=policy)
+
+
+def test_one_column_for_ids_and_weights(refused):
+    message = "column 'w' is named in both --id and --weight: keep one"
+    refused("a,w\n1,2\n", message, weight_column="w", id_column="w")
+
+
+def test_text_among_weights(refused):
+    for columns in (None, ["a"]):
+        text = refused("a,w\n1,x\n", "'w' is not numeric", weight_column="w", columns=columns)
+        assert ". If the value stands for a missing one" in text
+    text = refused("a,b\n1,x\n", columns=["a", "b"])
+    assert "Leave the column out of columns, or, if the value stands" in text
+
+
+def test_values_that_mean_missing_are_text(opened):
+    assert rows_in(opened("a\nNO\n7\n", na="NO", missing="drop")).tolist() == [[7.0]]
+    with pytest.raises(TypeError, match=r"na must hold .* as text: '1', not 1"):
+        opened("a\n1\n", na=[1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_a_cache_does_not_keep_what_cannot_be_told_again(tmp_path):
+    pipe, keep = tmp_path / "pipe", tmp_path / "keep"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("a\n1\n2\n",))
+    writer.start()
+    with open_dataset(pipe, cache=keep) as found:
+        assert list(keep.iterdir()) == [found.folder]
+    writer.join()
+    with open_dataset(iter([np.ones((2, 1))]), cache=keep):
+        pass
+    assert not list(keep.iterdir())

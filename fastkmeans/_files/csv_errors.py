@@ -87,10 +87,10 @@ def refuse_ragged(source: Source, dialect: Dialect, header: list[str], row: Row)
 
 def refuse_text(name: str, text: Text, *, asked: bool) -> NoReturn:
     """Raise because a column is not numeric."""
-    out = f"Leave the column out of {argument('columns')}, or" if asked else "If"
+    out = f"Leave the column out of {argument('columns')}, or, if" if asked else "If"
     raise FileError(
         f"{text.file}: column {name!r} is not numeric: {text.place} holds {shown(text.value)}. "
-        f"{out}, if the value stands for a missing one, add {argument('na', text.value[:40])}; "
+        f"{out} the value stands for a missing one, add {argument('na', text.value[:40])}; "
         f"{argument('bad_rows', 'skip')} leaves such rows out"
     )
 

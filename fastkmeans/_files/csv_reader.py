@@ -243,7 +243,7 @@ class CsvReader:
                 check_closed(self.source, row)
                 found = self._text(row, self.names.index(name))
                 if wanted.asked or name == wanted.weight_column:
-                    refuse_text(name, found, asked=wanted.asked)
+                    refuse_text(name, found, asked=name in wanted.names and wanted.asked)
                 text.setdefault(name, found)
         if text:
             raise TextFound(text)

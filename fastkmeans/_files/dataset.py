@@ -138,7 +138,7 @@ def open_dataset(
     weight_column: str | None = None,
     missing: str = "error",
     bad_rows: str = "error",
-    na: Sequence[str] = (),
+    na: str | Sequence[str] = (),
     standardize: bool = False,
     delimiter: str = ",",
     decimal: str = ".",
@@ -173,8 +173,8 @@ def open_dataset(
     bad_rows : {"error", "skip"}
         What becomes of a row that cannot be read (too few or too many values, text in a
         column of numbers, an infinite value): it is refused, or left out and logged.
-    na : sequence of str
-        Further values that mean missing, besides NA, NaN, null and the like.
+    na : str or sequence of str
+        A further value, or several, that mean missing, besides NA, NaN, null and the like.
     standardize : bool
         Whether to bring every column to mean 0 and standard deviation 1.
     delimiter, decimal, encoding : str
@@ -185,8 +185,9 @@ def open_dataset(
         The type of the rows; ``"auto"`` takes float32 if no column needs more.
     cache : path, optional
         A folder to keep the parsed table in.  It is used again if sources, columns and
-        policies are the same and no file has changed.  By default a temporary folder
-        (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
+        policies are the same and no file has changed; what came out of a pipe or an
+        iterable cannot be told again, and ``Dataset.close`` removes it.  By default a
+        temporary folder (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
     memory_limit : int, optional
         Bytes that the process is meant to stay within: ``KMeans.fit`` keeps what saves it
         distances only where that fits.
@@ -209,7 +210,7 @@ def open_dataset(
     """
     question = Question(
         _names(columns, "columns"), _names(exclude, "exclude") or [], id_column, weight_column,
-        missing, bad_rows, sorted({value.strip() for value in na}), bool(standardize), delimiter,
+        missing, bad_rows, _missing_values(na), bool(standardize), delimiter,
         decimal, encoding, bool(header), "auto" if dtype == "auto" else np.dtype(dtype).name,
     )  # fmt: skip
     _check(question)
@@ -218,7 +219,7 @@ def open_dataset(
     temporary = cache is None
     parent = Path(tempfile.mkdtemp(prefix="fastkmeans-")) if cache is None else Path(cache)
     try:
-        folder, reused = _folder(paths, arrays, parent, question, temporary, progress)
+        folder, reused, again = _folder(paths, arrays, parent, question, temporary, progress)
         meta = caches.load_meta(folder)
     except BaseException:
         if temporary:
@@ -226,8 +227,9 @@ def open_dataset(
         raise
     dataset = _load(folder, meta, memory_limit)
     dataset.reused = reused
-    if temporary:
-        dataset._remove = weakref.finalize(dataset.rows, shutil.rmtree, parent, ignore_errors=True)
+    if not again:
+        useless = parent if temporary else folder
+        dataset._remove = weakref.finalize(dataset.rows, shutil.rmtree, useless, ignore_errors=True)
     return dataset
 
 
@@ -235,6 +237,16 @@ def _names(given: Sequence[str] | None, what: str) -> list[str] | None:
     if isinstance(given, str):
         raise TypeError(f"{what} must be a list of names, got the text {given!r}.")
     return None if given is None else [str(name) for name in given]
+
+
+def _missing_values(na: str | Sequence[str]) -> list[str]:
+    values = [na] if isinstance(na, str) else list(na)
+    for value in values:
+        if not isinstance(value, str):
+            raise TypeError(
+                f"na must hold values as they are written, as text: {str(value)!r}, not {value!r}."
+            )
+    return sorted({value.strip() for value in values})
 
 
 def _check(question: Question) -> None:
@@ -266,8 +278,8 @@ def _folder(
     question: Question,
     temporary: bool,
     progress: Any,
-) -> tuple[Path, bool]:
-    """Return the folder of the parsed table, and whether it was there before."""
+) -> tuple[Path, bool, bool]:
+    """Return the folder of the parsed table, whether it was there before, may be used again."""
     with caches.blamed_on(parent):
         parent.mkdir(parents=True, exist_ok=True)
     partial = caches.Partial(parent)
@@ -278,7 +290,7 @@ def _folder(
         entry = parent / name
         if again and caches.read_meta(entry, opened, question._asdict()) is not None:
             partial.remove()
-            return entry, True
+            return entry, True, again
         before = [fingerprint(source) for source in opened]
         if arrays is None:
             readers = [open_reader(source, question) for source in opened]
@@ -294,7 +306,7 @@ def _folder(
             caches.write_meta(
                 partial.path, {"question": question._asdict(), "sources": before} | meta
             )
-        return partial.publish(entry), False
+        return partial.publish(entry), False, again
     except BaseException:
         partial.remove()
         raise

@@ -200,6 +200,11 @@ def choose(
                 f"column {other!r} is named in both {argument(key)} and {argument('columns')}: "
                 "keep one"
             )
+    if id_column is not None and id_column == weight_column:
+        raise FileError(
+            f"column {id_column!r} is named in both {argument('id_column')} and "
+            f"{argument('weight_column')}: keep one"
+        )
     left_out = {*asked["exclude"], *single.values()}
     chosen = [name for name in dict.fromkeys(columns or header) if name not in left_out]
     for name in [*chosen, *(name for name in single.values() if name is not None)]:

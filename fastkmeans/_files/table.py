@@ -61,7 +61,7 @@ def parse(
     while True:
         for name, found in text.items():
             if wanted.asked or name == wanted.weight_column:
-                refuse_text(name, found, asked=wanted.asked)
+                refuse_text(name, found, asked=name in wanted.names and wanted.asked)
         names = [name for name in names if name not in text]
         if not names:
             refuse_nothing(label, readers[0].names, text)
