@@ -3,7 +3,8 @@
 A file is an ``.npz`` archive, which ``numpy.load`` reads, with one more member,
 ``metadata.json``.  Nothing in it is ever unpickled: a member is read only if it is a
 plain array of one of a few types, of as many bytes as its shape asks for.  A file
-appears under its name when it is complete; equal contents give equal files.
+appears under its name when it is complete; equal contents give equal files, so the
+history of a model is stored without its times (``seconds`` is 0.0), which no two fits share.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ MODEL = "fastkmeans model"
 VERSION = 1
 """Version of the layout of model files; a reader refuses those of a later one."""
 METADATA = "metadata.json"
+CLASSES = ("KMeans", "MiniBatchKMeans")
+"""The estimators that a model file may hold."""
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the least that a zip archive can say
 
@@ -139,6 +142,8 @@ def write_model(model: Estimator, path: str | os.PathLike[str]) -> None:
     present = [name for name in model._stored_too if hasattr(model, name)]
     for name in (*model._stored, *present):
         value = getattr(model, name)
+        if name == "history_":
+            value = [step._replace(seconds=0.0) for step in value]
         if isinstance(value, np.ndarray):
             arrays[name] = value
         else:
@@ -150,12 +155,53 @@ def write_model(model: Estimator, path: str | os.PathLike[str]) -> None:
     write_archive(path, metadata, arrays)
 
 
+def read_class(path: str | os.PathLike[str]) -> str:
+    """Return the name of the class of the model in a file.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``read_archive`` does, and if it is no class of this version.
+    """
+    return _class_of(path, read_archive(path, MODEL)[0])
+
+
+def _class_of(
+    path: str | os.PathLike[str], metadata: Mapping[str, Any], expected: str = CLASSES[0]
+) -> str:
+    name = metadata.get("class")
+    if name not in (*CLASSES, expected):  # a subclass may read its own
+        raise ValueError(
+            f"{path} is damaged, or of a later version: it holds a {name!r}, which is no model of "
+            f"fastkmeans {__version__}."
+        )
+    return str(name)
+
+
+def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
+    """Raise if what the metadata say of the features is not of the type that it was written in."""
+    names, fitted = metadata.get("feature_names"), metadata.get("fitted")
+    own = metadata.get("preparation")
+    if isinstance(fitted, dict) and type(fitted.get("n_features_in_", 0)) is not int:
+        raise ValueError(f"{path} is damaged: its number of features is no whole number.")
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"{path} is damaged: its feature names are not a list of texts.")
+    if isinstance(own, dict) and (
+        own.get("missing") not in ("error", "drop", "mean", "zero")
+        or own.get("dtype") not in ("float32", "float64")
+    ):
+        raise ValueError(f"{path} is damaged: it holds no known preparation of its rows.")
+
+
 def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the model that ``write_model`` wrote, without what it was not given to store."""
     metadata, arrays = read_archive(path, MODEL)
-    name = metadata.get("class")
+    name = _class_of(path, metadata, model_class.__name__)
     if name != model_class.__name__:
         raise ValueError(f"{path} holds a {name}, not a {model_class.__name__}: use {name}.load.")
+    _check_metadata(path, metadata)
     try:
         parameters = metadata["parameters"]
         if "init" in arrays:

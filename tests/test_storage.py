@@ -56,9 +56,9 @@ def test_a_loaded_model_is_the_one_that_was_saved(X: Any, tmp_path: Path) -> Non
     loaded = KMeans.load(tmp_path / "m")
     assert repr(loaded) == "KMeans(n_clusters=3, tol=0.0, random_state=7, n_threads=1)"
     assert loaded.cluster_centers_.tobytes() == model.cluster_centers_.tobytes()
-    for name in ("inertia_", "n_iter_", "converged_", "stop_reason_", "n_features_in_", "history_"):
+    for name in ("inertia_", "n_iter_", "converged_", "stop_reason_", "n_features_in_"):
         assert getattr(loaded, name) == getattr(model, name)
-    assert loaded.history_[0].n_moved == model.history_[0].n_moved
+    assert loaded.history_ == [step._replace(seconds=0.0) for step in model.history_]
     assert loaded.feature_names_in_.tolist() == ["a", "größe", "c"]
     np.testing.assert_array_equal(loaded.predict(frame), model.labels_)
     with pytest.raises(ValueError, match="feature names should match"):
@@ -182,12 +182,43 @@ def test_damage_is_noticed(file: Path, tmp_path: Path) -> None:
             KMeans.load(write(damaged, parts | changed))
 
 
+def test_metadata_of_a_wrong_type_are_damage(file: Path, tmp_path: Path) -> None:
+    parts = members(file)
+    metadata = json.loads(parts["metadata.json"])
+    fitted, own = metadata["fitted"], {"missing": "guess", "dtype": "float64"}
+    for change in (
+        *({"class": name} for name in ("kmeans_plusplus", "__version__", ["KMeans"], None)),
+        *({"fitted": fitted | {"n_features_in_": value}} for value in ([3], 3.0, True, "3")),
+        *({"feature_names": names} for names in ([1, 2, 3], "abc", ["a", ["b"], "c"], {})),
+        *({"preparation": own | part} for part in ({}, {"missing": ["drop"]}, {"dtype": "int8"})),
+    ):
+        changed = {"metadata.json": json.dumps(metadata | change).encode()}
+        with pytest.raises(ValueError, match="is damaged"):
+            KMeans.load(write(tmp_path / "m", parts | changed))
+
+
+def test_a_subclass_reads_its_own_file(X: Any, tmp_path: Path) -> None:
+    class Mine(KMeans):
+        pass
+
+    model = Mine(3, random_state=0).fit(X)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(Mine.load(tmp_path / "m").predict(X), model.labels_)
+
+
+def test_equal_fits_give_equal_files(file: Path, X: Any) -> None:
+    before = file.read_bytes()
+    KMeans(3, random_state=0).fit(X).save(file)
+    assert file.read_bytes() == before
+
+
 def test_later_versions_and_other_classes_are_named(file: Path, tmp_path: Path) -> None:
     parts = members(file)
     metadata = json.loads(parts["metadata.json"])
     for change, message in (
         ({"format_version": 2, "fastkmeans": "9.9"}, "version 2, written by fastkmeans 9.9"),
-        ({"class": "KMedians"}, "holds a KMedians, not a KMeans: use KMedians.load"),
+        ({"class": "KMedians"}, "damaged, or of a later version: it holds a 'KMedians'"),
+        ({"class": "MiniBatchKMeans"}, "not a KMeans: use MiniBatchKMeans.load"),
     ):
         changed = {"metadata.json": json.dumps(metadata | change).encode()}
         with pytest.raises(ValueError, match=message):
