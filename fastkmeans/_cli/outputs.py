@@ -119,19 +119,60 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
     """Give a temporary name for each path, and move all into place once every one is written.
 
     The temporary names lie in the folder of the file they stand for, so that the move is atomic.
-    When the block is left by an error, or by Ctrl-C, they are removed and the old files stay.
+    When the block is left by an error, or by Ctrl-C, they are removed and the old files stay;
+    so they do if one of the files cannot be moved.
     """
     for path in paths:
         _sweep(path)
     temporary = [_temporary_name(path) for path in paths]
     try:
         yield temporary
-        for name, path in zip(temporary, paths, strict=True):
-            with blamed_on(path):
-                os.replace(name, path.resolve())
+        _move_all(list(zip(temporary, paths, strict=True)))
     finally:
         for name in temporary:
             name.unlink(missing_ok=True)
+
+
+def _move_all(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Move files into place; if one cannot be, bring back what the others replaced."""
+    for _, path in moves:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} could not be written: it is no longer an ordinary file")
+    begun: list[tuple[Path, Path, Path]] = []
+    try:
+        for name, path in moves:
+            target = path.resolve()
+            old = _old_name(path)
+            begun.append((name, target, old))
+            with blamed_on(path):
+                _keep(target, old)
+                os.replace(name, target)
+    except BaseException:
+        for name, target, old in reversed(begun):
+            with contextlib.suppress(OSError):
+                if old.exists():
+                    os.replace(old, target)
+                    old.unlink(missing_ok=True)  # still there if both names were of one file
+                elif not name.exists():
+                    target.unlink(missing_ok=True)
+        raise
+    for _, _, old in begun:
+        with contextlib.suppress(OSError):
+            old.unlink(missing_ok=True)
+
+
+def _old_name(path: Path) -> Path:
+    name = _temporary_name(path)
+    return name.with_name(f".old{name.name}")
+
+
+def _keep(target: Path, old: Path) -> None:
+    """Give an old file, if there is one, a second name."""
+    if target.exists():
+        try:
+            os.link(target, old)
+        except OSError:  # some file systems have no second names
+            os.rename(target, old)
 
 
 @contextlib.contextmanager
