@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,8 +22,11 @@ import tqdm
 
 from fastkmeans import KMeans
 from fastkmeans._cli import arguments
+from fastkmeans._cli.console import UserError
 from fastkmeans._cli.labels import lines_of
+from fastkmeans._cli.outputs import whole_files
 from fastkmeans._cli.progress import MemoryGuard, Progress, WatchedRows
+from fastkmeans._cli.report import tell
 from fastkmeans._lloyd import Iteration
 from fastkmeans._rows import ArrayRows
 
@@ -245,6 +249,9 @@ def test_flags_out_of_range(call: Any) -> None:
         done = call("csv", "d.csv", flag, value)
         assert done.code == 2
         assert flag in done.err
+    assert "is too large: 4294967295 is the most" in call("csv", "d.csv", "-k", 10**30).err
+    assert "is too large" in call("csv", "d.csv", "-k", "9" * 5000).err
+    assert "is not a whole number from 1 up" in call("csv", "d.csv", "-k", "0").err
     assert call().code == 2
     done = call("predict", "m.npz", "d.csv")
     assert "--labels-out" in done.err
@@ -331,7 +338,7 @@ def test_predict_and_missing_values(call: Any) -> None:
 
 @pytest.mark.usefixtures("model")
 def test_predict_and_bad_rows(call: Any) -> None:
-    write("n.csv", "a,b,c\n1,2,3\n1,2\n1,x,3\n1,2,inf\n4,5,6\n")
+    write("n.csv", "a,b,c\n1,2,3\n1,2\n1,2,inf\n1,x,3\n4,5,6\n")
     flags = ("predict", "m.npz", "n.csv", "--labels-out", "p.csv", "--skipped-out", "s.csv")
     refused(call(*flags), "n.csv: ")
     done = call(*flags, "--bad-rows", "skip")
@@ -345,9 +352,26 @@ def test_predict_and_bad_rows(call: Any) -> None:
 def test_predict_refuses_what_does_not_fit(call: Any, tmp_path: Path) -> None:
     out = ("--labels-out", "p.csv")
     write("n.csv", "a,b,d\n1,2,3\n")
-    refused(call("predict", "m.npz", "n.csv", *out), "n.csv has no column 'c'")
+    done = call("predict", "m.npz", "n.csv", *out)
+    refused(done, "n.csv has no column 'c'", "it has a, b, d")
+    assert "--columns" not in done.err
+    write("n.csv", "a,b,c,c\n1,2,3,4\n")
+    done = call("predict", "m.npz", "n.csv", *out)
+    refused(done, "n.csv has 2 columns 'c'")
+    assert "--exclude" not in done.err
     write("t.csv", "a,b,c\n1,x,3\n")
-    refused(call("predict", "m.npz", "t.csv", *out), "column 'b' is not numeric", "'x'")
+    done = call("predict", "m.npz", "t.csv", *out)
+    refused(done, "column 'b' is not numeric", "'x'")
+    assert "--columns" not in done.err
+    write("t.csv", "a,b,c\n" + "1,2,3\n" * 3000 + "1,x,3\n")  # beyond what is looked at first
+    done = call("predict", "m.npz", "t.csv", *out)
+    refused(done, "column 'b' is not numeric: row 3001", "'x'")
+    assert "--columns" not in done.err
+    write("t.csv", "a,b,c\n1,inf,3\n")
+    done = call("predict", "m.npz", "t.csv", *out)
+    refused(done, "row 1 (line 2): column 'b' is infinite", "--bad-rows skip")
+    assert "--exclude" not in done.err
+    refused(call("predict", ".", "d.csv", *out), ". is a folder, not a model")
     refused(call("predict", "m.npz", "d.csv", "--labels-out", "d.csv"), "overwrite the input")
     refused(call("predict", "m.npz", "d.csv", "--labels-out", "m.npz"), "overwrite the input")
     refused(call("predict", "d.csv", "d.csv", *out), "d.csv is not a fastkmeans model")
@@ -355,6 +379,81 @@ def test_predict_refuses_what_does_not_fit(call: Any, tmp_path: Path) -> None:
     refused(call("predict", "m.npz", "no.csv", *out), "no.csv does not exist")
     assert not (tmp_path / "p.csv").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_predict_refuses_a_hostile_model(call: Any) -> None:
+    KMeans(2, random_state=0).fit(np.arange(12.0).reshape(4, 3)).save("m.npz")
+    write("d.csv", "a,b,c\n1,2,3\n")
+    with zipfile.ZipFile("m.npz") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(parts["metadata.json"])
+    for change in ({"class": "kmeans_plusplus"}, {"feature_names": [1, 2, 3]}):
+        parts["metadata.json"] = json.dumps(metadata | change).encode()
+        with zipfile.ZipFile("h.npz", "w") as archive:
+            for name, data in parts.items():
+                archive.writestr(name, data)
+        refused(call("predict", "h.npz", "d.csv", "--labels-out", "p.csv"), "h.npz is damaged")
+
+
+def test_a_first_line_of_numbers_is_pointed_out(call: Any) -> None:
+    write("d.csv", "1.5,2\n3,4\n5,7\n")
+    warning = "warning: the first line of d.csv holds numbers only"
+    done = call("csv", "d.csv", "-k", 1, "--model-out", "m.npz", "--quiet")
+    assert warning in done.err
+    assert "--no-header" in done.err
+    assert warning not in call("csv", "d.csv", "-k", 1, "--no-header").err
+    KMeans(1).fit([[1.0, 2.0]]).save("plain.npz")
+    assert warning in call("predict", "plain.npz", "d.csv", "--labels-out", "l.csv").err
+    assert warning not in call("predict", "m.npz", "d.csv", "--labels-out", "l.csv").err
+    write("d.csv", "place,2019,2020\nhere,3,4\nthere,5,6\n")
+    assert warning not in call("csv", "d.csv", "-k", 1).err
+    assert warning not in call("csv", "d.csv", "-k", 1, "--id", "place").err
+    pd.DataFrame({"1": [1.0, 2.0], "2": [2.0, 5.0]}).to_parquet("d.parquet")
+    assert "first line" not in call("csv", "d.parquet", "-k", 1).err
+
+
+def test_json_has_no_infinite_numbers(capsys: Any) -> None:
+    tell({"inertia": float("inf"), "clusters": [{"center": {"a": float("nan")}}]}, [], True)
+    summary = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    assert summary["inertia"] is None
+    assert summary["clusters"] == [{"center": {"a": None}}]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_several_files_are_moved_or_none(tmp_path: Path, monkeypatch: Any, links: bool) -> None:
+    paths = [tmp_path / name for name in ("old.csv", "new.csv", "late.csv")]
+    paths[0].write_text("old")
+    move = os.replace
+
+    def fails(source: Any, target: Any) -> None:
+        if Path(target) == paths[2]:
+            raise OSError(28, "No space left on device")
+        move(source, target)
+
+    def no_link(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    def write_all() -> None:
+        with whole_files(*paths) as temporary:
+            for name in temporary:
+                name.write_text("written")
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fails)
+        with pytest.raises(UserError, match=r"late\.csv could not be written: No space"):
+            write_all()
+    assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+    assert paths[0].read_text() == "old"
+    paths[2].mkdir()
+    with pytest.raises(UserError, match="no longer an ordinary file"):
+        write_all()
+    assert paths[0].read_text() == "old"
+    paths[2].rmdir()
+    write_all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(p.name for p in paths)
+    assert {path.read_text() for path in paths} == {"written"}
 
 
 def test_predict_by_a_model_made_in_python(call: Any) -> None:

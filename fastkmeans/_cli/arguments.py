@@ -257,7 +257,12 @@ def whole_number(least: int) -> Callable[[str], int]:
     """Return a converter for argparse: a whole number of at least `least`, and 32 bits at most."""
 
     def convert(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and least <= int(text) < 2**32):
+        digits = text.isascii() and text.isdecimal()
+        if digits and (len(text.lstrip("0")) > 10 or int(text) >= 2**32):
+            most = 2**32 - 1
+            short = text if len(text) < 20 else f"{text[:16]}..."
+            raise argparse.ArgumentTypeError(f"{short!r} is too large: {most} is the most")
+        if not (digits and int(text) >= least):
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
         return int(text)
 

@@ -19,6 +19,7 @@ from .._files.wording import shown
 from .._rows import Rows
 from .._tables import Preparation, Table
 from .console import UserError, need, note
+from .header import first_csv, warn_of_numbers
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_format, check_outputs, whole_files
@@ -118,6 +119,10 @@ def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
 def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
     """Say which columns and rows take no part; warn of columns that drown the others."""
     statistics, names = dataset.statistics, dataset.names
+    known = [*names, *dataset.text, *dataset.empty, *args.exclude]
+    known += [name for name in (args.id, args.weight) if name is not None]
+    if args.header and (path := first_csv(args.files)) is not None:
+        warn_of_numbers(path, known, args.decimal)
     text = [f"{name} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first]
     if text and not args.quiet:
         note(f"skipped text columns: {', '.join(text)}")

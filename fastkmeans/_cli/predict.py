@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
-from .._files.csv_errors import refuse_infinite, refuse_text
+from .._files.csv_errors import TextFound, infinite, refuse_text
 from .._files.pieces import Piece, Reader, Skipped, Wanted
 from .._files.source import Source, choose, find_files, open_sources
 from .._files.table import Question, open_reader
+from .._files.wording import listed
 from .._model import closest_centers
 from .._rows import ArrayRows
-from .._storage import MODEL, read_archive
+from .._storage import read_class
 from .._tables import Preparation, Table
 from .console import UserError, need
+from .header import warn_of_numbers
 from .labels import LabelsFile, own_distances, write_skipped
 from .outputs import blamed_on, check_format, check_outputs, whole_files
 from .progress import MemoryGuard, Progress
@@ -32,6 +34,10 @@ from .report import count, rows_line, sizes_lines, tell
 def predict(args: argparse.Namespace) -> None:
     """Do what the command ``predict`` was asked for."""
     need("pyarrow", "csv")
+    if args.model.is_dir():
+        raise UserError(
+            f"{args.model} is a folder, not a model: name a file that csv --model-out wrote"
+        )
     outputs = {"--labels-out": args.labels_out, "--skipped-out": args.skipped_out}
     check_outputs(outputs, inputs=[args.model, *args.files])
     check_format("--labels-out", args.labels_out, parquet=True)
@@ -60,10 +66,7 @@ def predict(args: argparse.Namespace) -> None:
 def _load(path: Path) -> Any:
     """Return the model of a file, of whatever class."""
     try:
-        name = read_archive(path, MODEL)[0].get("class")
-        if name not in fastkmeans.__all__:
-            raise ValueError(f"{path} holds a {name}, which this version does not know.")
-        return getattr(fastkmeans, name).load(path)
+        return getattr(fastkmeans, read_class(path)).load(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError as error:
@@ -99,6 +102,13 @@ class _Labeller:
     def columns_of(self, reader: Reader, id_column: str | None) -> list[str]:
         """Return the columns of a file, in the order of the model."""
         path = reader.source.path
+        for name in self.names or ():
+            if (times := reader.names.count(name)) != 1:
+                raise UserError(
+                    f"{path} has {times or 'no'} column{'s' * bool(times)} {name!r}, of which the "
+                    f"model was made; {listed('it has', reader.names)}: rename the columns in the "
+                    "header"
+                )
         names = choose(path, reader.names, self.names, (), id_column, None)
         if len(names) != self.model.n_features_in_:
             raise UserError(
@@ -140,18 +150,20 @@ class _Labeller:
         self, source: Source, piece: Piece
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
         rows, values = piece.source_rows(), piece.values
-        self.skipped += [piece.skipped[row] for row in sorted(piece.skipped)]
-        infinite = np.isinf(values)
-        if not infinite.any():
-            return rows, values
-        for i in np.flatnonzero(infinite.any(axis=1)):
-            column = self._name(int(infinite[i].argmax()))
-            place = piece.place(int(rows[i]))
+        bad = np.isinf(values)
+        skipped = dict(piece.skipped)
+        for i in np.flatnonzero(bad.any(axis=1)):
+            row = int(rows[i])
+            reason = infinite(self._name(int(bad[i].argmax())), values.dtype.name)
+            place = piece.place(row)
             if not self.skips:
-                refuse_infinite(source, column, place, values.dtype.name)
-            reason = f"column {column!r} is infinite as {values.dtype.name}"
-            self.skipped.append(Skipped(str(source.path), place, reason, ""))
-        good = ~infinite.any(axis=1)
+                raise UserError(
+                    f"{source.path}: {place}: {reason}: correct it, or leave such rows out with "
+                    "--bad-rows skip"
+                )
+            skipped[row] = Skipped(str(source.path), place, reason, "")
+        self.skipped += [skipped[row] for row in sorted(skipped)]
+        good = ~bad.any(axis=1)
         return rows[good], values[good]
 
     def _without_gaps(
@@ -193,12 +205,17 @@ def _pieces(
         reader = open_reader(source, question)
         names = labeller.columns_of(reader, args.id)
         dtype = np.dtype(question.dtype)
-        wanted = Wanted(names, args.id, None, dtype, labeller.skips, asked=True)
-        for name, text in reader.text(wanted).items():
-            refuse_text(name, text, asked=True)
-        for piece in reader.pieces(wanted):
-            yield piece, source
-            progress.read("predicting", before + piece.read, total)
+        wanted = Wanted(names, args.id, None, dtype, labeller.skips, asked=False)
+        if args.header and labeller.names is None and source.format == "csv":
+            warn_of_numbers(source.path, reader.names, args.decimal)
+        try:
+            if text := reader.text(wanted):
+                raise TextFound(text)
+            for piece in reader.pieces(wanted):
+                yield piece, source
+                progress.read("predicting", before + piece.read, total)
+        except TextFound as found:  # asked=False: there is no --columns to advise
+            refuse_text(*next(iter(found.text.items())), asked=False)
         before += source.size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from typing import Any
 
@@ -36,8 +37,18 @@ def rows_of(dataset: Any) -> dict[str, int]:
 def tell(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
     """Print the summary: on standard output, or, beside JSON, the text on standard error."""
     if as_json:
-        print(json.dumps({"fastkmeans": __version__} | summary, indent=2, ensure_ascii=False))
+        whole = _without_infinite({"fastkmeans": __version__} | summary)
+        print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
     print("\n".join(lines), file=sys.stderr if as_json else sys.stdout)
+
+
+def _without_infinite(value: Any) -> Any:
+    """Write null for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_infinite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_infinite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rows_line(rows: dict[str, int]) -> str:

@@ -1,0 +1,39 @@
+"""A first line that may be data: ``--no-header`` is easy to forget."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from .._files.source import FORMATS, find_files
+from .console import note
+
+
+def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
+    """Warn if all names of the columns of a file are numbers."""
+    if names and all(_is_number(name.replace(decimal, ".")) for name in names):
+        note(
+            f"warning: the first line of {path} holds numbers only, and is taken for the names of "
+            "the columns: if it is data, give --no-header"
+        )
+
+
+def first_csv(files: Sequence[Path]) -> Path | None:
+    """Return the first file of a table, if it is CSV or a pipe, which most likely is."""
+    with contextlib.suppress(OSError):
+        path = find_files(files)[0]
+        if not path.is_file():
+            return path
+        with open(path, "rb") as file:
+            start = file.read(8)
+        return None if start.startswith(tuple(FORMATS)) else path
+    return None
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
