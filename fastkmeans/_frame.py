@@ -120,6 +120,14 @@ def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.floa
     return np.ascontiguousarray(parts[:, :, 0])
 
 
+def _rows_together(n_features: int, weights: NDArray[np.float64]) -> int:
+    """Return how many narrow rows the kernel of the moments is given as one."""
+    together = 1
+    while not weights.size and 2 * together * n_features <= WIDE:
+        together *= 2
+    return together
+
+
 def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
     """Return the moments ``(5, n_features)`` of all rows, in one pass.
 
@@ -129,9 +137,7 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
     n, d = rows.shape
     large = n * d > SMALL_TABLE
     ranges = cut(n, MANY_RANGES if large else 1)
-    together = 1
-    while large and not weights.size and 2 * together * d <= WIDE:
-        together *= 2
+    together = _rows_together(d, weights) if large else 1
     parts, rest = no_moments(len(ranges) - 1, together * d), no_moments(1, d)
     for start, X in rows.blocks():
         stop = start + X.shape[1]
@@ -149,9 +155,7 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
 def block_moments(X: Block, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the moments ``(5, n_features)`` of one block, on the thread that asks."""
     _, n, d = X.shape
-    together = 1
-    while not weights.size and 2 * together * d <= WIDE:
-        together *= 2
+    together = _rows_together(d, weights)
     parts, rest = no_moments(1, together * d), no_moments(1, d)
     whole = n // together * together
     add_moments(X, 0, n // together, weights, 1.0, together, parts[0])

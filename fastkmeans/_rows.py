@@ -199,14 +199,16 @@ class ColumnRows(_ScratchRows):
             out[:, f] = column(start, stop)
 
 
-class StandardizedRows(_InMemory):
+class StandardizedRows:
     """Other rows, shifted and scaled: ``(x - shift) / scale``, in float64, block by block."""
 
     def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         self._rows, self._shift, self._scale = rows, shift, scale
-        self.empty = rows.empty  # type: ignore[method-assign]
-        self.shape, self.dtype = rows.shape, rows.dtype
+        self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
         self._height = max(1, (1 << 18) // rows.shape[1] // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        return self._rows.empty(shape, dtype)
 
     def _standardized(self, X: Block) -> Block:
         with np.errstate(over="ignore"):  # an infinity is reported as such

@@ -1,12 +1,14 @@
-"""A compile cache that knows the kernels it was made from, and the real data of the tests."""
+"""A compile cache that knows the kernels it was made from, real data, and a full disk."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +103,15 @@ REAL_DATA = ("iris", "digits", "flights", "flights_standard", "embeddings", "chi
 def real_data(request: pytest.FixtureRequest) -> Array:
     """One of ``REAL_DATA``, by indirect parametrisation."""
     return request.getfixturevalue(request.param)
+
+
+@contextlib.contextmanager
+def room_for(n_bytes: int) -> Iterator[None]:
+    """Let writing to any file fail beyond this size, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

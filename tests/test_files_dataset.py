@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import decimal
 import json
 import os
@@ -10,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
+from conftest import room_for
 
 from fastkmeans import KMeans, kmeans_plusplus, open_dataset
 from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset
@@ -333,18 +332,6 @@ def test_a_folder_that_is_being_written_is_left_alone(tmp_path):
 
 
 # --- full disks -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def room_for(n_bytes: int) -> Iterator[None]:
-    """Let writing to any file fail beyond this size, as on a full disk."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):

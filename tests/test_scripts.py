@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import room_for
 from PIL import Image
 
 from fastkmeans import KMeans
@@ -379,18 +380,6 @@ def test_names_that_promise_another_format_are_refused(cluster, tmp_path, flag, 
     suffix = Path(name).suffix.lower()
     refused(cluster("a\n1\n2\n", "-k", 2, flag, name), f"{flag} {name}", suffix, ".csv.gz")
     no_leftovers(tmp_path, "data.csv")
-
-
-@contextlib.contextmanager
-def room_for(n_bytes: int) -> Iterator[None]:
-    """Let writing to any file fail beyond this size, as on a full disk."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
