@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-TIMEOUT = 300
+TIMEOUT = 120
 
 
 class Mutation(NamedTuple):
@@ -513,20 +514,31 @@ def copy_package(folder: Path) -> None:
 def run(folder: Path, tests: str) -> tuple[bool, str]:
     """Run tests on a copy of the package; return whether they passed, and who did not.
 
-    The tests keep their compile cache in the copy (see ``conftest.py``).
+    Tests that crash or do not end have noticed, too.  They keep their compile cache in
+    the copy (see ``conftest.py``).
     """
     file, _, expression = tests.partition(": ")
     command = [
         sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", f"tests/{file}.py", "-k", expression
     ]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
-    failed = re.findall(r"^(?:FAILED|ERROR) tests/\S+?::(\S+)", done.stdout, re.MULTILINE)
-    if done.returncode not in (0, 1) or (done.returncode == 1 and not failed):
-        raise RuntimeError(f"pytest could not run:\n{done.stdout}\n{done.stderr}")
-    return done.returncode == 0, failed[0] if failed else ""
+    # In a session of its own, so that what a test started ends with it.
+    pytest = subprocess.Popen(
+        command, cwd=folder, env=env, text=True, start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    with pytest:
+        try:
+            output, _ = pytest.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(pytest.pid, signal.SIGKILL)
+            return False, f"no end within {TIMEOUT} s"
+    if pytest.returncode < 0:
+        return False, f"killed by signal {-pytest.returncode}"
+    failed = re.findall(r"^(?:FAILED|ERROR) tests/\S+?::(\S+)", output, re.MULTILINE)
+    if pytest.returncode not in (0, 1) or (pytest.returncode == 1 and not failed):
+        raise RuntimeError(f"pytest could not run:\n{output}")
+    return pytest.returncode == 0, failed[0] if failed else ""
 
 
 def attempt(mutation: Mutation) -> tuple[bool, str]:
