@@ -18,6 +18,7 @@ from ._kernels import drivers
 from ._kernels.boxes import FAN, NEW, visit_boxes
 from ._kernels.candidates import BOX
 from ._kernels.order import (
+    FINE,
     count_digits,
     find_keys,
     join_boxes,
@@ -36,8 +37,6 @@ SAMPLE = 16
 """Rows of the sample per cut; what a cell holds varies by about a quarter."""
 MOST_BITS = 10
 """Bits of a feature: finding a slice takes time, and the sample a place, for each cut."""
-FINE_BITS = 4
-"""Cuts that the second step of a search compares at once: as many as a vector holds."""
 DIGIT_BITS = 10
 """Bits of the key that one pass of the sort looks at."""
 
@@ -80,8 +79,8 @@ class _Cells(NamedTuple):
     """A grid over the widest features, with about as many rows in each slice."""
 
     columns: NDArray[np.int64]
-    coarse: NDArray[Any]  # every n-th of the cuts
-    cuts: NDArray[Any]  # (n_columns, 2^bits), the first of each row is -inf
+    coarse: NDArray[Any]  # every FINE-th of the cuts, then inf
+    cuts: NDArray[Any]  # (n_columns, 2^bits or FINE), from -inf; then inf
     spread: NDArray[np.uint32]  # (n_columns, 2^bits), where the bits of a slice's number go
 
 
@@ -96,15 +95,16 @@ def _cells(X: Block, scale: float) -> _Cells:
     columns = np.argsort(-spreads, kind="stable")[:n_columns]
     sample = np.sort(sample[:, columns], axis=0)
     places = np.linspace(0, len(sample), (1 << bits) + 1)[1:-1].astype(np.int64)
-    cuts = np.full((n_columns, 1 << bits), -np.inf, sample.dtype)
-    cuts[:, 1:] = sample[places].T
+    cuts = np.full((n_columns, max(FINE, 1 << bits)), np.inf, sample.dtype)
+    cuts[:, 0], cuts[:, 1 : 1 << bits] = -np.inf, sample[places].T
+    coarse = np.full((n_columns, -(-cuts.shape[1] // FINE**2) * FINE), np.inf, sample.dtype)
+    coarse[:, : cuts.shape[1] // FINE] = cuts[:, ::FINE]
     numbers = np.arange(1 << bits, dtype=np.uint32)
-    spread = np.zeros(cuts.shape, np.uint32)
+    spread = np.zeros((n_columns, 1 << bits), np.uint32)
     for f in range(n_columns):
         for bit in range(bits):
             place = np.uint32(bit * n_columns + f)
             spread[f] |= (numbers >> np.uint32(bit) & np.uint32(1)) << place
-    coarse = np.ascontiguousarray(cuts[:, :: 1 << min(bits, FINE_BITS)])
     return _Cells(columns, coarse, cuts, spread)
 
 

@@ -413,8 +413,8 @@ MUTATIONS = [
     Mutation(
         "the sum of a box ignores the weights",
         "_kernels/order.py",
-        "total[f] += row_weights[p] * x",
-        "total[f] += x",
+        "w = weights[i] if weights.size else 1.0",
+        "w = 1.0",
         f"{D}: test_boxes_hold and float32",
     ),
     Mutation(
@@ -427,8 +427,8 @@ MUTATIONS = [
     Mutation(
         "a value on a cut lies below it",
         "_kernels/order.py",
-        "cell += among[q] <= value",
-        "cell += among[q] < value",
+        """builder.fcmp_ordered("<=", emit.load(row, place, emit.floats), value)""",
+        """builder.fcmp_ordered("<", emit.load(row, place, emit.floats), value)""",
         f"{D}: test_keys",
     ),
     Mutation(

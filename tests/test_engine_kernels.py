@@ -22,8 +22,8 @@ DIMENSIONS = [1, 2, 3, 4, 7, 16]
 
 
 @jit
-def run_narrow(limits, b, table, ids, n, to_table, to_ids):
-    return candidates.narrow(limits, b, table, ids, n, to_table, to_ids)
+def run_narrow(limits, b, table, ids, n, label, to_table, to_ids):
+    return candidates.narrow(limits, b, table, ids, n, label, to_table, to_ids)
 
 
 @jit
@@ -42,11 +42,11 @@ def table_of(centers: Array) -> tuple[Array, Array]:
     return table, ids
 
 
-def narrowed(kernel: Any, limits: Array, b: int, centers: Array) -> list[int]:
+def narrowed(kernel: Any, limits: Array, b: int, centers: Array, label: int = -1) -> list[int]:
     """Return the centers kept; they are written closed up and as they were."""
     table, ids = table_of(centers)
     to_table, to_ids = np.full_like(table, np.nan), np.zeros_like(ids)
-    n = kernel(limits, b, table, ids, len(centers), to_table, to_ids)
+    n = kernel(limits, b, table, ids, len(centers), label, to_table, to_ids)
     kept = to_ids[:n] - 100
     assert (np.diff(kept) > 0).all()
     np.testing.assert_array_equal(to_table[:, :n], table[:, kept])
@@ -95,9 +95,10 @@ def test_narrow_equals_its_twin(d: int) -> None:
         for _ in range(20):
             limits, b = some_box(rng, d), int(rng.integers(3))
             centers = limits[:, b].mean(axis=0) + rng.normal(size=(k, d)) * np.ptp(limits[:, b])
-            kept = narrowed(run_narrow, limits, b, centers)
-            assert kept == narrowed(candidates._narrow_twin, limits, b, centers)
-            dropped += k - len(kept)
+            for label in (-1, -2, 100 + int(rng.integers(k + 1))):
+                kept = narrowed(run_narrow, limits, b, centers, label)
+                assert kept == narrowed(candidates._narrow_twin, limits, b, centers, label)
+                dropped += k - len(kept)
     assert dropped > 100
 
 
@@ -111,10 +112,10 @@ def test_no_winner_is_dropped(d: int, far: float) -> None:
         points = points_of(rng, limits[:, b])
         centers = tight_centers(rng, points, int(rng.integers(2, 20)))
         centers[rng.random(len(centers)) < 0.2] *= 1.0 + far
-        kept = narrowed(run_narrow, limits, b, centers)
         rows = twice(points)
         winners = {closest_by_differences(rows, i, centers, 1.0) for i in range(len(points))}
-        assert winners <= set(kept)
+        for label in (-1, 100 + int(rng.integers(len(centers)))):
+            assert winners <= set(narrowed(run_narrow, limits, b, centers, label))
 
 
 def test_climbing_finds_no_dropped_winner() -> None:

@@ -97,7 +97,7 @@ def test_the_order_is_that_of_a_stable_sort(name: str) -> None:
 @pytest.mark.parametrize("dtype", [F32, F64])
 def test_keys_interleave_the_cells(bits: int, dtype: Any) -> None:
     rng = np.random.default_rng(bits)
-    d, n_cells, fine = 2, 1 << bits, 1 << min(bits, 4)
+    d, n_cells = 2, 1 << bits
     columns = np.array([3, 1])
     X = rng.integers(-20, 20, (700, 4)).astype(dtype)
     cuts = np.sort(rng.integers(-20, 20, (d, n_cells)), axis=1).astype(dtype)
@@ -106,8 +106,11 @@ def test_keys_interleave_the_cells(bits: int, dtype: Any) -> None:
     for f, bit in product(range(d), range(bits)):
         spread[f] |= (np.arange(n_cells, dtype=np.uint32) >> bit & 1) << (bit * d + f)
     keys = np.full(700, 77, np.uint32)
-    coarse = np.ascontiguousarray(cuts[:, ::fine])
-    order.find_keys(twice(X), 3, 690, columns, coarse, cuts, spread, keys)
+    padded, coarse = np.full((2, d, 64 * order.FINE), np.inf, dtype)
+    padded[:, :n_cells] = cuts
+    padded = np.ascontiguousarray(padded[:, : max(n_cells, order.FINE)])
+    coarse[:, : padded.shape[1] // order.FINE] = padded[:, :: order.FINE]
+    order.find_keys(twice(X), 3, 690, columns, coarse, padded, spread, keys)
     cells = [np.searchsorted(cuts[f], X[:, columns[f]], side="right") - 1 for f in range(d)]
     expected = sum(spread[f][cells[f]].astype(np.int64) for f in range(d))
     np.testing.assert_array_equal(keys[3:690], expected[3:690])

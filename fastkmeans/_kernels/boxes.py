@@ -181,11 +181,11 @@ def visit_with_scratch(
     for h in range(n_hyper):
         if not start <= h % stride < stop:
             continue
-        n1 = narrow(limits, n_boxes + n_super + h, table, ids, n, table1, ids1)
+        n1 = narrow(limits, n_boxes + n_super + h, table, ids, n, -1, table1, ids1)
         work += n
         for s in range(h * FAN, min(h * FAN + FAN, n_super)):
             at = n_boxes + s
-            n2 = narrow(limits, at, table1, ids1, n1, table2, ids2)
+            n2 = narrow(limits, at, table1, ids1, n1, whole[at], table2, ids2)
             work += n1
             label = ids2[0] if n2 == 1 else MIXED
             if label >= 0 and whole[at] == label and not rebuild:
@@ -195,7 +195,7 @@ def visit_with_scratch(
                 n3 = 1
                 ids3[0] = label
                 if label < 0:
-                    n3 = narrow(limits, b, table2, ids2, n2, table3, ids3)
+                    n3 = narrow(limits, b, table2, ids2, n2, whole[b], table3, ids3)
                     work += n2
                 if n3 == 1:
                     moved += label_box(

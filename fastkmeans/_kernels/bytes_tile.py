@@ -34,10 +34,6 @@ OF_REACH, OF_RESIDUAL = 0, 1
 """What a point's ``reach`` and ``residual`` are multiplied by in the bound of a tile."""
 
 
-def _larger(builder: Any, x: Any, y: Any) -> Any:
-    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
-
-
 def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: Any) -> list[Any]:
     """Emit the loop over words of four features; return sums ``[center][vector]``."""
     builder = emit.builder
@@ -102,7 +98,7 @@ def _screen_tile_intrinsic(
                 j = emit.broadcast(builder.add(number, ir.Constant(I32, center)), emit.ints)
                 is_own = builder.icmp_signed("==", mine, j)
                 row.append(builder.select(is_own, lowest, score))
-                top = _larger(builder, row[-1], top)
+                top = emit.larger(row[-1], top)
             errors.append(error)
             limits.append(builder.fsub(limit, error))
             highest.append(top)
@@ -124,13 +120,13 @@ def _screen_tile_intrinsic(
                     rival = builder.fcmp_unordered(">=", score, limits[v])
                     place = emit.at(rivals, integer(center * VECTORS + v))
                     builder.store(emit.bits(rival), place)
-                    top = _larger(builder, builder.select(rival, lowest, score), top)
+                    top = emit.larger(builder.select(rival, lowest, score), top)
                 builder.store(top, slot)
         for v, slot in enumerate(tops):
             place = integer(3 * POINTS + v * emit.lanes)
             others = emit.load(points, place, emit.floats)
             top = builder.fadd(builder.load(slot), errors[v])
-            emit.store(_larger(builder, top, others), points, place)
+            emit.store(emit.larger(top, others), points, place)
         return any_hit
 
     return signature, codegen

@@ -1,7 +1,7 @@
 """Which centers may be closest to some point of a box?
 
-Let ``z`` be the candidate closest to the middle of the box.  A candidate ``c`` is closest
-to no point of the box if it is farther than ``z`` from all of them, that is, if
+Let ``z`` be a candidate, best the one closest to the middle of the box.  A candidate ``c``
+is closest to no point of the box if it is farther than ``z`` from all of them, that is, if
 
     min over x in the box of  |x - c|^2 - |x - z|^2
         = |c|^2 - |z|^2 - 2 sum_f w_f (high_f if w_f > 0 else low_f),   w = c - z,
@@ -65,21 +65,48 @@ def _closest(emit: Emitter, table: Any, room: Any, box: tuple[Any, Any], n: Any,
         )
         builder.store(builder.select(found, builder.load(total), builder.load(best)), best)
         builder.store(builder.select(found, numbers, builder.load(place)), place)
-    lanes, places = builder.load(best), builder.load(place)
-    least, where = emit.lane(lanes, 0), emit.lane(places, 0)
-    for lane in range(1, emit.lanes):
-        value = emit.lane(lanes, lane)
-        smaller = builder.fcmp_ordered("<", value, least)
-        least = builder.select(smaller, value, least)
-        where = builder.select(smaller, emit.lane(places, lane), where)
+    least = emit.broadcast(emit.fold(builder.load(best), emit.smaller), emit.floats)
+    closest = builder.fcmp_ordered("==", builder.load(best), least)
+    numbers = builder.select(closest, builder.load(place), _constant(emit.ints, 2**31 - 1))
+    where = emit.fold(numbers, lambda x, y: builder.select(builder.icmp_signed("<", x, y), x, y))
     return builder.zext(where, I64)
+
+
+def _place_of(emit: Emitter, ids: Any, n: Any, label: Any) -> Any:
+    """Emit the place of a number among the candidates, -1 if it is not there."""
+    builder, place = emit.builder, emit.variables(1, I64)[0]
+    builder.store(integer(-1), place)
+    wanted = emit.broadcast(builder.trunc(label, I32), emit.ints)
+    known = builder.icmp_signed(">=", label, integer(0))
+    last, step = builder.select(known, n, integer(0)), integer(emit.lanes)
+    with cgutils.for_range_slice(builder, integer(0), last, step, intp=I64) as (j, _):
+        found = emit.bits(builder.icmp_signed("==", emit.load(ids, j, emit.ints), wanted))
+        here = builder.add(j, builder.cttz(found, ir.Constant(ir.IntType(1), 0)))
+        is_one = builder.and_(
+            builder.icmp_signed("!=", found, integer(0)), builder.icmp_signed("<", here, n)
+        )
+        builder.store(builder.select(is_one, here, builder.load(place)), place)
+    return builder.load(place)
+
+
+def _farthest(emit: Emitter, box: tuple[Any, Any], d: Any) -> Any:
+    """Emit the squared norm of the corner of the box that is farthest from the origin."""
+    builder, total = emit.builder, emit.variables(1, emit.element)[0]
+    builder.store(ir.Constant(emit.element, 0.0), total)
+    with cgutils.for_range(builder, d, intp=I64) as loop:
+        ends = [builder.load(emit.at(end, loop.index)) for end in box]
+        square = emit.larger(*(builder.fmul(end, end) for end in ends))
+        builder.store(builder.fadd(square, builder.load(total)), total)
+    return builder.load(total)
 
 
 @intrinsic
 def _narrow_intrinsic(
-    typingctx: Any, limits: Any, b: Any, table: Any, ids: Any, n: Any, to_table: Any, to_ids: Any
-) -> Any:
-    signature = types.intp(limits, types.intp, table, ids, types.intp, to_table, to_ids)
+    typingctx: Any, limits: Any, b: Any, table: Any, ids: Any, n: Any, label: Any,
+    to_table: Any, to_ids: Any,
+) -> Any:  # fmt: skip
+    i = types.intp
+    signature = i(limits, i, table, ids, i, i, to_table, to_ids)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
@@ -87,17 +114,21 @@ def _narrow_intrinsic(
         shape = emit.array(sig.args[0], args[0]).shape
         n_boxes, d = (builder.extract_value(shape, axis) for axis in (1, 2))
         room, to_room = (
-            builder.extract_value(emit.array(sig.args[i], args[i]).shape, 1) for i in (2, 5)
+            builder.extract_value(emit.array(sig.args[i], args[i]).shape, 1) for i in (2, 6)
         )
         limits, table, ids, to_table, to_ids = (
-            emit.pointer(sig.args[i], args[i]) for i in (0, 2, 3, 5, 6)
+            emit.pointer(sig.args[i], args[i]) for i in (0, 2, 3, 6, 7)
         )
         low = emit.at(limits, builder.mul(args[1], d))
         high = emit.at(low, builder.mul(n_boxes, d))
-        z = _closest(emit, table, room, (low, high), n, d)
+        slot = emit.variables(1, I64)[0]
+        builder.store(_place_of(emit, ids, n, args[5]), slot)
+        with builder.if_then(builder.icmp_signed("<", builder.load(slot), integer(0))):
+            builder.store(_closest(emit, table, room, (low, high), n, d), slot)
+        z, farthest = builder.load(slot), _farthest(emit, (low, high), d)
         norm_row = emit.at(table, builder.mul(d, room))
         own_norm = emit.broadcast(builder.load(emit.at(norm_row, z)), emit.floats)
-        count, farthest = emit.variables(1, I64)[0], emit.variables(1, emit.element)[0]
+        count = emit.variables(1, I64)[0]
         margin = emit.variables(1, emit.floats)[0]
         builder.store(integer(0), count)
         step = integer(emit.lanes)
@@ -105,7 +136,6 @@ def _narrow_intrinsic(
         with cgutils.for_range_slice(builder, integer(0), n, step, intp=I64) as (j, _):
             norm = emit.load(norm_row, j, emit.floats)
             builder.store(builder.fsub(norm, own_norm), margin)
-            builder.store(ir.Constant(emit.element, 0.0), farthest)
             with cgutils.for_range(builder, d, intp=I64) as loop:
                 row = emit.at(table, builder.mul(loop.index, room))
                 ends = [builder.load(emit.at(limit, loop.index)) for limit in (low, high)]
@@ -118,10 +148,7 @@ def _narrow_intrinsic(
                 )
                 twice = builder.fmul(w, _constant(emit.floats, -2.0))
                 builder.store(emit.fma(twice, end, builder.load(margin)), margin)
-                squares = [builder.fmul(end, end) for end in ends]
-                larger = builder.select(builder.fcmp_ordered(">", *squares), *squares)
-                builder.store(builder.fadd(larger, builder.load(farthest)), farthest)
-            far = emit.broadcast(builder.load(farthest), emit.floats)
+            far = emit.broadcast(farthest, emit.floats)
             terms = builder.fadd(builder.fadd(norm, own_norm), builder.fadd(far, far))
             need = builder.fmul(terms, _constant(emit.floats, SURE))
             limit = emit.broadcast(builder.trunc(n, I32), emit.ints)
@@ -197,13 +224,16 @@ def _narrow_twin(
     table: Any,  # in (d + 1, room) float64, candidates and their squared norms
     ids: Any,  # in (room,) int32, their numbers
     n: int,  # how many there are; room for a multiple of a vector's lanes
+    label: int,  # the candidate to beat, if it is one; else that closest to the middle
     to_table: Any,  # out (d + 1, room) float64
     to_ids: Any,  # out (room,) int32
 ) -> int:
     """Keep the candidates that may be closest to some point of the box; return how many."""
     low, high = limits[LOW, b], limits[HIGH, b]
     c, norm = table[:-1, :n], table[-1, :n]
-    z = int((((c.T - 0.5 * (low + high)) ** 2).sum(axis=1)).argmin())
+    places = np.flatnonzero(ids[:n] == label) if label >= 0 else np.empty(0, int)
+    distances = ((c.T - 0.5 * (low + high)) ** 2).sum(axis=1)
+    z = int(places[-1] if places.size else distances.argmin())
     w = c.T - c[:, z]
     margin = norm - norm[z] - 2.0 * (w * np.where(w > 0.0, high, low)).sum(axis=1)
     square = np.maximum(low * low, high * high).sum()

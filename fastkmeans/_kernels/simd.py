@@ -7,6 +7,7 @@ numba intrinsics that emit vector IR, which LLVM legalises for the machine at ha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -180,10 +181,9 @@ class Emitter:
         zero = ir.Constant(self.ints, [0] * self.lanes)
         return self.builder.call(function, [address, ir.Constant(I32, 4), lanes, zero])
 
-    def sum(self, vector: Any) -> Any:
-        """Emit the sum of the lanes, floats or integers, by halves."""
-        lanes = self.lanes
-        add = self.builder.add if vector.type == self.ints else self.builder.fadd
+    def fold(self, vector: Any, combine: Callable[[Any, Any], Any]) -> Any:
+        """Emit one value from the lanes, by halves."""
+        lanes = vector.type.count
         while lanes > 1:
             lanes //= 2
             halves = [
@@ -192,8 +192,22 @@ class Emitter:
                 )
                 for part in (range(lanes), range(lanes, 2 * lanes))
             ]
-            vector = add(*halves)
+            vector = combine(*halves)
         return self.builder.extract_element(vector, ir.Constant(I32, 0))
+
+    def sum(self, vector: Any) -> Any:
+        """Emit the sum of the lanes, floats or integers."""
+        return self.fold(
+            vector, self.builder.add if vector.type == self.ints else self.builder.fadd
+        )
+
+    def smaller(self, x: Any, y: Any) -> Any:
+        """Emit the smaller one of two, y if x is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered("<", x, y), x, y)
+
+    def larger(self, x: Any, y: Any) -> Any:
+        """Emit the larger one of two, y if x is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
 
     def lane(self, vector: Any, lane: int) -> Any:
         return self.builder.extract_element(vector, ir.Constant(I32, lane))
