@@ -225,11 +225,14 @@ def test_terminated_while_writing(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
         process.send_signal(signal.SIGTERM)
         started = time.monotonic()
         process.wait(timeout=30)
+        watchdog.cancel()
         assert time.monotonic() - started < 20
     assert process.returncode == 128 + signal.SIGTERM
     no_leftovers(tmp_path, "d.csv")

@@ -150,7 +150,7 @@ def memory() -> dict[str, Any]:
     """Measure in one process of its own, so that no other test's memory is in the way."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", MEMORY_SCRIPT, *MEMORY_CASES],
-        cwd=ROOT, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
         env={**os.environ, "MALLOC_TRIM_THRESHOLD_": "0"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
