@@ -54,6 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the warm-up: what it compiles need not be compiled for the others."""
+    items.sort(key=lambda item: "warm_cache" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def X() -> Array:  # noqa: N802
     """Three groups that overlap, 400 x 3."""
