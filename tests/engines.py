@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from kernels import sealed
 from numpy.typing import NDArray
 
 from fastkmeans._frame import frame_of
@@ -40,7 +41,7 @@ def visits(
     The engine is the one named from the first set on, or the second (see ``_bytes``).
     """
     sequence = [np.asarray(centers, F64) for centers in sequence]
-    rows, seen = ArrayRows(X), []
+    rows, seen, weights = ArrayRows(X), [], sealed(weights)
     with Team(n_threads, 1e12) as team:
         frame = frame_of(rows, weights, team)
         assert frame is not None

@@ -20,6 +20,13 @@ DTYPES = [np.float32, np.float64]
 LAYOUTS = ["C", "F", "strided"]
 
 
+def sealed(weights: Array) -> Array:
+    """Return weights as validation does, read-only: numba compiles for them apart."""
+    weights = weights.view()
+    weights.flags.writeable = False
+    return weights
+
+
 def lay_out(X: Array, layout: str) -> Array:
     if layout == "F":
         return np.asfortranarray(X)

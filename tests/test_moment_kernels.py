@@ -13,6 +13,7 @@ from kernels import (
     LAYOUTS,
     Array,
     lay_out,
+    sealed,
 )
 
 from fastkmeans._frame import merge_moments, no_moments
@@ -32,7 +33,7 @@ from fastkmeans._validation import NO_WEIGHTS
 def moments_of(X: Array, weights: Array, cuts: list[int], scale: float = 1.0) -> Array:
     parts = no_moments(max(1, len(cuts) - 1), X.shape[1])
     for part, (start, stop) in zip(parts, pairwise(cuts), strict=False):
-        add_moments(twice(X), start, stop, weights, scale, 1, part)
+        add_moments(twice(X), start, stop, sealed(weights), scale, 1, part)
     return merge_moments(parts)
 
 

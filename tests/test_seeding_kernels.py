@@ -9,6 +9,7 @@ import pytest
 from kernels import (
     DTYPES,
     Array,
+    sealed,
 )
 from reference import squared_distances
 
@@ -26,7 +27,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
     rng = np.random.default_rng(0)
     for m, d in [(1, 1), (POINTS - 1, 2), (POINTS, 3), (POINTS + 1, 20), (2 * GROUP_ROWS + 9, 4)]:
         X = rng.integers(-9, 9, (m, d)).astype(dtype)
-        weights = rng.integers(0, 3, m).astype(float) if weighted else NO_WEIGHTS
+        weights = sealed(rng.integers(0, 3, m).astype(float)) if weighted else NO_WEIGHTS
         w = weights if weighted else np.ones(m)
         n_candidates = min(m, CENTERS)
         candidates = rng.permutation(m)[:n_candidates]
@@ -74,7 +75,7 @@ def drawn(uniforms: Array, weights: Array, closest_squares: Array) -> Array:
         [shares[g : g + GROUP_ROWS].sum() for g in range(0, shares.size, GROUP_ROWS)]
     )
     rows = np.full(uniforms.size, -1, np.int64)
-    seeding.draw(uniforms, weights, closest_squares, group_sums, rows)
+    seeding.draw(uniforms, sealed(weights), closest_squares, group_sums, rows)
     return rows
 
 

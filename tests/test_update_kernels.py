@@ -13,6 +13,7 @@ from kernels import (
     Array,
     lay_out,
     prepare,
+    sealed,
 )
 from reference import closest
 
@@ -44,7 +45,7 @@ def move(X: Array, cuts: list[int], span: tuple[int, int], *arguments: Any) -> N
 def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
     rng = np.random.default_rng(0)
     k, m, lanes = 5, 70, VECTOR_BYTES // 8
-    some = rng.integers(0, 4, m).astype(float)
+    some = sealed(rng.integers(0, 4, m).astype(float))
     for d in (1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes + 3):
         whole = rng.integers(-9, 9, (m, d)).astype(float)
         X = lay_out(whole.astype(dtype), layout)
@@ -82,7 +83,7 @@ def test_add_squares(dtype: Any, layout: str) -> None:
         X = lay_out(whole.astype(dtype), layout)
         labels = rng.integers(0, k, m).astype(np.int32)
         centers, offset = rng.integers(-9, 9, (k, d)) / 2, rng.integers(-9, 9, d) / 2
-        for weights in (NO_WEIGHTS, rng.integers(0, 4, m).astype(float)):
+        for weights in (NO_WEIGHTS, sealed(rng.integers(0, 4, m).astype(float))):
             w = weights if weights.size else np.ones(m)
             squares, expected = np.ones((2, CHAINS, max(d, NARROW_CHAINS)))
             add_squares(twice(X), start, m - 2, weights, labels, offset, 0.5, centers, squares)
@@ -134,7 +135,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     m, d, k = 3000, 2, 6
     X = rng.integers(-4, 5, (m, d)).astype(dtype)
     centers = rng.integers(-4, 5, (k, d)).astype(float)
-    weights = rng.integers(0, 3, m).astype(float)
+    weights = sealed(rng.integers(0, 3, m).astype(float))
     frame, packed = prepare(X, centers, shift=1.0, scale=0.25)
     expected = closest(X, centers)
     previous = expected.astype(np.int32)
