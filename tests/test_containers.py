@@ -165,6 +165,8 @@ SIZES = [300, 30_011]  # one thread; several, with a remainder at the end
 def snapshot(X: Any) -> Any:
     if isinstance(X, np.ndarray):
         return X.tobytes(), X.flags.writeable, X.strides
+    if isinstance(X, list | tuple):
+        return type(X), np.array(X).tobytes()
     return X.copy() if isinstance(X, pd.DataFrame) else str(X)
 
 

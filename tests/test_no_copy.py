@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from fastkmeans import KMeans, find_closest_centroids, compute_centroids
 
-D, BYTES = 64, 100 << 20
+D, BYTES = 16, 50 << 20
 rng = np.random.default_rng(0)
 
 
@@ -61,15 +61,15 @@ CASES = {
     "f4": lambda: plain("f4"),
     "f8": lambda: plain("f8"),
     "f4, Fortran": lambda: plain("f4", order="F"),
-    "f8, strided": lambda: plain("f8")[::-2],
+    "f8, strided": lambda: plain("f8", BYTES // (4 * D))[::-2],
     "f2": lambda: plain("f2"),
     "u1": lambda: plain("u1"),
     "i8, Fortran": lambda: plain("i8", order="F"),
     ">f4": lambda: plain(">f4"),
     "pandas, f4": lambda: pandas(plain("f4")),
-    "pandas, mixed": lambda: pandas_columns(300_000),
-    "polars, f4": lambda: polars(300_000),
-    "pyarrow, chunked f4": lambda: pyarrow(300_000),
+    "pandas, mixed": lambda: pandas_columns(720_000),
+    "polars, f4": lambda: polars(720_000),
+    "pyarrow, chunked f4": lambda: pyarrow(720_000),
 }
 
 
