@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,10 +35,12 @@ def visits(
     look: Callable[[Lloyd], Any],
     weights: Array = NO_WEIGHTS,
     n_threads: int = 1,
+    begins: Container[int] = (0,),
 ) -> list[Any]:
     """Label the rows by one set of centers after the other; return what ``look`` sees.
 
-    The engine is the one named from the first set on, or the second (see ``_bytes``).
+    The engine is the one named from the first set of a run on, or the second (see
+    ``_bytes``); ``begins`` has the numbers of the sets that runs begin with.
     """
     sequence = [np.asarray(centers, F64) for centers in sequence]
     rows, seen, weights = ArrayRows(X), [], sealed(weights)
@@ -46,8 +48,9 @@ def visits(
         frame = frame_of(rows, weights, team)
         assert frame is not None
         lloyd = Lloyd(rows, weights, len(sequence[0]), frame, team, algorithm)
-        lloyd.engines.begin(len(sequence))
-        for centers in sequence:
+        for number, centers in enumerate(sequence):
+            if number in begins:
+                lloyd.begin(centers, len(sequence))
             lloyd.centers[:] = centers
             lloyd.step()
             lloyd.write_labels()

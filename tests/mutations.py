@@ -502,6 +502,20 @@ MUTATIONS = [
         "if high > low:",
         f"{G}: test_near_ties and bytes-float32",
     ),
+    Mutation(
+        "a score that is rounded up excludes what it cannot",
+        "_kernels/bytes.py",
+        "lanes[LIMIT, p] = best - lanes[SLACK, p]",
+        "lanes[LIMIT, p] = best",
+        f"{W}: test_a_score",
+    ),
+    Mutation(
+        "bounds of one run serve the next",
+        "_bytes.py",
+        "        self._state[2], self._state[3] = np.inf, 0.0\n",
+        "",
+        f"{G}: test_a_new_run and bytes",
+    ),
 ]
 
 

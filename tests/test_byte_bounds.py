@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from byte_screen import UNIT, adversarial
+from byte_screen import UNIT, Screen, adversarial
 from engines import F32, F64, blobs, by_differences, visits
 from numpy.typing import NDArray
+from reference import squared_distances
 
 from fastkmeans._kernels.bytes import (
     BEST,
     LIMIT,
     begin_block,
+    screen_rows,
     set_bounds,
     two_largest,
     widen,
 )
-from fastkmeans._kernels.simd import POINTS
+from fastkmeans._kernels.quantize import LANES
+from fastkmeans._kernels.simd import CENTERS, POINTS
 from fastkmeans._rows import twice
 
 Array = NDArray[Any]
@@ -50,6 +53,43 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
         assert (lanes[BEST] == -np.inf).all()
         tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
     assert tight > 100
+
+
+def rounded_up() -> tuple[Array, Array]:
+    """Return a row, and centers of which the last is the closest, and seems not to be.
+
+    The first center's score is a sum of products just above half a unit in the last
+    place of what they are added to, so that float32 makes it larger than any other.
+    Bytes hold the row and the last center exactly, so their bound is close to the truth.
+    """
+    chains = 4 * LANES  # sums of products that `dot` adds up at a time
+    x = np.full(64 * chains, 2.0**-7)
+    x[:chains] = 127 * 2.0**-7
+    first, last = np.full(x.size, 2.0**-17 + 2.0**-27), np.zeros(x.size)
+    first[:chains], last[:chains] = 1.02, x[0]
+    place = 0
+    while ((x - last) ** 2).sum() < ((x - first) ** 2).sum() + 1e-3:
+        place += 1
+        last[place] -= 2.0**-4
+    need = ((x - last) ** 2).sum() - ((x - first) ** 2).sum() + 3e-4  # the last is so much closer
+    first[-1] = x[-1] - ((x[-1] - first[-1]) ** 2 + need) ** 0.5
+    noise = np.random.default_rng(0).normal(size=(CENTERS - 1, x.size)) * 0.02
+    return x.astype(F32), np.vstack([first, first + noise, last])
+
+
+def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
+    x, centers = rounded_up()
+    assert squared_distances(x[None], centers).argmin() == CENTERS
+    screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
+    previous, labels = np.zeros((2, POINTS), np.int32)
+    screen_rows(
+        twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.values,
+        screen.bytes.view(np.int32)[..., 0], screen.own.view(np.int32), screen.starts,
+        screen.parameters, screen.coefficients, screen.farthest, screen.norms.max(), screen.drift,
+        twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
+        previous, labels, np.empty(4, np.int64),
+    )  # fmt: skip
+    assert (labels == CENTERS).all()
 
 
 def test_two_largest() -> None:
