@@ -167,8 +167,14 @@ def script(scripts_path: None, capsys: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def cluster(script: Any, tmp_path: Path, monkeypatch: Any) -> Callable[..., Any]:
-    """Write a CSV file and cluster it; the current folder is an empty one."""
+    """Write a CSV file and cluster it; the current folder is an empty one.
+
+    No fit lasts so long that its state is kept, even if its kernels have to be compiled.
+    """
+    from fastkmeans._checkpoint import Checkpoint
+
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Checkpoint, "save", lambda *_: None)
 
     def run(content: str | bytes, *argv: object, name: str = "data.csv") -> Any:
         data = content.encode() if isinstance(content, str) else content
