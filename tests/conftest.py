@@ -1,20 +1,23 @@
-"""A compile cache that knows the kernels it was made from, real data, and a full disk."""
+"""A compile cache that knows the kernels it was made from, data, scripts, a full disk."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+pytest.register_assert_rewrite("programs")
 
 Array = NDArray[Any]
 
@@ -49,6 +52,25 @@ def pytest_configure(config: pytest.Config) -> None:
     except (AttributeError, OSError):  # no cache plugin, or a read-only checkout
         folder = Path(tempfile.mkdtemp(prefix="fastkmeans-tests-"))
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the warm-up: what it compiles need not be compiled for the others."""
+    items.sort(key=lambda item: "warm_cache" not in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def X() -> Array:  # noqa: N802
+    """Three groups that overlap, 400 x 3."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(400, 3)) + 4 * rng.integers(0, 3, (400, 1))
+
+
+@pytest.fixture(scope="session")
+def model(X: Array) -> Any:
+    from fastkmeans import KMeans
+
+    return KMeans(4, random_state=0).fit(X)
 
 
 @pytest.fixture(scope="session")
@@ -115,3 +137,65 @@ def room_for(n_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def scripts_path() -> Iterator[None]:
+    """Let the scripts import each other, and the benchmarks, for the time of some tests."""
+    before = sys.path.copy()
+    sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "asv_benchmarks")]
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def script(scripts_path: None, capsys: Any) -> Callable[..., Any]:
+    """Run a script's `main` in this process."""
+    from programs import Result
+
+    def run(name: str, *argv: object) -> Result:
+        module = importlib.import_module(name)
+        capsys.readouterr()
+        try:
+            code = module.main([str(argument) for argument in argv])
+        except SystemExit as stop:  # argparse leaves this way
+            code = int(stop.code or 0)
+        return Result(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def cluster(script: Any, tmp_path: Path, monkeypatch: Any) -> Callable[..., Any]:
+    """Write a CSV file and cluster it; the current folder is an empty one.
+
+    No fit lasts so long that its state is kept, even if its kernels have to be compiled.
+    """
+    from fastkmeans._checkpoint import Checkpoint
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Checkpoint, "save", lambda *_: None)
+
+    def run(content: str | bytes, *argv: object, name: str = "data.csv") -> Any:
+        data = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(data)
+        return script("cluster_csv", name, *argv)
+
+    return run
+
+
+@pytest.fixture
+def full_disk(scripts_path: None, monkeypatch: Any) -> Callable[[str, str], None]:
+    """Give a function of a script a disk on which a hundred bytes are free."""
+
+    def fill(module: str, function: str) -> None:
+        script = importlib.import_module(module)
+        whole = getattr(script, function)
+
+        def run(*argv: object) -> None:
+            with room_for(100):
+                whole(*argv)
+
+        monkeypatch.setattr(script, function, run)
+
+    return fill

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from kernels import sealed
 from numpy.typing import NDArray
 
 from fastkmeans._frame import frame_of
@@ -34,19 +35,22 @@ def visits(
     look: Callable[[Lloyd], Any],
     weights: Array = NO_WEIGHTS,
     n_threads: int = 1,
+    begins: Container[int] = (0,),
 ) -> list[Any]:
     """Label the rows by one set of centers after the other; return what ``look`` sees.
 
-    The engine is the one named from the first set on, or the second (see ``_bytes``).
+    The engine is the one named from the first set of a run on, or the second (see
+    ``_bytes``); ``begins`` has the numbers of the sets that runs begin with.
     """
     sequence = [np.asarray(centers, F64) for centers in sequence]
-    rows, seen = ArrayRows(X), []
+    rows, seen, weights = ArrayRows(X), [], sealed(weights)
     with Team(n_threads, 1e12) as team:
         frame = frame_of(rows, weights, team)
         assert frame is not None
         lloyd = Lloyd(rows, weights, len(sequence[0]), frame, team, algorithm)
-        lloyd.engines.begin(len(sequence))
-        for centers in sequence:
+        for number, centers in enumerate(sequence):
+            if number in begins:
+                lloyd.begin(centers, len(sequence))
             lloyd.centers[:] = centers
             lloyd.step()
             lloyd.write_labels()

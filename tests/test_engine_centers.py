@@ -42,6 +42,18 @@ def test_any_centers_may_follow_each_other(algorithm: str, d: int, dtype: Any) -
             np.testing.assert_array_equal(found, by_differences(X, centers))
 
 
+@each_engine
+def test_a_new_run_knows_nothing_of_the_last(algorithm: str) -> None:
+    """Its second centers are those that the last run ended with, its labels are not."""
+    rng = np.random.default_rng(0)
+    X = blobs(rng, 700, 9, 6)
+    centers = X[rng.choice(700, 11, replace=False)]
+    sequence = [centers, centers, centers[::-1], centers]
+    seen = visits(algorithm, X, sequence, labels_of, begins=(0, 2))
+    for found, centers in zip(seen, sequence, strict=True):
+        np.testing.assert_array_equal(found, by_differences(X, centers))
+
+
 @each_dtype
 @each_engine
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 20])

@@ -21,8 +21,8 @@ from engines import (
     blobs,
 )
 from numpy.typing import NDArray
+from processes import digest, layouts, run
 from test_lloyd import assert_equals_reference
-from test_parallel import digest, layouts, run
 
 from fastkmeans import KMeans, _boxes
 from fastkmeans._bytes import state_bytes

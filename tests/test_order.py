@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engines import F32, F64, NO_WEIGHTS
+from kernels import sealed
 from numpy.typing import NDArray
 
 from fastkmeans._boxes import Boxes
@@ -50,6 +51,7 @@ def test_boxes_hold_their_rows(name: str, dtype: Any) -> None:
         X = X / max(1.0, float(np.abs(X).max()) / 1e38)
     X = X.astype(dtype)
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(F64) + (len(X) == 1)
+    weights = sealed(weights)
     boxes, frame = boxes_of(X, weights=weights)
     rows = boxes._order
     assert sorted(rows.tolist()) == list(range(len(X)))

@@ -1,95 +1,24 @@
-"""Threads, forks, pools, signals, caches: the same bits, and a process that lives on.
+"""Threads, forks, pools, signals: the same bits, and a process that lives on.
 
 What could kill or hang the process runs in one of its own, under a time limit.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from processes import Array, data, digest, layouts, run
 from reference import closest
 
 from fastkmeans import KMeans
 from fastkmeans._assign import work_of
 from fastkmeans._parallel import SERIAL_NANOSECONDS, Team, count_threads, cut
-
-Array = NDArray[Any]
-ROOT = Path(__file__).resolve().parents[1]
-
-COMMON = """
-import hashlib, os, signal, sys, time
-import numpy as np
-
-def make(m, d, k, dtype="float64", seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(m, d)).astype(dtype)
-    X[: m // 4] = np.round(X[: m // 4])  # ties
-    return X
-
-def digest(model):
-    h = hashlib.sha256()
-    for part in (model.cluster_centers_, model.labels_, model.inertia_, model.n_iter_):
-        h.update(np.asarray(part).tobytes())
-    return h.hexdigest()
-
-def fit(m=12000, d=8, k=8, dtype="float64", seed=0, **options):
-    from fastkmeans import KMeans
-    options = {"max_iter": 6, "random_state": 0} | options
-    return digest(KMeans(k, **options).fit(make(m, d, k, dtype, seed)))
-"""
-
-
-def run(code: str, tmp_path: Path, timeout: float = 120, **environment: str | None) -> str:
-    """Run a script in a process of its own; return what it prints."""
-    script = tmp_path / "script.py"
-    script.write_text(COMMON + textwrap.dedent(code))
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for name in ("NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_DISABLE_JIT"):
-        env.pop(name, None)
-    for name, value in environment.items():
-        env.pop(name, None)
-        if value is not None:
-            env[name] = value
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        env=env, capture_output=True, text=True, timeout=timeout, check=False, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout.strip()
-
-
-def digest(model: KMeans) -> str:
-    h = hashlib.sha256()
-    for part in (model.cluster_centers_, model.labels_, model.inertia_, model.n_iter_):
-        h.update(np.asarray(part).tobytes())
-    return h.hexdigest()
-
-
-def data(m: int, d: int, dtype: Any) -> Array:
-    X = np.random.default_rng(0).normal(size=(m, d)).astype(dtype)
-    X[: m // 4] = np.round(X[: m // 4])  # ties: every path is taken
-    return X
-
-
-def layouts(X: Array) -> Iterator[tuple[str, Array]]:
-    wide = np.zeros((2 * X.shape[0], 3 * X.shape[1]), X.dtype)
-    wide[::2, ::3] = X
-    backwards = np.ascontiguousarray(X[::-1, ::-1])[::-1, ::-1]
-    yield from [("C", X), ("F", np.asfortranarray(X)), ("strided", wide[::2, ::3])]
-    yield "backwards", backwards
-
 
 # --- the same bits for any number of threads and any layout
 
@@ -154,6 +83,16 @@ def test_up_to_four_threads(tmp_path: Path) -> None:
 def test_repeated_fits_give_the_same_bits() -> None:
     X = data(15_000, 4, np.float32)
     assert len({digest(KMeans(12, max_iter=5, random_state=3).fit(X)) for _ in range(6)}) == 1
+
+
+def test_the_functions_do_not_depend_on_threads(tmp_path: Path) -> None:
+    code = """
+    from fastkmeans import find_closest_centroids, kmeans_plusplus
+    X = make(20000, 5, 9, "float32")
+    print(kmeans_plusplus(X, 9, random_state=0)[1].tolist())
+    print(hashlib.sha256(find_closest_centroids(X, X[:9]).tobytes()).hexdigest())
+    """
+    assert run(code, tmp_path, NUMBA_NUM_THREADS="1") == run(code, tmp_path, NUMBA_NUM_THREADS="3")
 
 
 # --- teams
@@ -301,147 +240,3 @@ def test_ctrl_c(tmp_path: Path) -> None:
     print("interrupted")
     """
     assert run(code, tmp_path) == "interrupted"
-
-
-# --- the numba settings that users reach for
-
-
-def test_without_jit_the_twins_take_over(tmp_path: Path) -> None:
-    code = """
-    import warnings
-    warnings.simplefilter("error")
-    from fastkmeans import KMeans, find_closest_centroids, kmeans_plusplus
-    for dtype in ("float32", "float64"):
-        X = np.random.default_rng(0).integers(-3, 4, (90, 3)).astype(dtype)
-        model = KMeans(4, init=X[:4], max_iter=5).fit(X)
-        print(model.labels_.tolist(), round(model.inertia_, 9))
-        print(find_closest_centroids(X, np.vstack([X[5:25], X[:5]])).tolist())
-        print(kmeans_plusplus(X, 5, random_state=0)[1].tolist())
-        print(round(float(model.transform(X).sum()), 3))
-        few = np.random.default_rng(0).integers(0, 2, (12, 3)).astype(dtype)
-        far = np.vstack([few[:3], np.full((6, 3), 1e17) * np.arange(1, 7)[:, None]])
-        warnings.simplefilter("ignore")
-        for algorithm in ("boxes", "bytes"):
-            for table, init in ((X, X[:4]), (X, X[:19]), (few, far)):  # far: nothing is proven
-                model = KMeans(len(init), init=init, max_iter=5, algorithm=algorithm).fit(table)
-                print(model.labels_.tolist(), round(model.inertia_, 9))
-    """
-    assert run(code, tmp_path, NUMBA_DISABLE_JIT="1") == run(code, tmp_path)
-
-
-def test_import_is_light(tmp_path: Path) -> None:
-    code = """
-    before = set(sys.modules)
-    import fastkmeans
-    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
-    print(sorted(loaded & {"numba", "llvmlite", "sklearn", "pandas", "scipy", "polars", "pyarrow"}))
-    fit(300)
-    print(sorted({"sklearn", "pandas", "polars", "pyarrow"} & set(sys.modules)))
-    """
-    assert run(code, tmp_path) == "[]\n[]"
-
-
-def test_first_fit_from_a_warm_cache(tmp_path: Path) -> None:
-    code = """
-    began = time.perf_counter()
-    fit(300, dtype="float32"), fit(dtype="float32")
-    print(time.perf_counter() - began)
-    """
-    run(code, tmp_path)
-    assert float(run(code, tmp_path)) < 5.0
-
-
-def test_no_folder_for_a_cache(tmp_path: Path) -> None:
-    """An installation that numba can write no cache for still works.
-
-    Permissions do not stop root, so a file stands where numba would make its folder
-    (``__pycache__``), and the user's cache folder lies below a file.  The script shows
-    first that numba itself gives up there: this is the error of a read-only
-    installation, if not its cause.
-    """
-    package = tmp_path / "site" / "fastkmeans"
-    shutil.copytree(ROOT / "fastkmeans", package, ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in (package, package / "_kernels"):
-        (folder / "__pycache__").write_text("")
-    code = """
-    import numba
-    from fastkmeans import _errors
-    try:
-        numba.njit(cache=True)(_errors.convergence_warning)
-    except RuntimeError as error:
-        assert "no locator available" in str(error)
-    else:
-        raise SystemExit("numba found a folder after all")
-    from fastkmeans import KMeans
-    from fastkmeans._kernels.assign import assign_rows
-    X = make(300, 3, 4)
-    print(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
-    """
-    nowhere = str(package / "__pycache__" / "below")
-    found = run(
-        code, tmp_path, PYTHONPATH=str(package.parent), NUMBA_CACHE_DIR=None, HOME=nowhere,
-        XDG_CACHE_HOME=nowhere, PYTHONDONTWRITEBYTECODE="1", LOCALAPPDATA=nowhere,
-    )  # fmt: skip
-    X = data(300, 3, np.float64)
-    assert found == str(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
-
-
-@pytest.fixture(scope="module")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that ``python -m fastkmeans.warmup`` alone has filled.
-
-    It is kept beside the cache of the tests, and copied: nothing else is written to it.
-    """
-    kept = Path(os.environ["NUMBA_CACHE_DIR"]) / "warmup"
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(kept), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "fastkmeans.warmup"],
-        env=env, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "compiled in" in done.stdout
-    return kept
-
-
-USES = {
-    "fit": "KMeans(k, max_iter=3, random_state=0).fit(X)",
-    "weighted fit": "KMeans(k, max_iter=3, random_state=0).fit(X, sample_weight=np.ones(len(X)))",
-    "use": "m = KMeans(k, init=X[:k], max_iter=1).fit(X); m.predict(X); m.predict(X[:1]);"
-    " m.transform(X); m.score(X)",
-    "engines": "for a in ('boxes', 'bytes'): KMeans(k, init=X[:k], max_iter=3, algorithm=a).fit(X)",
-    "functions": "kmeans_plusplus(X, 5, random_state=0); find_closest_centroids(X, X[:k]);"
-    " compute_centroids(X, np.arange(len(X)) % k, k); kMeans_init_centroids(X, k)",
-}
-
-
-@pytest.mark.parametrize("use", USES)
-def test_warmup_compiles_all_that_is_used(use: str, warm_cache: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    shutil.copytree(warm_cache, cache)
-    code = f"""
-    from numba.core import event
-    from fastkmeans import *
-    from fastkmeans import KMeans, compute_centroids, find_closest_centroids
-    from fastkmeans import kMeans_init_centroids, kmeans_plusplus
-    import warnings
-    warnings.simplefilter("ignore")
-    with event.install_recorder("numba:compile") as compiled:
-        for dtype in ("float32", "float64"):
-            for m, k in ((300, 8), (30000, 8)):
-                base = make(m, 6, k, dtype)
-                base[m // 2 :] = np.round(base[m // 2 :])
-                for X in (base, np.asfortranarray(base), np.repeat(base, 2, axis=1)[:, ::2]):
-                    {USES[use]}
-    print(sorted({{str(e.data["dispatcher"]) + str(e.data["args"]) for _, e in compiled.buffer}}))
-    """
-    assert run(code, tmp_path, NUMBA_CACHE_DIR=str(cache)) == "[]"
-
-
-def test_the_functions_do_not_depend_on_threads(tmp_path: Path) -> None:
-    code = """
-    from fastkmeans import find_closest_centroids, kmeans_plusplus
-    X = make(20000, 5, 9, "float32")
-    print(kmeans_plusplus(X, 9, random_state=0)[1].tolist())
-    print(hashlib.sha256(find_closest_centroids(X, X[:9]).tobytes()).hexdigest())
-    """
-    assert run(code, tmp_path, NUMBA_NUM_THREADS="1") == run(code, tmp_path, NUMBA_NUM_THREADS="3")

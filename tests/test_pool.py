@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernels import sealed
 from numpy.typing import NDArray
 from reference import squared_distances
 
@@ -105,7 +106,7 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     n, trials = 3 * GROUP_ROWS + 5, 3
     X = rng.integers(-30, 30, (n, 2)).astype(np.float32)
     w = rng.integers(0, 4, n).astype(float) if weighted else np.ones(n)
-    weights = w if weighted else NO_WEIGHTS
+    weights = sealed(w) if weighted else NO_WEIGHTS
     before = squared_distances(X, X[:9]).min(axis=1).astype(np.float32)
     items = np.flatnonzero(before)[rng.permutation(np.count_nonzero(before))[:40]]
     drawn, luck = before[items].astype(float), rng.random(40)

@@ -210,8 +210,9 @@ def test_the_tile_compiles_to_packed_fma(tmp_path: Path) -> None:
     env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     env.pop("NUMBA_DISABLE_JIT", None)
     done = subprocess.run(
-        [sys.executable, "-c", CODEGEN], env=env, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", CODEGEN],
+        env=env, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         packed, scalar, registers, width = line.split(" ")

@@ -1,0 +1,89 @@
+"""What the tests of the byte kernels share: rows and centers as bytes, and their scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from engines import F32
+from numpy.typing import NDArray
+
+from fastkmeans._kernels.quantize import LANES, quantize_centers, quantize_rows
+from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
+from fastkmeans._rows import twice
+
+Array = NDArray[Any]
+UNIT = 2.0**-24
+
+
+def padded(values: Array, multiple: int, fill: float = 0.0) -> Array:
+    wide = np.full((len(values), -(-values.shape[1] // multiple) * multiple), fill, values.dtype)
+    wide[:, : values.shape[1]] = values
+    return wide
+
+
+class Screen:
+    """Rows and centers as bytes, made by the kernels, and their exact scores."""
+
+    def __init__(self, X: Array, centers: Array, step: float, repeated: Any = None) -> None:
+        (n, d), k = X.shape, len(centers)
+        d4, n_tiles = -(-d // 4), -(-k // CENTERS)
+        self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
+        as_bytes = np.zeros((n, 4 * d4), np.uint8)
+        self.words = as_bytes.view(np.int32)
+        self.reach, self.residual, self.upper, self.lower = np.empty((4, n), F32)
+        quantize_rows(
+            twice(X), 0, n, np.zeros(d), 1.0, F32(step), as_bytes,
+            self.reach, self.residual, self.upper, self.lower,
+        )  # fmt: skip
+        self.norms = (centers**2).sum(axis=1)
+        self.before = np.zeros((k, d))
+        self.values = np.zeros((k, -(-d // LANES) * LANES), F32)
+        self.bytes = np.zeros((n_tiles, d4, CENTERS, 4), np.int8)
+        self.own = np.zeros((k, 4 * -(-d4 // LANES) * LANES), np.int8)
+        self.starts = np.empty((n_tiles, CENTERS), np.int32)
+        self.parameters = np.empty((n_tiles, 2, CENTERS), F32)
+        self.coefficients = np.empty((n_tiles, 2), F32)
+        self.drift = np.empty(k, F32)
+        self.repeated = np.zeros(k, bool) if repeated is None else repeated
+        self.farthest = quantize_centers(
+            centers, self.norms, self.repeated, F32(step), self.before, self.values, self.bytes,
+            self.own, self.starts, self.parameters, self.coefficients, self.drift,
+        )  # fmt: skip
+        x, c = X.astype(np.longdouble), centers.astype(np.longdouble)
+        self.scores = x @ c.T - (c**2).sum(axis=1) / 2
+        self.distances = np.sqrt(((x[:, None] - c) ** 2).sum(axis=2))
+
+    def block(self) -> Array:
+        """Return the first rows as a block of words."""
+        return np.ascontiguousarray(self.words[:POINTS].T)
+
+    def screen(self, kernel: Any, tile: int, own: Array, limit: Array) -> tuple[Any, ...]:
+        """Return whether there is a rival, the rivals by center and point, and lane 3."""
+        points = np.full((8, POINTS), np.nan, F32)
+        points[0], points[1], points[2] = limit, self.reach[:POINTS], self.residual[:POINTS]
+        points[3] = -np.inf
+        rivals = np.zeros(CENTERS * VECTORS, np.int64)
+        ids = np.stack([own, np.full(POINTS, -9)]).astype(np.int32)
+        found = kernel(
+            self.block(), self.bytes.view(np.int32)[..., 0], self.starts, self.parameters,
+            self.coefficients, tile, ids, points, rivals,
+        )  # fmt: skip
+        lanes = POINTS // VECTORS
+        bits = rivals.reshape(CENTERS, VECTORS, 1) >> np.arange(lanes) & 1
+        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), points[3]
+
+
+def adversarial(rng: np.random.Generator, d: int, k: int) -> Screen:
+    """Return rows and centers that bytes tell badly: cut off, lopsided, zero, far."""
+    X = (rng.normal(size=(POINTS, d)) * 10.0 ** rng.uniform(-3, 0)).astype(F32)
+    X[::3] *= 10.0 ** rng.uniform(0, 3)
+    X[1::5, rng.integers(d)] *= 1e3
+    X[2] = 0.0
+    X[3] = rng.choice([-1.0, 1.0], d) * 10.0 ** rng.uniform(-6, 1)
+    centers = rng.normal(size=(k, d)) * 10.0 ** rng.uniform(-3, 1, (k, 1))
+    centers[0] = 0.0
+    centers[1 % k] = X[0]
+    centers[2 % k] = 0.0
+    centers[2 % k, rng.integers(d)] = rng.choice([-1, 1]) * 10.0 ** rng.uniform(-3, 2)
+    return Screen(X, centers, 10.0 ** rng.uniform(-5, 0))

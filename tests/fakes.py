@@ -1,0 +1,100 @@
+"""What the tests of scripts/compare.py share: libraries that only say how long they took."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def outcome(library: str, seconds: float, inertia: float, **rest: Any) -> Any:
+    from _compare_results import Outcome
+
+    dtype = rest.pop("dtype", "float32")
+    cell = rest.pop("cell", "a")
+    return Outcome("iterations", cell, dtype, library, seconds=seconds, inertia=inertia, **rest)
+
+
+class FakeWorker:
+    """Answers like a worker; ``wrong`` centers are off, ``error`` is raised.
+
+    It converges after ``converges`` iterations, and is ended by a time limit.
+    """
+
+    def __init__(
+        self,
+        library: str,
+        speed: float,
+        wrong: bool = False,
+        error: str = "",
+        converges: int = 1000,
+    ) -> None:
+        from _compare_peers import PEERS
+
+        self.library, self.peer = library, PEERS[library]
+        self.speed, self.wrong, self.error, self.converges = speed, wrong, error, converges
+        self.fits: list[tuple[int, bool]] = []
+
+    def call(self, method: str, *arguments: Any, limit: float = math.inf) -> Any:
+        from _compare_worker import PeerError
+
+        if self.error:
+            raise PeerError(self.error)
+        if method == "fit":
+            centers, n_iter, *whole = arguments
+            self.fits.append((n_iter, bool(whole)))
+            n_iter = min(n_iter, self.converges)
+            seconds = 0.01 + self.speed * n_iter
+            if seconds > limit:
+                raise PeerError(f"no answer within {limit:.0f} s")
+            return {
+                "seconds": seconds,
+                "centers": centers + self.wrong,
+                "n_iter": n_iter,
+                "history": ((0.0, self.speed), (0.875, self.speed))
+                if "fast" in self.library
+                else (),
+            }
+        return 100.0 if method.startswith("gemm") else None
+
+
+class FakeBatches:
+    """A worker whose fits by mini-batches take ``seconds`` and end ``off`` the rows' means."""
+
+    def __init__(self, library: str, seconds: float, off: float, error: str = "") -> None:
+        from _compare_peers import PEERS
+
+        self.library, self.peer = library, PEERS[library]
+        self.seconds, self.off, self.error = seconds, off, error
+        self.fits: list[tuple[int, ...]] = []
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        from _compare_worker import PeerError
+
+        if method == "data":
+            self.cell, self.dtype = arguments
+            return None
+        if self.error:
+            raise PeerError(self.error)
+        from benchmarks.datasets import make
+
+        self.fits.append(arguments)
+        centers = make(self.cell, self.dtype)[1] + self.off
+        return {"seconds": self.seconds, "centers": centers, "n_iter": 7}
+
+
+def run_fakes(*workers: FakeWorker) -> list[Any]:
+    from _compare_tasks import Options, run_iterations
+    from benchmarks.datasets import CELLS
+
+    cell = CELLS["100kx64-k100"].quick()
+    return run_iterations(workers, cell, "float32", Options(repeats=2), lambda _: None)  # type: ignore[arg-type]
+
+
+def fit_fakes(*workers: FakeWorker, cell: str, task: str = "fits", **options: Any) -> list[Any]:
+    from _compare_fits import run_fits
+    from _compare_tasks import Options
+    from benchmarks.datasets import CELLS
+
+    chosen = Options(**{"repeats": 2, **options})
+    small = CELLS[cell].quick()
+    return run_fits(workers, small, "float32", task, chosen, lambda _: None)  # type: ignore[arg-type]

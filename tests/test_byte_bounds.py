@@ -1,0 +1,153 @@
+"""The bounds that the bytes keep on scores and distances, and the margins between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from byte_screen import UNIT, Screen, adversarial
+from engines import F32, F64, blobs, by_differences, visits
+from numpy.typing import NDArray
+from reference import squared_distances
+
+from fastkmeans._kernels.bytes import (
+    BEST,
+    LIMIT,
+    begin_block,
+    screen_rows,
+    set_bounds,
+    two_largest,
+    widen,
+)
+from fastkmeans._kernels.quantize import LANES
+from fastkmeans._kernels.simd import CENTERS, POINTS
+from fastkmeans._rows import twice
+
+Array = NDArray[Any]
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
+def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
+    rng = np.random.default_rng(d)
+    bounds, tight = np.empty(5, F32), 0
+    for _ in range(80):
+        screen = adversarial(rng, d, 9)
+        g = (d + 4) * UNIT * 1.01
+        set_bounds(d, g, screen.farthest, bounds)
+        previous = rng.integers(0, 9, POINTS).astype(np.int32)
+        every, lanes = np.arange(POINTS), np.empty((8, POINTS), F32)
+        exact = screen.distances[every, previous]
+        known = rng.random(POINTS) < 0.5  # a bound from before, just above the distance
+        screen.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
+        before = screen.upper.copy()
+        begin_block(
+            every, POINTS, twice(screen.words), screen.own.view(np.int32), screen.starts,
+            screen.parameters, screen.coefficients, bounds, screen.reach, screen.residual,
+            screen.upper, previous, lanes, np.empty((2, POINTS), np.int32),
+        )  # fmt: skip
+        assert (screen.upper >= exact).all()
+        assert (screen.upper <= before).all()
+        score = screen.scores[every, previous]
+        assert (lanes[LIMIT] <= score).all()
+        assert (lanes[BEST] == -np.inf).all()
+        tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
+    assert tight > 100
+
+
+def rounded_up() -> tuple[Array, Array]:
+    """Return a row, and centers of which the last is the closest, and seems not to be.
+
+    The first center's score is a sum of products just above half a unit in the last
+    place of what they are added to, so that float32 makes it larger than any other.
+    Bytes hold the row and the last center exactly, so their bound is close to the truth.
+    """
+    chains = 4 * LANES  # sums of products that `dot` adds up at a time
+    x = np.full(64 * chains, 2.0**-7)
+    x[:chains] = 127 * 2.0**-7
+    first, last = np.full(x.size, 2.0**-17 + 2.0**-27), np.zeros(x.size)
+    first[:chains], last[:chains] = 1.02, x[0]
+    place = 0
+    while ((x - last) ** 2).sum() < ((x - first) ** 2).sum() + 1e-3:
+        place += 1
+        last[place] -= 2.0**-4
+    need = ((x - last) ** 2).sum() - ((x - first) ** 2).sum() + 3e-4  # the last is so much closer
+    first[-1] = x[-1] - ((x[-1] - first[-1]) ** 2 + need) ** 0.5
+    noise = np.random.default_rng(0).normal(size=(CENTERS - 1, x.size)) * 0.02
+    return x.astype(F32), np.vstack([first, first + noise, last])
+
+
+def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
+    x, centers = rounded_up()
+    assert squared_distances(x[None], centers).argmin() == CENTERS
+    screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
+    previous, labels = np.zeros((2, POINTS), np.int32)
+    screen_rows(
+        twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.values,
+        screen.bytes.view(np.int32)[..., 0], screen.own.view(np.int32), screen.starts,
+        screen.parameters, screen.coefficients, screen.farthest, screen.norms.max(), screen.drift,
+        twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
+        previous, labels, np.empty(4, np.int64),
+    )  # fmt: skip
+    assert (labels == CENTERS).all()
+
+
+def test_two_largest() -> None:
+    for drift, expected in [([3, 1, 2], (3, 2, 0)), ([0, 0], (0, 0, -1)), ([1, 5, 5], (5, 5, 1)),
+                            ([2], (2, 0, 0)), ([1, 2, 3], (3, 2, 2))]:  # fmt: skip
+        assert two_largest(np.array(drift, F32)) == expected
+
+
+def test_bounds_widen_by_what_moved() -> None:
+    drift = np.array([0.5, 2.0, 0.25], F32)
+    previous = np.array([0, 0, 1, 2, 1, 0, 0], np.int32)
+    upper = np.array([7.0, 1, 1, 1, 1, 9, 7], F32)
+    lower = np.array([7, 3.6, 1.5, 3.4, 3.6, 9, 7], F32)
+    before = upper.copy(), lower.copy()
+    labels, rows = np.full(7, -1, np.int32), np.full(5, -1, np.int64)
+    count = widen(1, 6, previous, labels, drift, two_largest(drift), upper, lower, rows)
+    assert rows[:count].tolist() == [2, 5]
+    part = slice(1, 6)
+    np.testing.assert_array_equal(labels[part], previous[part])
+    assert labels[[0, -1]].tolist() == [-1, -1]
+    furthest = np.where(previous == 1, 0.5, 2.0)
+    for found, old, move in ((upper, before[0], drift[previous]), (-lower, -before[1], furthest)):
+        assert (found[part] >= (old + move)[part]).all()
+        assert (found[part] <= (old + move)[part] + 1e-5).all()
+        np.testing.assert_array_equal(found[[0, -1]], old[[0, -1]])
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("d", [1, 3, 16, 64])
+def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
+    """Also where centers meet and part, and for rows far beyond what the bytes cover."""
+    rng = np.random.default_rng(d)
+    informed = 0
+    for _ in range(5):
+        X, centers = blobs(rng, 500, d, 6, 0.5), rng.normal(size=(9, d)) * 4
+        X[::50] *= 10.0 ** rng.uniform(0, 4)
+        X[1::50, 0] *= 10.0 ** rng.uniform(0, 4)
+        X = X.astype(dtype)
+        sequence = [centers]
+        for _ in range(12):
+            step = rng.normal(size=centers.shape) * 10.0 ** rng.uniform(-9, -1, (9, 1))
+            sequence.append(sequence[-1] + step * (rng.random((9, 1)) < 0.7))
+            if rng.random() < 0.2:  # two centers meet
+                sequence[-1][rng.integers(9)] = sequence[-1][rng.integers(9)]
+        seen = visits(
+            "bytes", X, sequence,
+            lambda lloyd: (lloyd.frame.scale, lloyd.labels.copy(),
+                           None if lloyd.engines._other is None
+                           else lloyd.engines._other._state[2:].astype(F64)),
+        )  # fmt: skip
+        for centers, (scale, labels, state) in zip(sequence[1:], seen[1:], strict=True):
+            exact = ((X[:, None].astype(np.longdouble) - centers) ** 2).sum(axis=2) ** 0.5 * scale
+            np.testing.assert_array_equal(labels, by_differences(X, centers))
+            own = exact[np.arange(500), labels]
+            exact[np.arange(500), labels] = np.inf
+            nearest = exact.min(axis=1)
+            upper, lower = state
+            assert (upper >= own).all()
+            assert (lower <= nearest).all()
+            informed += (upper < lower).sum()
+    assert informed > 2000
