@@ -471,7 +471,7 @@ MUTATIONS = [
     Mutation(
         "a rival's score bounds the others as well as that of no one",
         "_kernels/bytes_tile.py",
-        "top = _larger(builder, builder.select(rival, lowest, score), top)",
+        "top = emit.larger(builder.select(rival, lowest, score), top)",
         "top = lowest",
         f"{B}: test_no_score",
     ),
