@@ -62,6 +62,12 @@ def expected_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
     return _cost(shape, k, n, min(1.5 * n, 10.0 * n_moved))
 
 
+def cost_to_begin(shape: tuple[int, int]) -> float:
+    """Estimate the cost of writing the rows as bytes."""
+    n, d = shape
+    return n * (40 + 1.2 * d)
+
+
 class Bytes:
     """The state of the rows, and the centers in the form the kernel reads."""
 

@@ -71,7 +71,7 @@ class Engines:
         self.used: Engine = self.plain
         self._name = self._pick(algorithm, team)
         self._other: Engine | None = None
-        self._first = True
+        self._done, self._max_iter = 0, 0
         self._begin_below = rows.shape[0]  # rows moved
 
     def _pick(self, algorithm: str, team: Team) -> str:
@@ -101,7 +101,7 @@ class Engines:
         self.used = self.plain
         if self._auto and self._name == "boxes" and max_iter < _boxes.REPAID_AFTER:
             self._name = "lloyd"
-        self._first, self._begin_below = True, self._shape[0]
+        self._done, self._max_iter, self._begin_below = 0, max_iter, self._shape[0]
         if self._other is not None:
             self._other.forget()
 
@@ -119,7 +119,7 @@ class Engines:
         ``n_moved`` rows changed their cluster in the iteration before.
         """
         self.used = self._next(previous, n_moved)
-        self._first = False
+        self._done += 1
         labelled = self.used.label(centers, packed, sums, previous, labels)
         if self.used is not self.plain and self._is_costly(labelled):
             self.used.write(labels)
@@ -132,9 +132,15 @@ class Engines:
         return self._auto and not labelled.first and labelled.cost > WORTH * self.plain.cost
 
     def _is_promising(self, n_moved: int) -> bool:
-        """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival."""
-        expected = _bytes.expected_cost(self._shape, self._k, n_moved)
-        return n_moved <= self._begin_below and expected < WORTH * self.plain.cost
+        """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
+
+        What it takes to begin must be repaid by as many iterations as there were, or are
+        left: a run that is not over after t iterations is likely to take t more.
+        """
+        saved = WORTH * self.plain.cost - _bytes.expected_cost(self._shape, self._k, n_moved)
+        left = min(self._done, self._max_iter - self._done)
+        debt = _bytes.cost_to_begin(self._shape) if self._other is None else 0.0
+        return n_moved <= self._begin_below and saved > 0.0 and saved * left > debt
 
     def _next(self, previous: NDArray[np.int32], n_moved: int) -> Engine:
         """Return the engine of the next iteration."""
@@ -142,7 +148,7 @@ class Engines:
             return self.plain
         if self.used is self.plain:
             # Boxes bring all rows to the sums, bytes ask for the label of every row.
-            if self._first != (self._name == "boxes"):
+            if (self._done == 0) != (self._name == "boxes"):
                 return self.plain
             if self._name == "bytes" and self._auto and not self._is_promising(n_moved):
                 return self.plain

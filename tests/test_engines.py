@@ -299,3 +299,16 @@ def test_memory_of_bytes(d: int) -> None:
     extra = extra_bytes(Case(X, X[:k].astype(F64)), "bytes")
     assert extra <= n * state_bytes(d) + k * d * 40 + 50_000
     assert state_bytes(d) == 16 + 4 * -(-d // 4)
+
+
+def test_auto_begins_with_bytes_only_where_that_is_repaid() -> None:
+    """Few iterations left: plain Lloyd goes on, where more of them make bytes worth while."""
+    rng = np.random.default_rng(8)
+    X = blobs(rng, 30_000, 16, 120, 3.0).astype(F32)
+    skipped = {}
+    for max_iter in (6, 60):
+        case = Case(X, X[:120].astype(F64))
+        skipped[max_iter] = [step.avoided > 0.0 for step in fit(case, "auto", max_iter).history_]
+    assert not any(skipped[6])
+    assert BYTE_DOT is None or any(skipped[60])
+    assert not any(skipped[60][:6])
