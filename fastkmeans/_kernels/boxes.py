@@ -195,7 +195,10 @@ def visit_with_scratch(
                 n3 = 1
                 ids3[0] = label
                 if label < 0:
-                    n3 = narrow(limits, b, table2, ids2, n2, whole[b], table3, ids3)
+                    guess, n3 = whole[b], 0
+                    while n3 == 0 or (n3 > 1 and guess >= 0):  # at most twice
+                        guess = MIXED if n3 else guess
+                        n3 = narrow(limits, b, table2, ids2, n2, guess, table3, ids3)
                     work += n2
                 if n3 == 1:
                     moved += label_box(
