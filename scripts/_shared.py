@@ -12,11 +12,11 @@ try:
         UserError,
         exit_with,
         guarded,
-        human_size,
         need,
         note,
     )
     from fastkmeans._cli.outputs import blamed_on, check_outputs, whole_files
+    from fastkmeans._disk import human_size
 except ModuleNotFoundError as error:
     if error.name != "fastkmeans":
         raise

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ import pytest
 from conftest import room_for
 
 from fastkmeans import KMeans, kmeans_plusplus, open_dataset
-from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset
+from fastkmeans._disk import PREFIX
+from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset, opening
 from fastkmeans._files.statistics import MOST_SAMPLED, Reservoir
 from fastkmeans._rows import SMALL_STATE, MappedRows, largest
 
@@ -219,13 +220,13 @@ def test_types_of_columns(tmp_path):
 def parses(monkeypatch) -> list[Path]:
     """Count how often a table is parsed."""
     calls: list[Path] = []
-    whole = dataset.parse
+    whole = opening.parse
 
     def counted(readers: Any, *rest: Any) -> Any:
         calls.append(readers[0].source.path)
         return whole(readers, *rest)
 
-    monkeypatch.setattr(dataset, "parse", counted)
+    monkeypatch.setattr(opening, "parse", counted)
     return calls
 
 
@@ -246,14 +247,49 @@ def test_a_cache_is_used_again_until_something_changes(tmp_path, parses):
     assert open_dataset(path, cache=keep).reused  # they do not push each other out
     status = path.stat()
     csv_file(path, last=8)  # as large as before
-
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # and as old
     changed = open_dataset(path, cache=keep)
     assert not changed.reused
     assert rows_in(changed)[-1, 1] == 8
-    assert len(list(keep.iterdir())) == 4
     changed.close()
-    assert changed.folder.exists()
+    assert open_dataset(path, cache=keep).reused
+
+
+def test_a_cache_keeps_what_is_of_use(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+    other = open_dataset(csv_file(tmp_path / "other.csv"), cache=keep)
+    other.close()
+    foreign = keep / "t-0123456789ab"  # of the same form, but not of our making
+    shutil.copytree(other.folder, foreign)
+    (keep / "notes.txt").write_text("mine")
+    folders = []
+    for na in "123456":
+        with open_dataset(path, cache=keep, na=na, missing="zero") as found:
+            folders.append(found.folder)
+            if na == "4":
+                assert open_dataset(path, cache=keep, na="1", missing="zero").reused
+    left = {other.folder, foreign, keep / "notes.txt"}
+    assert set(keep.iterdir()) == left | {folders[i] for i in (0, 3, 4, 5)}  # those used last
+    with open_dataset(path, cache=keep, na="1", missing="zero") as read:
+        csv_file(path, n=300)
+        new = open_dataset(path, cache=keep)
+        assert set(keep.iterdir()) == left | {read.folder, new.folder}
+        assert read.rows.empty((SMALL_STATE, 2), np.int32).shape == (SMALL_STATE, 2)
+    new.close()
+    folders = [open_dataset(path, cache=keep, dtype=dtype).folder for dtype in ("float64", "auto")]
+    assert set(keep.iterdir()) == left | {new.folder, *folders}
+
+
+def test_two_that_parse_the_same_share_one_entry(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+    others = []
+
+    def progress(phase: str, done: int, total: int) -> None:
+        others.append(open_dataset(path, cache=keep))
+
+    found = open_dataset(path, cache=keep, progress=progress)
+    assert found.reused
+    assert list(keep.iterdir()) == [found.folder] == [others[0].folder]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +345,7 @@ def test_killed_while_parsing(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(keep)], timeout=60)
     assert done.returncode == -9
     (left,) = keep.iterdir()
-    assert left.name.startswith(".parsing-")
+    assert left.name.startswith(PREFIX)
     assert (left / "rows.npy").stat().st_size > 1000
     found = open_dataset(path, cache=keep)
     assert not found.reused
@@ -317,18 +353,31 @@ def test_killed_while_parsing(tmp_path):
     assert list(keep.iterdir()) == [found.folder]
 
 
-def test_a_folder_that_is_being_written_is_left_alone(tmp_path):
-    other = cache.Partial(tmp_path)
-    young = tmp_path / ".parsing-young"
-    young.mkdir()
-    open_dataset(csv_file(tmp_path / "t.csv"), cache=tmp_path)
-    assert other.path.exists()
-    assert young.exists()
-    other.remove()
+HELD = """
+import os, signal, sys
+import numpy as np
+from fastkmeans import open_dataset
+sources = ["/dev/stdin"] if sys.argv[1] == "pipe" else [np.ones((5, 2)), np.zeros((5, 2))]
+found = open_dataset(sources, cache=sys.argv[2] or None)
+assert found.folder.parent.samefile(sys.argv[3])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
-    os.utime(young, (time.time() - 1000,) * 2)
-    cache.sweep(tmp_path)
-    assert not young.exists()
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and /dev/stdin")
+@pytest.mark.parametrize("source", ["pipe", "arrays"])
+@pytest.mark.parametrize("kept", [True, False], ids=["cache", "no cache"])
+def test_killed_with_a_table_that_cannot_be_had_again(tmp_path, monkeypatch, source, kept):
+    words = [sys.executable, "-c", HELD, source, str(tmp_path) if kept else "", str(tmp_path)]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(words, input=b"a,b\n1,2\n3,4\n", env=env, timeout=60)
+    assert done.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert (left / "rows.npy").exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with open_dataset([np.ones((2, 1))], cache=tmp_path if kept else None) as found:
+        assert list(tmp_path.iterdir()) == [found.folder]
+    assert not list(tmp_path.iterdir())
 
 
 # --- full disks -----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,12 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
+from .._disk import Temporary
 from .._files.csv_errors import TextFound, infinite, refuse_text
 from .._files.pieces import Piece, Reader, Skipped, Wanted
+from .._files.question import Question
 from .._files.source import Source, choose, find_files, open_sources
-from .._files.table import Question, open_reader
+from .._files.table import open_reader
 from .._files.wording import listed
 from .._model import closest_centers
 from .._rows import ArrayRows
@@ -48,11 +49,11 @@ def predict(args: argparse.Namespace) -> None:
     paths = [path for path in outputs.values() if path is not None]
     dialect = args.delimiter, args.decimal
     with (
-        tempfile.TemporaryDirectory(prefix="fastkmeans-") as pipes,
+        Temporary() as pipes,
         whole_files(*paths) as temporary,
         progress.shown(0, "B"),
     ):
-        sources = open_sources(find_files(args.files), Path(pipes))
+        sources = open_sources(find_files(args.files), pipes.path)
         with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id, dialect) as file:
             for piece, source in _pieces(args, sources, labeller, progress):
                 kept, labels, distances = labeller.label(source, piece)

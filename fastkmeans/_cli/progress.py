@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._disk import human_size
 from .._lloyd import Iteration, Run, Watch
 from .._rows import BLOCK_MULTIPLE, Block, Rows
-from .console import UserError, human_size, need
+from .console import UserError, need
 
 BLOCK_BYTES = 1 << 26
 """Rows that are read between two looks at clock, memory and Ctrl-C."""

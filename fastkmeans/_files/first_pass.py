@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from .._frame import block_moments
 from .._rows import twice
-from .cache import Column, Ids, SkippedLog, blamed_on
+from .cache import blamed_on
 from .csv_errors import infinite, refuse_infinite
+from .growing import Column, Ids, SkippedLog
 from .pieces import Piece, Skipped, Wanted
 from .source import Source
 from .statistics import Moments, Reservoir
 from .wording import FileError, argument
 
-POLICIES = ("error", "drop", "mean", "zero")
 _BLOCK = 1 << 20
 
 
