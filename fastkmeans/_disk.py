@@ -1,14 +1,17 @@
 """Files that are there whole or not at all, after an error, a kill, or a loss of power.
 
 What is written lies in a hidden folder first, beside the place where it belongs, and is
-renamed when it is complete.  In the folder is a file that its process keeps locked: who
-finds the lock free knows that the process is gone, and removes what it left.  Where
-there are no locks (Windows, some network file systems), that stays.
+renamed when it is complete and on the disk itself (``sync``): else a loss of power could
+leave a file that is empty, or has holes, under its final name.  In the folder is a file
+that its process keeps locked: who finds the lock free knows that the process is gone, and
+removes what it left.  Where there are no locks (Windows, some network file systems), that
+stays.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -72,6 +75,21 @@ def locked(path: Path, *, shared: bool = False, create: bool = False) -> IO[byte
     return file
 
 
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk itself."""
+    windows, folder = os.name == "nt", path.is_dir()
+    if windows and folder:  # cannot be opened there
+        return
+    file = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise  # those are of file systems that have nothing of the kind
+    finally:
+        os.close(file)
+
+
 class Temporary:
     """A folder that goes away with its process, or is swept away by the next one.
 
@@ -107,10 +125,13 @@ class Temporary:
 
     def rename(self, path: Path) -> None:
         """Give the folder a name, to stay."""
+        for part in (*self.path.iterdir(), self.path):
+            sync(part)
         os.replace(self.path, path)
         self.path = path
         self._unlock()
         (path / LOCK).unlink(missing_ok=True)
+        sync(path.parent)
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -172,7 +193,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path).resolve()
     try:
         with Temporary(target.parent) as folder:
-            yield folder.path / target.name
-            os.replace(folder.path / target.name, target)
+            new = folder.path / target.name
+            yield new
+            sync(new)
+            os.replace(new, target)
+            sync(target.parent)
     except OSError as error:
         raise OSError(error.errno, error.strerror or error, str(target)) from error

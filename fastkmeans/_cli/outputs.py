@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from .._disk import Temporary
+from .._disk import Temporary, sync
 from .console import UserError
 
 NOT_TEXT = frozenset(
@@ -120,6 +120,8 @@ def _move_all(moves: Sequence[_Move]) -> None:
     for move in moves:
         if move.target.exists() and not move.target.is_file():
             raise UserError(f"{move.path} could not be written: it is no longer an ordinary file")
+        with blamed_on(move.path):
+            sync(move.new)
     begun: list[_Move] = []
     try:
         for move in moves:
@@ -135,6 +137,9 @@ def _move_all(moves: Sequence[_Move]) -> None:
                 elif not move.new.exists():
                     move.target.unlink(missing_ok=True)
         raise
+    for move in moves:
+        with blamed_on(move.path):
+            sync(move.target.parent)
 
 
 def _keep(target: Path, old: Path) -> None:
