@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pyarrow.parquet
 import pytest
 from conftest import room_for
 
-from fastkmeans import KMeans, kmeans_plusplus, open_dataset
+from fastkmeans import KMeans, MiniBatchKMeans, kmeans_plusplus, open_dataset
 from fastkmeans._disk import PREFIX
 from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset, opening
 from fastkmeans._files.statistics import MOST_SAMPLED, Reservoir
@@ -108,6 +109,13 @@ def test_paths_and_iterables_are_tables(tmp_path):
     wider = frame.assign(z=1.0)[["z", *NAMES[::-1]]]
     wider.to_csv(tmp_path / "w.csv", index=False)
     np.testing.assert_array_equal(model.predict(tmp_path / "w.csv"), expected.labels_)
+
+
+def test_no_columns_are_not_all_columns(tmp_path):
+    csv_file(tmp_path / "t.csv")
+    for none in ([], (), np.array([])):
+        with pytest.raises(FileError, match="columns names no column: leave it out"):
+            open_dataset(tmp_path / "t.csv", columns=none)
 
 
 def test_iterables_that_do_not_fit_together(tmp_path):
@@ -365,8 +373,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and /dev/stdin")
-@pytest.mark.parametrize("source", ["pipe", "arrays"])
-@pytest.mark.parametrize("kept", [True, False], ids=["cache", "no cache"])
+@pytest.mark.parametrize(("source", "kept"), [("pipe", True), ("arrays", False)])
 def test_killed_with_a_table_that_cannot_be_had_again(tmp_path, monkeypatch, source, kept):
     words = [sys.executable, "-c", HELD, source, str(tmp_path) if kept else "", str(tmp_path)]
     env = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -483,6 +490,29 @@ def test_engines_keep_within_the_room(tmp_path):
         assert (model.history_[-1].avoided > 0) == avoids
 
 
+@pytest.mark.parametrize("algorithm", ["boxes", "bytes"])
+def test_an_engine_beyond_the_limit_is_refused(tmp_path, algorithm):
+    X = data(200_000, 2)
+    np.save(tmp_path / "t.npy", X)
+    start = X[:40].copy()
+    model = KMeans(40, init=start, max_iter=2, algorithm=algorithm)
+    with open_dataset(tmp_path / "t.npy", memory_limit=301 << 20) as found:
+        message = (
+            rf"algorithm='{algorithm}' takes \d\.\d MB for .* 200000 rows, and about 314\.6 MB "
+            r"besides, which is more than 315\.6 MB, the memory_limit .* use algorithm='auto'"
+        )
+        with pytest.raises(ValueError, match=message):
+            model.fit(found)
+        KMeans(40, init=start, max_iter=2).fit(found)
+    for limit in (None, 400 << 20):
+        with open_dataset(tmp_path / "t.npy", memory_limit=limit) as found:
+            assert model.fit(found).history_[-1].avoided > 0.0
+    few = X[:1000]
+    np.save(tmp_path / "few.npy", few)
+    with open_dataset(tmp_path / "few.npy", memory_limit=250 << 20) as found:
+        KMeans(2, algorithm=algorithm).fit(found)  # a small table always fits
+
+
 # --- weights, sample, small parts -----------------------------------------------------------------
 
 
@@ -496,8 +526,11 @@ def test_weights_are_those_of_the_fit(tmp_path):
     model = KMeans(3, init=start).fit(found)
     np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
     assert model.score(found) == expected.score(X, sample_weight=w)
-    plain = KMeans(3, init=start).fit(found, sample_weight=np.ones(500))
-    np.testing.assert_array_equal(plain.labels_, KMeans(3, init=start).fit(X).labels_)
+    both = "sample_weight was given for a dataset that has a column of weights"
+    for fails in (KMeans(3).fit, MiniBatchKMeans(3).fit, MiniBatchKMeans(3).partial_fit,
+                  model.score, partial(kmeans_plusplus, n_clusters=3)):  # fmt: skip
+        with pytest.raises(ValueError, match=both):
+            fails(found, sample_weight=np.ones(500))
     with pytest.raises(ValueError, match="no column of ids"):
         next(found.id_batches())
 

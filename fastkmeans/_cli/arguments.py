@@ -299,10 +299,9 @@ def _memory(text: str) -> int:
 
 def _names(text: str) -> list[str]:
     """Split at commas, but not inside quotes: a name may hold a comma."""
-    names = next(csv.reader([text], skipinitialspace=True), [])
-    if not names:
-        raise argparse.ArgumentTypeError("no column is named")
-    return names
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no column is named (one without a name is '\"\"')")
+    return next(csv.reader([text], skipinitialspace=True))
 
 
 def _delimiter(text: str) -> str:

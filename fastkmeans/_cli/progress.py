@@ -129,6 +129,7 @@ class WatchedRows:
     def __init__(self, rows: Rows, progress: Progress) -> None:
         self._rows, self._progress = rows, progress
         self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
+        self.memory_limit = rows.memory_limit
         row_bytes = rows.shape[1] * rows.dtype.itemsize
         self._height = max(1, BLOCK_BYTES // row_bytes // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
 

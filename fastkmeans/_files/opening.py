@@ -57,7 +57,8 @@ def open_dataset(
     id_column : str, optional
         A column to carry along, unchanged; see ``Dataset.id_batches``.
     weight_column : str, optional
-        A column of weights of the rows.
+        A column of weights of the rows, which a fit takes for its ``sample_weight``: to give
+        both is a ``ValueError``.
     missing : {"error", "drop", "mean", "zero"}
         What becomes of a row that lacks a value: it is refused, left out, or the value
         is taken to be the mean of its column, or zero.
@@ -81,7 +82,7 @@ def open_dataset(
         temporary folder (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
     memory_limit : int, optional
         Bytes that the process is meant to stay within: ``KMeans.fit`` keeps what saves it
-        distances only where that fits.
+        distances only where that fits, and refuses an ``algorithm`` that does not.
     progress : callable, optional
         Called as ``progress(phase, done, total)``: phase "parsing" counts bytes of the
         files, phase "finishing" rows.

@@ -33,6 +33,10 @@ def names_of(given: Sequence[str] | None, what: str) -> list[str] | None:
     """Return names of columns as a list."""
     if isinstance(given, str):
         raise TypeError(f"{what} must be a list of names, got the text {given!r}.")
+    if what == "columns" and given is not None and not len(given):
+        raise FileError(
+            f"{argument('columns')} names no column: leave it out, for all that hold numbers"
+        )
     return None if given is None else [str(name) for name in given]
 
 
