@@ -263,6 +263,23 @@ def test_a_cache_is_used_again_until_something_changes(tmp_path, parses):
     assert open_dataset(path, cache=keep).reused
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there, the time is that of the making")
+def test_an_edit_in_the_middle_is_noticed(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv", 50_000), tmp_path / "keep"
+    assert open_dataset(path, cache=keep).statistics.maximum[1] == 8
+    text, status = path.read_bytes(), path.stat()
+    assert len(text) > 3 << 16  # its ends are looked at
+    path.write_bytes(text.replace(b"\n25000,7\n", b"\n25000,9\n"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert open_dataset(path, cache=keep).statistics.maximum[1] == 9
+
+
+def test_a_change_that_is_none_does_not_end_the_parsing(tmp_path):
+    path = csv_file(tmp_path / "t.csv")
+    found = open_dataset(path, cache=tmp_path / "keep", progress=lambda *_: path.chmod(0o600))
+    assert found.shape == (201, 2)
+
+
 def test_a_cache_keeps_what_is_of_use(tmp_path):
     path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
     other = open_dataset(csv_file(tmp_path / "other.csv"), cache=keep)

@@ -14,7 +14,7 @@ from .._disk import Temporary
 from .cache import Entry, Parsed, blamed_on, write_meta
 from .dataset import Dataset, load
 from .question import Question, check, missing_values, names_of
-from .source import Source, find_files, fingerprint, names_files, open_sources
+from .source import Source, contents, find_files, fingerprint, names_files, open_sources
 from .table import Progress, open_reader, parse
 from .table_readers import ArrayReader, array_source
 from .wording import FileError
@@ -130,7 +130,7 @@ def _parsed(
                 temporary.remove()
                 return found
         meta = parse(_readers(opened, arrays, question), temporary.path, question, progress)
-        if before != [fingerprint(source) for source in opened]:
+        if contents(before) != contents(fingerprint(source) for source in opened):
             raise FileError(f"{paths[0]}: a file changed while it was read: try again")
         for source in opened:
             if source.kept.parent == temporary.path:
