@@ -27,6 +27,7 @@ from fastkmeans._cli.labels import lines_of
 from fastkmeans._cli.outputs import whole_files
 from fastkmeans._cli.progress import MemoryGuard, Progress, WatchedRows
 from fastkmeans._cli.report import tell
+from fastkmeans._cli.values import memory
 from fastkmeans._lloyd import Iteration
 from fastkmeans._rows import ArrayRows
 
@@ -241,7 +242,7 @@ def test_bars_on_a_terminal(monkeypatch: Any) -> None:
 
 @pytest.mark.parametrize(("text", "size"), [("400MB", 400e6), ("1.5 GiB", 1.5 * 2**30), ("7", 7)])
 def test_sizes(text: str, size: float) -> None:
-    assert arguments._memory(text) == int(size)
+    assert memory(text) == int(size)
 
 
 def test_flags_out_of_range(call: Any) -> None:
