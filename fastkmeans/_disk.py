@@ -18,8 +18,6 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO
 
 PREFIX = ".fastkmeans-"
 LOCK = "fastkmeans-temporary.lock"
@@ -35,8 +33,29 @@ def human_size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} GB"
 
 
-def locked(path: Path, *, shared: bool = False, create: bool = False) -> IO[bytes] | None:
-    """Lock a file, for as long as what is returned is open.
+class Lock:
+    """An open file that is locked until it is closed, at the latest when it is forgotten."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+
+    __del__ = close
+
+
+def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | None:
+    """Lock a file.
 
     Parameters
     ----------
@@ -47,7 +66,7 @@ def locked(path: Path, *, shared: bool = False, create: bool = False) -> IO[byte
 
     Returns
     -------
-    file or None
+    Lock or None
         None where there are no locks.
 
     Raises
@@ -59,20 +78,20 @@ def locked(path: Path, *, shared: bool = False, create: bool = False) -> IO[byte
     """
     flags = os.O_RDONLY if shared else os.O_RDWR
     flags |= getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
-    file = os.fdopen(os.open(path, flags, 0o666), "rb")
+    lock = Lock(os.open(path, flags, 0o666))
     try:
         import fcntl
 
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-            raise FileNotFoundError(2, os.strerror(2), str(path))
+        fcntl.flock(lock.file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock.file), os.stat(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     except (BlockingIOError, FileNotFoundError):
-        file.close()
+        lock.close()
         raise
     except (ImportError, OSError):
-        file.close()
+        lock.close()
         return None
-    return file
+    return lock
 
 
 def sync(path: Path) -> None:
@@ -108,12 +127,7 @@ class Temporary:
     def __enter__(self) -> Temporary:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
     def remove(self) -> None:
@@ -127,8 +141,7 @@ class Temporary:
         """Give the folder a name, to stay."""
         for part in (*self.path.iterdir(), self.path):
             sync(part)
-        os.replace(self.path, path)
-        self.path = path
+        os.replace(self.path, path)  # from here on, there is nothing to remove
         self._unlock()
         (path / LOCK).unlink(missing_ok=True)
         sync(path.parent)
@@ -138,7 +151,7 @@ class Temporary:
             self._lock.close()
 
 
-def _begun(parent: Path, prefix: str) -> tuple[Path, IO[bytes] | None]:
+def _begun(parent: Path, prefix: str) -> tuple[Path, Lock | None]:
     """Make a folder with a lock in it."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))

@@ -23,7 +23,7 @@ import pyarrow.parquet
 import pytest
 from conftest import room_for
 
-from fastkmeans import KMeans, MiniBatchKMeans, kmeans_plusplus, open_dataset
+from fastkmeans import KMeans, MiniBatchKMeans, _disk, kmeans_plusplus, open_dataset
 from fastkmeans._disk import PREFIX
 from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset, opening
 from fastkmeans._files.statistics import MOST_SAMPLED, Reservoir
@@ -305,16 +305,35 @@ def test_a_cache_keeps_what_is_of_use(tmp_path):
     assert set(keep.iterdir()) == left | {new.folder, *folders}
 
 
-def test_two_that_parse_the_same_share_one_entry(tmp_path):
+@pytest.mark.parametrize("when", ["while parsing", "at the end"])
+def test_two_that_parse_the_same_share_one_entry(tmp_path, monkeypatch, when):
     path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
     others = []
 
-    def progress(phase: str, done: int, total: int) -> None:
-        others.append(open_dataset(path, cache=keep))
+    def other(*_: object) -> None:
+        if not others:
+            others.append(None)
+            others.append(open_dataset(path, cache=keep))
 
-    found = open_dataset(path, cache=keep, progress=progress)
+    if when == "at the end":
+        monkeypatch.setattr(_disk, "sync", other)
+    found = open_dataset(path, cache=keep, progress=other if when == "while parsing" else None)
     assert found.reused
-    assert list(keep.iterdir()) == [found.folder] == [others[0].folder]
+    assert not others[1].reused
+    assert list(keep.iterdir()) == [found.folder] == [others[1].folder]
+
+
+def test_what_goes_wrong_after_a_table_has_its_place_does_no_harm(tmp_path, monkeypatch):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache.Entry, "_push_out", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_dataset(path, cache=keep)
+    assert open_dataset(path, cache=keep).reused
 
 
 @pytest.mark.parametrize(

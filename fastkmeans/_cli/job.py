@@ -22,10 +22,10 @@ import shutil
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from .._checkpoint import SECONDS, Checkpoint
-from .._disk import locked, sweep
+from .._disk import Lock, locked, sweep
 from .console import UserError, note
 
 WORK = ".fastkmeans-work"
@@ -58,7 +58,7 @@ class Job:
         self._check_apart(outputs)
         self._checkpoint: Checkpoint | None = None
         self._table_done = self._done = False
-        self._lock: IO[bytes] | None = None
+        self._lock: Lock | None = None
 
     def _check_apart(self, outputs: dict[str, Path | None]) -> None:
         """Refuse outputs that would be, or lie in, what is kept of the job."""
@@ -137,7 +137,7 @@ class Job:
             note(f"    {shlex.join([*words, '--resume'])}")
 
 
-def _entered(folder: Path) -> IO[bytes] | None:
+def _entered(folder: Path) -> Lock | None:
     """Make the work folder, or find the one of a run that was stopped; lock it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -126,9 +126,18 @@ class Entry:
             if self.folder.exists():  # and is damaged: it was not found
                 _move_away(self.folder)
             lock = locked(temporary.path / META, shared=True)
-            temporary.rename(self.folder)
-        self._push_out()
-        return Parsed(self.folder, meta, lock.close if lock else _nothing)
+            let_go = lock.close if lock else _nothing
+            try:
+                temporary.rename(self.folder)
+            except OSError:
+                let_go()
+                if (found := self.find()) is None:
+                    raise
+                temporary.remove()
+                return found
+        with contextlib.suppress(OSError):  # others may be at it, too
+            self._push_out()
+        return Parsed(self.folder, meta, let_go)
 
     def _push_out(self) -> None:
         """Remove entries of the same files that are of no use, or were not used for long."""

@@ -123,13 +123,13 @@ class SkippedLog:
     """The rows that were skipped, one JSON object a line."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self.n = path, 0
+        self.path, self.n = path, 0
         self._file: IO[str] | None = None
 
     def append(self, skipped: Skipped) -> None:
         """Write one."""
         if self._file is None:
-            self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115
+            self._file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
         self._file.write(json.dumps(skipped._asdict()) + "\n")
         self.n += 1
 
