@@ -135,7 +135,7 @@ def _reserve(file: int, n_bytes: int, folder: Path) -> None:
         raise OSError(
             error.errno,
             f"{n_bytes} bytes for labels and the like could not be kept ({error.strerror}); "
-            "make room, or put the parsed table into a roomier folder",
+            "make room, or name a roomier folder for the parsed table (cache; --cache)",
             str(folder),
         ) from None
 

@@ -430,9 +430,9 @@ def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     path = csv_file(tmp_path / "t.csv", 100_000)
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 20_000)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=cache._ROOM + 500_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     written = []
-    message = r"keep has 17\.3 MB free, and the parsed table takes about .*cache"
+    message = r"keep has 1\.0 MB free, and the parsed table takes about .*cache"
     with pytest.raises(PathError, match=message):
         open_dataset(path, cache=tmp_path / "keep", progress=lambda *at: written.append(at))
     assert not written  # after one block
@@ -447,6 +447,16 @@ def test_a_full_disk_on_the_way(tmp_path, policy):
         pytest.raises(PathError, match="keep could not be written: File too large"),
     ):
         open_dataset(path, cache=tmp_path / "keep", missing=policy)
+    assert not list((tmp_path / "keep").iterdir())
+
+
+def test_a_disk_without_any_room(tmp_path):
+    path = csv_file(tmp_path / "t.csv")
+    with (
+        room_for(100),  # less than the first write takes
+        pytest.raises(PathError, match="keep could not be written: File too large"),
+    ):
+        open_dataset(path, cache=tmp_path / "keep")
     assert not list((tmp_path / "keep").iterdir())
 
 

@@ -36,13 +36,13 @@ META = "meta.json"
 VERSION = 3
 KEPT = 4
 """Tables of the same files that a cache keeps."""
-_ROOM = 1 << 24  # bytes that shall stay free
+_ROOM = 1 << 24  # bytes that shall stay free, beside a table that is larger
 
 
 def check_room(folder: Path, n_bytes: float) -> None:
-    """Raise unless a folder has room for some more bytes."""
+    """Raise unless a folder has room for some more bytes, and a little to spare."""
     free = shutil.disk_usage(folder).free
-    if n_bytes + _ROOM > free:
+    if n_bytes + min(n_bytes, _ROOM) > free:
         raise PathError(
             f"{folder} has {human_size(free)} free, and the parsed table takes about "
             f"{human_size(n_bytes)} more: name a roomier folder with {argument('cache')} or "

@@ -21,7 +21,7 @@ class Column:
         self.path, self.dtype, self._n_columns = path, dtype, n_columns
         self.n_rows = 0
         self._file = open(path, "w+b", buffering=0)  # noqa: SIM115  closed by `close`
-        self._write(self._header())
+        self._file.seek(128)
 
     def _header(self) -> bytes:
         shape = (self.n_rows,) if self._n_columns is None else (self.n_rows, self._n_columns)
@@ -86,9 +86,9 @@ class Column:
     def close(self) -> None:
         """Write the header."""
         if not self._file.closed:
-            self._file.seek(0)
-            self._write(self._header())
-            self._file.close()
+            with self._file:
+                self._file.seek(0)
+                self._write(self._header())
 
     def remove(self) -> None:
         """Close and delete the file."""

@@ -50,7 +50,8 @@ def parse(
         names = [name for name in names if name not in text]
         if not names:
             refuse_nothing(label, readers[0].names, text)
-        first = FirstPass(folder, wanted._replace(names=names), question.missing)
+        with blamed_on(folder.parent):
+            first = FirstPass(folder, wanted._replace(names=names), question.missing)
         try:
             _read(readers, first, folder, progress)
             if not first.n_source:
