@@ -284,13 +284,14 @@ def test_a_cache_keeps_what_is_of_use(tmp_path):
     path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
     other = open_dataset(csv_file(tmp_path / "other.csv"), cache=keep)
     other.close()
-    foreign = keep / "t-0123456789ab"  # of the same form, but not of our making
-    shutil.copytree(other.folder, foreign)
+    foreign = keep / "a copy of mine"
     (keep / "notes.txt").write_text("mine")
     folders = []
     for na in "123456":
         with open_dataset(path, cache=keep, na=na, missing="zero") as found:
             folders.append(found.folder)
+            if na == "1":
+                shutil.copytree(found.folder, foreign)
             if na == "4":
                 assert open_dataset(path, cache=keep, na="1", missing="zero").reused
     left = {other.folder, foreign, keep / "notes.txt"}
