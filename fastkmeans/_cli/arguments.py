@@ -207,7 +207,8 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
         help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
         "the files themselves hold float32)")
     add("--cache", type=Path, metavar="DIR",
-        help="keep the parsed table here: a later run on the same columns need not parse")
+        help="keep the parsed table here: a later run on the same columns need not parse; of the "
+        "same files, the four tables used last are kept")
     add("--resume", action="store_true",
         help="go on where a run with the same arguments was interrupted")
     # fmt: on

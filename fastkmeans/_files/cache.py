@@ -109,8 +109,8 @@ class Entry:
         except OSError:
             return None
         let_go = lock.close if lock else _nothing
-        meta = _complete(self.folder)
-        if meta is None or (meta["question"], meta["sources"]) != (self._question, self._sources):
+        meta, asked = _complete(self.folder), (self._question, self._sources)
+        if meta is None or (meta.get("question"), meta.get("sources")) != asked:
             let_go()
             return None
         with contextlib.suppress(OSError):
@@ -167,7 +167,7 @@ def _paths(sources: list[Any]) -> list[str]:
 
 def _sources_of(folder: Path) -> list[Any]:
     """Return the fingerprints of the files of an entry; none if it is something else."""
-    meta: Any = None if folder.is_symlink() else _complete(folder)
+    meta = _complete(folder)
     try:
         sources: list[Any] = meta["sources"]
         return sources if folder.name == _name(meta["question"], sources) else []
@@ -190,6 +190,8 @@ def _move_away(folder: Path) -> None:
 
 def _complete(folder: Path) -> Any:
     """Return the metadata of a folder that holds all that they tell of, else None."""
+    if folder.is_symlink():
+        return None
     try:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in meta["sizes"]}

@@ -78,7 +78,8 @@ def open_dataset(
     cache : path, optional
         A folder to keep the parsed table in.  It is used again if sources, columns and
         policies are the same and no file has changed; what came out of a pipe or an
-        iterable cannot be told again, and ``Dataset.close`` removes it.  By default a
+        iterable cannot be told again, and ``Dataset.close`` removes it.  Of the same files,
+        the four tables used last stay, and those that a dataset is open on.  By default a
         temporary folder (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
     memory_limit : int, optional
         Bytes that the process is meant to stay within: ``KMeans.fit`` keeps what saves it
