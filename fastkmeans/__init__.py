@@ -24,7 +24,7 @@ The map
       _bytes    bounds and bytes, many features
     _sums       sums of the clusters            _plusplus    k-means++
     _frame      shift and scale of the data
-    _parallel   threads, forks, row ranges
+    _parallel   threads, forks, row ranges          _disk        files that are whole, and last
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;

@@ -3,8 +3,8 @@
 A checkpoint holds centers, sums, the state of the generator, and the best run so far;
 of a run, where it is at the end of an iteration.  Labels are not in it: they follow from
 the centers that they belong to, by one pass when the fit goes on.  So it is small, it is
-written every few seconds under a temporary name and moved into place, and a process that
-is killed at any moment leaves the last one whole.
+written every few seconds (more seldom on a slow disk) under a temporary name and moved
+into place, and a process that is killed at any moment leaves the last one whole.
 
 ``boxes`` adds the sums up in an order that depends on what it did before: with this
 engine a fit goes on from the beginning of the run that was stopped.
@@ -26,6 +26,8 @@ from ._sums import SumsState
 
 CHECKPOINT = "fastkmeans checkpoint"
 SECONDS = 2.0
+SHARE = 0.05
+"""The most of the time of a fit that goes into checkpoints."""
 
 
 class Resumed(NamedTuple):
@@ -59,14 +61,14 @@ class Checkpoint:
     resume : bool
         Whether to go on from the file, if it is there.
     seconds : float
-        The least time between two checkpoints.
+        The least time between two checkpoints; it grows where writing one takes long.
     """
 
     def __init__(
         self, path: Path, job: Mapping[str, Any], resume: bool, seconds: float = SECONDS
     ) -> None:
         self.path, self.job, self._seconds = path, dict(job), seconds
-        self._saved, self._warned = time.monotonic(), False
+        self._due, self._warned = time.monotonic() + seconds, False
         self._found: tuple[dict[str, Any], Arrays] | None = None
         if resume and path.exists():
             self._found = read_archive(path, CHECKPOINT)
@@ -120,7 +122,8 @@ class Checkpoint:
         history: list[Iteration] | None,
     ) -> None:
         """Write where the fit is, unless that was done a moment ago."""
-        if time.monotonic() - self._saved < self._seconds:
+        began = time.monotonic()
+        if began < self._due:
             return
         if history and not lloyd.engines.resumable:
             return
@@ -148,7 +151,8 @@ class Checkpoint:
         elif history is not None:
             arrays["centers"] = lloyd.centers
         self._write(metadata, arrays)
-        self._saved = time.monotonic()
+        now = time.monotonic()
+        self._due = now + self._seconds * max(1.0, (now - began) / (SHARE * SECONDS))
 
     def _write(self, metadata: dict[str, Any], arrays: Arrays) -> None:
         """Write the file; a disk that is full is no reason to end the fit."""

@@ -18,15 +18,31 @@ from numpy.typing import NDArray
 
 from . import _boxes, _bytes
 from ._assign import Labelled, Packed, Plain
+from ._disk import human_size
 from ._frame import Frame
 from ._parallel import Team
-from ._rows import Rows
+from ._rows import OVERHEAD, SMALL_STATE, Rows
 from ._sums import Sums
 
 ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
 
 WORTH = 0.95
 """An engine is used while its estimated cost is below this share of plain Lloyd's."""
+
+
+def beyond_limit(algorithm: str, rows: Rows) -> str:
+    """Say how much memory an engine that was asked for takes, if that is beyond a limit."""
+    engine = {"boxes": _boxes, "bytes": _bytes}.get(algorithm)
+    if engine is None or rows.memory_limit is None:
+        return ""
+    n, d = rows.shape
+    kept = n * engine.state_bytes(d)
+    if kept <= max(rows.room, SMALL_STATE):  # what auto keeps to, but for small tables
+        return ""
+    return (
+        f"{human_size(kept)} for what it keeps of {n} rows, and about {human_size(OVERHEAD)} "
+        f"besides, which is more than {human_size(rows.memory_limit)}"
+    )
 
 
 class Engine(Protocol):

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._assign import work_of
 from ._checkpoint import Checkpoint
 from ._clusterer import Clusterer
-from ._engines import ALGORITHMS
+from ._engines import ALGORITHMS, beyond_limit
 from ._errors import convergence_warning, plain
 from ._frame import frame_of
 from ._lloyd import Iteration, Lloyd, Run, Watch
@@ -181,7 +181,8 @@ class KMeans(Clusterer):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row: 2 counts as the row twice, 0 as the row absent.
+            Weight of each row: 2 counts as the row twice, 0 as the row absent.  A dataset
+            with a column of weights has its own: to give others is a ``ValueError``.
 
         Returns
         -------
@@ -207,6 +208,11 @@ class KMeans(Clusterer):
         rows = table.rows
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
+        if takes := beyond_limit(self.algorithm, rows):
+            raise ValueError(
+                f"algorithm={self.algorithm!r} takes {takes}, the memory_limit of the dataset: "
+                "use algorithm='auto', which keeps within it, or allow more."
+            )
         with Team(self.n_threads, work_of(rows.shape, k)) as team:
             frame = frame_of(rows, weights.values, team)
             if frame is None:

@@ -58,6 +58,8 @@ class Rows(Protocol):
     dtype: np.dtype[Any]
     room: float
     """Bytes of memory that an engine may take for all rows."""
+    memory_limit: int | None
+    """Bytes that the process was told to stay within."""
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield (first row, read-only block), in order; a block lasts until the next."""
@@ -76,6 +78,7 @@ class _InMemory:
     """Rows that leave room in memory for what is kept of each."""
 
     room = math.inf
+    memory_limit: int | None = None
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
         return np.empty(shape, dtype)
@@ -105,7 +108,7 @@ class MappedRows(ArrayRows):
         super().__init__(array)
         self.array = self._array
         self.folder = folder
-        self.room = MAPPED_ROOM
+        self.room, self.memory_limit = MAPPED_ROOM, memory_limit
         if memory_limit is not None:
             self.room = max(0, memory_limit - OVERHEAD)
 
@@ -132,7 +135,7 @@ def _reserve(file: int, n_bytes: int, folder: Path) -> None:
         raise OSError(
             error.errno,
             f"{n_bytes} bytes for labels and the like could not be kept ({error.strerror}); "
-            "make room, or put the parsed table into a roomier folder",
+            "make room, or name a roomier folder for the parsed table (cache; --cache)",
             str(folder),
         ) from None
 
@@ -205,6 +208,7 @@ class StandardizedRows:
     def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         self._rows, self._shift, self._scale = rows, shift, scale
         self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
+        self.memory_limit = rows.memory_limit
         self._height = max(1, (1 << 18) // rows.shape[1] // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:

@@ -52,7 +52,7 @@ class SampledRows:
         lengths: NDArray[np.int64],
     ) -> None:
         d = rows.shape[1]
-        self.room = rows.room
+        self.room, self.memory_limit = rows.room, rows.memory_limit
         self.shape, self.dtype = (int(lengths.sum()), d), rows.dtype
         self._height = max(1, BLOCK_VALUES // d // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
         self._rows, self._counted = rows, counted

@@ -9,21 +9,20 @@ history of a model is stored without its times (``seconds`` is 0.0), which no tw
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import os
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
+from ._disk import replacing
 from ._lloyd import Iteration
 from ._tables import Preparation
 
@@ -40,18 +39,6 @@ DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the least that a zip archive can say
 
 Arrays = dict[str, NDArray[Any]]
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name beside ``path``, and move the file there when it is whole."""
-    target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_archive(

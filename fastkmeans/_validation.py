@@ -150,9 +150,15 @@ def _refuse_times(given: NDArray[Any]) -> None:
 
 
 def weights_of(table: Table, sample_weight: Any) -> Weights:
-    """Return the weights that were given for a table, or else its own."""
-    given = table.weights if sample_weight is None else sample_weight
-    return scaled_weights(given, table.rows.shape[0])
+    """Return the weights that were given for a table, or its own; raise if there are both."""
+    if table.weights is None:
+        return scaled_weights(sample_weight, table.rows.shape[0])
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight was given for a dataset that has a column of weights: leave "
+            "sample_weight out, or open the dataset without weight_column."
+        )
+    return scaled_weights(table.weights, table.rows.shape[0])
 
 
 def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:

@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 
 try:
-    from fastkmeans._cli.arguments import whole_number
     from fastkmeans._cli.console import (
         UserError,
         exit_with,
         guarded,
-        human_size,
         need,
         note,
     )
     from fastkmeans._cli.outputs import blamed_on, check_outputs, whole_files
+    from fastkmeans._cli.values import whole_number
+    from fastkmeans._disk import human_size
 except ModuleNotFoundError as error:
     if error.name != "fastkmeans":
         raise

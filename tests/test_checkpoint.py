@@ -176,3 +176,19 @@ def test_a_full_disk_does_not_end_the_fit(tmp_path: Path, monkeypatch: Any) -> N
         model = fit(KMeans(8, random_state=0), X, Stopping(tmp_path / "c", False, -1))
     assert len(caught) == 1
     assert bits(model) == bits(expected)
+
+
+def test_slow_checkpoints_are_seldom(tmp_path: Path, monkeypatch: Any) -> None:
+    clock, writes = [100.0], []
+
+    def slow(*_: object) -> None:
+        writes.append(clock[0])
+        clock[0] += 1.0
+
+    monkeypatch.setattr(_checkpoint.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(_checkpoint, "write_archive", slow)
+    checkpoint, rng = Checkpoint(tmp_path / "c", JOB, False), np.random.default_rng(0)
+    while clock[0] < 150.0:
+        checkpoint.save(None, rng, 0, None, None)
+        clock[0] += 0.5
+    assert writes == [102.0, 123.0, 144.0]  # a second in twenty

@@ -27,6 +27,7 @@ from fastkmeans._cli.labels import lines_of
 from fastkmeans._cli.outputs import whole_files
 from fastkmeans._cli.progress import MemoryGuard, Progress, WatchedRows
 from fastkmeans._cli.report import tell
+from fastkmeans._cli.values import memory
 from fastkmeans._lloyd import Iteration
 from fastkmeans._rows import ArrayRows
 
@@ -241,7 +242,7 @@ def test_bars_on_a_terminal(monkeypatch: Any) -> None:
 
 @pytest.mark.parametrize(("text", "size"), [("400MB", 400e6), ("1.5 GiB", 1.5 * 2**30), ("7", 7)])
 def test_sizes(text: str, size: float) -> None:
-    assert arguments._memory(text) == int(size)
+    assert memory(text) == int(size)
 
 
 def test_flags_out_of_range(call: Any) -> None:
@@ -249,6 +250,10 @@ def test_flags_out_of_range(call: Any) -> None:
         done = call("csv", "d.csv", flag, value)
         assert done.code == 2
         assert flag in done.err
+    for names in ("", " "):
+        assert (
+            "argument --columns: no column is named" in call("csv", "d.csv", "--columns", names).err
+        )
     assert "is too large: 4294967295 is the most" in call("csv", "d.csv", "-k", 10**30).err
     assert "is too large" in call("csv", "d.csv", "-k", "9" * 5000).err
     assert "is not a whole number from 1 up" in call("csv", "d.csv", "-k", "0").err
@@ -393,6 +398,21 @@ def test_predict_refuses_a_hostile_model(call: Any) -> None:
             for name, data in parts.items():
                 archive.writestr(name, data)
         refused(call("predict", "h.npz", "d.csv", "--labels-out", "p.csv"), "h.npz is damaged")
+
+
+def test_an_algorithm_beyond_the_limit_is_refused_before_the_work(call: Any) -> None:
+    np.save("d.npy", np.random.default_rng(0).normal(size=(100_000, 2)))
+    flags = ("csv", "d.npy", "-k", 40, "--memory-limit", "310MB", "--max-iter", 1)
+    done = call(*flags, "--algorithm", "boxes", "--labels-out", "l.csv")
+    refused(done, "--algorithm boxes takes 1.5 MB for what it keeps of 100000 rows",
+            "more than 310.0 MB, the --memory-limit: use --algorithm auto")  # fmt: skip
+    assert [path.name for path in Path().iterdir()] == ["d.npy"]
+
+
+def test_a_column_without_a_name(call: Any) -> None:
+    groups(20)[["a", "b"]].to_csv("d.csv")  # as pandas writes the numbers of rows
+    done = call("csv", "d.csv", "-k", 2, "--exclude", '""', "--json")
+    assert json.loads(done.out)["columns"] == ["a", "b"]
 
 
 def test_a_first_line_of_numbers_is_pointed_out(call: Any) -> None:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from fastkmeans import _checkpoint
 from fastkmeans._cli import arguments, job, progress
+from fastkmeans._disk import Temporary, locked
 from fastkmeans._files import csv_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -193,7 +195,8 @@ def test_only_what_is_ours_is_removed(run: Run, expected: Any, tmp_path: Path) -
     folder.mkdir()
     for name in (job.LOCK, "thesis.tex", "my_checkpoint.npz"):
         (folder / name).touch()
-    (folder / ".checkpoint.npz.123.tmp").touch()  # of a killed process
+    killed = Temporary(folder)
+    killed._lock.close()
     assert run(*CALL)[0] == 0
     left = sorted(path.name for path in folder.iterdir())
     assert left == [job.LOCK, "my_checkpoint.npz", "thesis.tex"]
@@ -238,7 +241,7 @@ def test_outputs_and_cache_are_kept_apart(run: Run, tmp_path: Path) -> None:
 def test_two_runs_do_not_share_a_folder(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     (tmp_path / "l.csv.fastkmeans-work").mkdir()
-    lock = job._locked(tmp_path / "l.csv.fastkmeans-work" / job.LOCK)
+    lock = locked(tmp_path / "l.csv.fastkmeans-work" / job.LOCK, create=True)
     assert lock is not None
     with lock:
         code, err = run(*CALL)
@@ -252,6 +255,7 @@ KILLED = """
 import os, signal, sys
 from fastkmeans import _checkpoint
 from fastkmeans._cli import arguments, progress
+from fastkmeans._disk import Temporary, locked
 from fastkmeans._files import csv_blocks
 csv_blocks.BLOCK_BYTES = 1 << 14
 where, left = sys.argv[1], 4
@@ -329,14 +333,26 @@ def test_a_cache_is_kept_and_used_again(run: Run, expected: Any, tmp_path: Path)
     assert files(tmp_path) == expected
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX processes")
-def test_what_a_killed_writer_left_is_swept_away(run: Run, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-S", "-c", "import os; print(os.getpid())"],
-                          capture_output=True, check=True)  # fmt: skip
-    gone = int(done.stdout)
-    names = [f".l.{gone}.tmp.csv", f".l.{os.getppid()}.tmp.csv", ".l.x.tmp.csv", f".l.{gone}.tmp"]
-    for name in names:
-        (tmp_path / name).touch()
-    assert run(*CALL)[0] == 0
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == sorted([*names[1:], "data.csv", "c.csv", "l.csv", "m.npz"])
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+@pytest.mark.parametrize("outputs", [OUTPUTS, ()], ids=["outputs", "none"])
+def test_what_a_killed_reader_of_a_pipe_left_is_swept_away(
+    run: Run, tmp_path: Path, monkeypatch: Any, outputs: tuple[str, ...]
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    call = ("csv", "/dev/stdin", "-k", "2", "--exclude", "id", *outputs)
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
+    env = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(temporary)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "parsing", *call], cwd=tmp_path, env=env,
+        input=(tmp_path / "data.csv").read_bytes(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (left,) = (tmp_path / "l.csv.fastkmeans-work" / "table" if outputs else temporary).iterdir()
+    assert (left / "pipe0").exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert run("csv", "data.csv", *call[2:])[0] == 0
+    written = [path for path in outputs if not path.startswith("--")]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == sorted(["data.csv", "temporary", *written])
+    assert not list(temporary.iterdir())

@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ import pyarrow.parquet
 import pytest
 from conftest import room_for
 
-from fastkmeans import KMeans, kmeans_plusplus, open_dataset
-from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset
+from fastkmeans import KMeans, MiniBatchKMeans, _disk, kmeans_plusplus, open_dataset
+from fastkmeans._disk import PREFIX
+from fastkmeans._files import FileError, PathError, cache, csv_blocks, dataset, opening
 from fastkmeans._files.statistics import MOST_SAMPLED, Reservoir
 from fastkmeans._rows import SMALL_STATE, MappedRows, largest
 
@@ -107,6 +109,13 @@ def test_paths_and_iterables_are_tables(tmp_path):
     wider = frame.assign(z=1.0)[["z", *NAMES[::-1]]]
     wider.to_csv(tmp_path / "w.csv", index=False)
     np.testing.assert_array_equal(model.predict(tmp_path / "w.csv"), expected.labels_)
+
+
+def test_no_columns_are_not_all_columns(tmp_path):
+    csv_file(tmp_path / "t.csv")
+    for none in ([], (), np.array([])):
+        with pytest.raises(FileError, match="columns names no column: leave it out"):
+            open_dataset(tmp_path / "t.csv", columns=none)
 
 
 def test_iterables_that_do_not_fit_together(tmp_path):
@@ -219,13 +228,13 @@ def test_types_of_columns(tmp_path):
 def parses(monkeypatch) -> list[Path]:
     """Count how often a table is parsed."""
     calls: list[Path] = []
-    whole = dataset.parse
+    whole = opening.parse
 
     def counted(readers: Any, *rest: Any) -> Any:
         calls.append(readers[0].source.path)
         return whole(readers, *rest)
 
-    monkeypatch.setattr(dataset, "parse", counted)
+    monkeypatch.setattr(opening, "parse", counted)
     return calls
 
 
@@ -246,14 +255,86 @@ def test_a_cache_is_used_again_until_something_changes(tmp_path, parses):
     assert open_dataset(path, cache=keep).reused  # they do not push each other out
     status = path.stat()
     csv_file(path, last=8)  # as large as before
-
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # and as old
     changed = open_dataset(path, cache=keep)
     assert not changed.reused
     assert rows_in(changed)[-1, 1] == 8
-    assert len(list(keep.iterdir())) == 4
     changed.close()
-    assert changed.folder.exists()
+    assert open_dataset(path, cache=keep).reused
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, the time is that of the making")
+def test_an_edit_in_the_middle_is_noticed(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv", 50_000), tmp_path / "keep"
+    assert open_dataset(path, cache=keep).statistics.maximum[1] == 8
+    text, status = path.read_bytes(), path.stat()
+    assert len(text) > 3 << 16  # its ends are looked at
+    path.write_bytes(text.replace(b"\n25000,7\n", b"\n25000,9\n"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert open_dataset(path, cache=keep).statistics.maximum[1] == 9
+
+
+def test_a_change_that_is_none_does_not_end_the_parsing(tmp_path):
+    path = csv_file(tmp_path / "t.csv")
+    found = open_dataset(path, cache=tmp_path / "keep", progress=lambda *_: path.chmod(0o600))
+    assert found.shape == (201, 2)
+
+
+def test_a_cache_keeps_what_is_of_use(tmp_path):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+    other = open_dataset(csv_file(tmp_path / "other.csv"), cache=keep)
+    other.close()
+    foreign = keep / "a copy of mine"
+    (keep / "notes.txt").write_text("mine")
+    folders = []
+    for na in "123456":
+        with open_dataset(path, cache=keep, na=na, missing="zero") as found:
+            folders.append(found.folder)
+            if na == "1":
+                shutil.copytree(found.folder, foreign)
+            if na == "4":
+                assert open_dataset(path, cache=keep, na="1", missing="zero").reused
+    left = {other.folder, foreign, keep / "notes.txt"}
+    assert set(keep.iterdir()) == left | {folders[i] for i in (0, 3, 4, 5)}  # those used last
+    with open_dataset(path, cache=keep, na="1", missing="zero") as read:
+        csv_file(path, n=300)
+        new = open_dataset(path, cache=keep)
+        assert set(keep.iterdir()) == left | {read.folder, new.folder}
+        assert read.rows.empty((SMALL_STATE, 2), np.int32).shape == (SMALL_STATE, 2)
+    new.close()
+    folders = [open_dataset(path, cache=keep, dtype=dtype).folder for dtype in ("float64", "auto")]
+    assert set(keep.iterdir()) == left | {new.folder, *folders}
+
+
+@pytest.mark.parametrize("when", ["while parsing", "at the end"])
+def test_two_that_parse_the_same_share_one_entry(tmp_path, monkeypatch, when):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+    others = []
+
+    def other(*_: object) -> None:
+        if not others:
+            others.append(None)
+            others.append(open_dataset(path, cache=keep))
+
+    if when == "at the end":
+        monkeypatch.setattr(_disk, "sync", other)
+    found = open_dataset(path, cache=keep, progress=other if when == "while parsing" else None)
+    assert found.reused
+    assert not others[1].reused
+    assert list(keep.iterdir()) == [found.folder] == [others[1].folder]
+
+
+def test_what_goes_wrong_after_a_table_has_its_place_does_no_harm(tmp_path, monkeypatch):
+    path, keep = csv_file(tmp_path / "t.csv"), tmp_path / "keep"
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cache.Entry, "_push_out", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_dataset(path, cache=keep)
+    assert open_dataset(path, cache=keep).reused
 
 
 @pytest.mark.parametrize(
@@ -309,7 +390,7 @@ def test_killed_while_parsing(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(keep)], timeout=60)
     assert done.returncode == -9
     (left,) = keep.iterdir()
-    assert left.name.startswith(".parsing-")
+    assert left.name.startswith(PREFIX)
     assert (left / "rows.npy").stat().st_size > 1000
     found = open_dataset(path, cache=keep)
     assert not found.reused
@@ -317,18 +398,30 @@ def test_killed_while_parsing(tmp_path):
     assert list(keep.iterdir()) == [found.folder]
 
 
-def test_a_folder_that_is_being_written_is_left_alone(tmp_path):
-    other = cache.Partial(tmp_path)
-    young = tmp_path / ".parsing-young"
-    young.mkdir()
-    open_dataset(csv_file(tmp_path / "t.csv"), cache=tmp_path)
-    assert other.path.exists()
-    assert young.exists()
-    other.remove()
+HELD = """
+import os, signal, sys
+import numpy as np
+from fastkmeans import open_dataset
+sources = ["/dev/stdin"] if sys.argv[1] == "pipe" else [np.ones((5, 2)), np.zeros((5, 2))]
+found = open_dataset(sources, cache=sys.argv[2] or None)
+assert found.folder.parent.samefile(sys.argv[3])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
-    os.utime(young, (time.time() - 1000,) * 2)
-    cache.sweep(tmp_path)
-    assert not young.exists()
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and /dev/stdin")
+@pytest.mark.parametrize(("source", "kept"), [("pipe", True), ("arrays", False)])
+def test_killed_with_a_table_that_cannot_be_had_again(tmp_path, monkeypatch, source, kept):
+    words = [sys.executable, "-c", HELD, source, str(tmp_path) if kept else "", str(tmp_path)]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(words, input=b"a,b\n1,2\n3,4\n", env=env, timeout=60)
+    assert done.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert (left / "rows.npy").exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with open_dataset([np.ones((2, 1))], cache=tmp_path if kept else None) as found:
+        assert list(tmp_path.iterdir()) == [found.folder]
+    assert not list(tmp_path.iterdir())
 
 
 # --- full disks -----------------------------------------------------------------------------------
@@ -338,9 +431,9 @@ def test_a_full_disk_is_noticed_before(tmp_path, monkeypatch):
     path = csv_file(tmp_path / "t.csv", 100_000)
     monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 20_000)
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=cache._ROOM + 500_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
     written = []
-    message = r"keep has 17\.3 MB free, and the parsed table takes about .*cache"
+    message = r"keep has 1\.0 MB free, and the parsed table takes about .*cache"
     with pytest.raises(PathError, match=message):
         open_dataset(path, cache=tmp_path / "keep", progress=lambda *at: written.append(at))
     assert not written  # after one block
@@ -355,6 +448,16 @@ def test_a_full_disk_on_the_way(tmp_path, policy):
         pytest.raises(PathError, match="keep could not be written: File too large"),
     ):
         open_dataset(path, cache=tmp_path / "keep", missing=policy)
+    assert not list((tmp_path / "keep").iterdir())
+
+
+def test_a_disk_without_any_room(tmp_path):
+    path = csv_file(tmp_path / "t.csv")
+    with (
+        room_for(100),  # less than the first write takes
+        pytest.raises(PathError, match="keep could not be written: File too large"),
+    ):
+        open_dataset(path, cache=tmp_path / "keep")
     assert not list((tmp_path / "keep").iterdir())
 
 
@@ -434,6 +537,29 @@ def test_engines_keep_within_the_room(tmp_path):
         assert (model.history_[-1].avoided > 0) == avoids
 
 
+@pytest.mark.parametrize("algorithm", ["boxes", "bytes"])
+def test_an_engine_beyond_the_limit_is_refused(tmp_path, algorithm):
+    X = data(200_000, 2)
+    np.save(tmp_path / "t.npy", X)
+    start = X[:40].copy()
+    model = KMeans(40, init=start, max_iter=2, algorithm=algorithm)
+    with open_dataset(tmp_path / "t.npy", memory_limit=301 << 20) as found:
+        message = (
+            rf"algorithm='{algorithm}' takes \d\.\d MB for .* 200000 rows, and about 314\.6 MB "
+            r"besides, which is more than 315\.6 MB, the memory_limit .* use algorithm='auto'"
+        )
+        with pytest.raises(ValueError, match=message):
+            model.fit(found)
+        KMeans(40, init=start, max_iter=2).fit(found)
+    for limit in (None, 400 << 20):
+        with open_dataset(tmp_path / "t.npy", memory_limit=limit) as found:
+            assert model.fit(found).history_[-1].avoided > 0.0
+    few = X[:1000]
+    np.save(tmp_path / "few.npy", few)
+    with open_dataset(tmp_path / "few.npy", memory_limit=250 << 20) as found:
+        KMeans(2, algorithm=algorithm).fit(found)  # a small table always fits
+
+
 # --- weights, sample, small parts -----------------------------------------------------------------
 
 
@@ -447,8 +573,11 @@ def test_weights_are_those_of_the_fit(tmp_path):
     model = KMeans(3, init=start).fit(found)
     np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
     assert model.score(found) == expected.score(X, sample_weight=w)
-    plain = KMeans(3, init=start).fit(found, sample_weight=np.ones(500))
-    np.testing.assert_array_equal(plain.labels_, KMeans(3, init=start).fit(X).labels_)
+    both = "sample_weight was given for a dataset that has a column of weights"
+    for fails in (KMeans(3).fit, MiniBatchKMeans(3).fit, MiniBatchKMeans(3).partial_fit,
+                  model.score, partial(kmeans_plusplus, n_clusters=3)):  # fmt: skip
+        with pytest.raises(ValueError, match=both):
+            fails(found, sample_weight=np.ones(500))
     with pytest.raises(ValueError, match="no column of ids"):
         next(found.id_batches())
 

@@ -3,6 +3,7 @@
 ::
 
     arguments   what can be asked for, and the text of --help
+    values      what the text after a flag stands for
         |
     cluster     the command csv                 predict     the command predict
     job         the work folder: table, checkpoint, lock, how to resume

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import __version__
 from .console import guarded, note
+from .values import delimiter, memory, names, runs, tolerance, whole_number
 
 EXIT_CODES = """\
 exit codes:
@@ -139,9 +139,9 @@ def _describe(parser: argparse.ArgumentParser, description: str, epilog: str) ->
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("columns").add_argument
     # fmt: off
-    add("--columns", type=_names, metavar="A,B",
+    add("--columns", type=names, metavar="A,B",
         help="columns to cluster (default: all numeric ones)")
-    add("--exclude", type=_names, default=[], metavar="A,B", help="columns to leave out")
+    add("--exclude", type=names, default=[], metavar="A,B", help="columns to leave out")
     add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
     add("--weight", metavar="NAME",
         help="a column of weights: 2 counts as the row twice, 0 as the row absent")
@@ -165,7 +165,7 @@ def _add_reading(
         "the rows before hold numbers (default: %(default)s)")
     add("--skipped-out", type=Path, metavar="FILE",
         help="write the rows that --bad-rows skip left out here, each with its place and reason")
-    add("--delimiter", type=_delimiter, default=",", metavar="C",
+    add("--delimiter", type=delimiter, default=",", metavar="C",
         help="a character, or 'tab' (default: a comma)")
     add("--decimal", choices=(".", ","), default=".",
         help="the decimal point (default: %(default)s)")
@@ -180,11 +180,11 @@ def _add_clustering(parser: argparse.ArgumentParser) -> None:
     # fmt: off
     add("--init", choices=("k-means++", "random"), default="k-means++",
         help="how the first centers are found (default: %(default)s)")
-    add("--n-init", type=_runs, default="auto", metavar="N",
+    add("--n-init", type=runs, default="auto", metavar="N",
         help="number of runs, of which the best is kept (default: auto, 10 for random, else 1)")
     add("--max-iter", type=whole_number(1), default=300, metavar="N",
         help="iterations of a run, at most (default: %(default)s)")
-    add("--tol", type=_tolerance, default=1e-4, metavar="X",
+    add("--tol", type=tolerance, default=1e-4, metavar="X",
         help="stop once the centers move less than this, relative to the variance; with 0 each "
         "center ends as the exact mean of its rows (default: %(default)s)")
     add("--seed", type=whole_number(0), default=0, metavar="N",
@@ -207,7 +207,8 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
         help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
         "the files themselves hold float32)")
     add("--cache", type=Path, metavar="DIR",
-        help="keep the parsed table here: a later run on the same columns need not parse")
+        help="keep the parsed table here: a later run on the same columns need not parse; of the "
+        "same files, the four tables used last are kept")
     add("--resume", action="store_true",
         help="go on where a run with the same arguments was interrupted")
     # fmt: on
@@ -219,7 +220,7 @@ def _add_threads(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_memory(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--memory-limit", type=_memory, metavar="SIZE",
+    group.add_argument("--memory-limit", type=memory, metavar="SIZE",
         help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
         "which lies in a file, does not count (enforced on Linux; default: none)")  # fmt: skip
 
@@ -251,62 +252,3 @@ def _add_talk(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument("--quiet", action="store_true",
         help="no progress bar and no notes, only errors and warnings")  # fmt: skip
-
-
-def whole_number(least: int) -> Callable[[str], int]:
-    """Return a converter for argparse: a whole number of at least `least`, and 32 bits at most."""
-
-    def convert(text: str) -> int:
-        digits = text.isascii() and text.isdecimal()
-        if digits and (len(text.lstrip("0")) > 10 or int(text) >= 2**32):
-            most = 2**32 - 1
-            short = text if len(text) < 20 else f"{text[:16]}..."
-            raise argparse.ArgumentTypeError(f"{short!r} is too large: {most} is the most")
-        if not (digits and int(text) >= least):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
-        return int(text)
-
-    return convert
-
-
-def _runs(text: str) -> int | str:
-    return text if text == "auto" else whole_number(1)(text)
-
-
-def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
-    return value
-
-
-def _memory(text: str) -> int:
-    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-    units |= {f"{unit}I": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
-    upper = text.strip().upper().removesuffix("B")
-    number = upper.rstrip("KMGTI")
-    try:
-        size = float(number) * units[upper[len(number) :].strip()]
-    except (KeyError, ValueError):
-        size = 0.0
-    if not 0 < size < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, say 400MB or 2GB")
-    return int(size)
-
-
-def _names(text: str) -> list[str]:
-    """Split at commas, but not inside quotes: a name may hold a comma."""
-    names = next(csv.reader([text], skipinitialspace=True), [])
-    if not names:
-        raise argparse.ArgumentTypeError("no column is named")
-    return names
-
-
-def _delimiter(text: str) -> str:
-    text = "\t" if text in ("tab", "\\t") else text
-    if len(text) != 1 or not text.isascii() or text in '"\r\n':
-        raise argparse.ArgumentTypeError(f"{text!r} is not a single ASCII character")
-    return text

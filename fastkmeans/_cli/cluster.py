@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._engines import beyond_limit
 from .._estimator import KMeans
 from .._files import open_dataset
 from .._files.wording import shown
@@ -113,6 +114,11 @@ def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
         raise UserError(
             f"-k {args.k} asks for more clusters than there are rows, {rows['used']}"
             f"{f' ({why})' if why else ''}: lower -k"
+        )
+    if takes := beyond_limit(args.algorithm, dataset.rows):
+        raise UserError(
+            f"--algorithm {args.algorithm} takes {takes}, the --memory-limit: use --algorithm "
+            "auto, which keeps within it, or allow more"
         )
 
 

@@ -25,15 +25,6 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def human_size(n_bytes: float) -> str:
-    """Write a number of bytes in the largest unit that keeps it above one."""
-    for unit in ("bytes", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} bytes" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"
-
-
 def install_hint(extra: str | None = None) -> str:
     """Return the command that installs the package with an extra."""
     extras = f"[{extra}]" if extra else ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-import re
+import shutil
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
+from .._disk import Temporary, sync
 from .console import UserError
 
 NOT_TEXT = frozenset(
@@ -51,10 +52,8 @@ def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = (
             )
         if path.exists() and not path.is_file():
             raise UserError(f"{flag} {path} is not an ordinary file: give another name")
-        trial = _temporary_name(path)
         try:
-            trial.touch(exist_ok=False)
-            trial.unlink()
+            Temporary(folder).remove()
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{flag} {path}: cannot write into {path.parent} ({reason})") from None
@@ -76,35 +75,6 @@ def suffix_of(path: Path) -> str:
     return path.resolve().suffix.lower()
 
 
-def _temporary_name(path: Path) -> Path:
-    """Return a hidden name beside the file that `path` leads to."""
-    path = path.resolve()
-    return path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a process that was killed left under its temporary name."""
-    path = path.resolve()
-    left = re.compile(rf"\.{re.escape(path.stem)}\.(\d+)\.tmp{re.escape(path.suffix)}")
-    for other in path.parent.glob(".*.tmp*"):
-        match = left.fullmatch(other.name)
-        if match and not _runs(int(match[1])):
-            with contextlib.suppress(OSError):
-                other.unlink()
-
-
-def _runs(process: int) -> bool:
-    if os.name == "nt":  # there, a signal to ask would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
-
-
 @contextlib.contextmanager
 def blamed_on(path: Path) -> Iterator[None]:
     """Name the file in an error of writing: Python names none, or a temporary one."""
@@ -118,52 +88,58 @@ def blamed_on(path: Path) -> Iterator[None]:
 def whole_files(*paths: Path) -> Iterator[list[Path]]:
     """Give a temporary name for each path, and move all into place once every one is written.
 
-    The temporary names lie in the folder of the file they stand for, so that the move is atomic.
-    When the block is left by an error, or by Ctrl-C, they are removed and the old files stay;
-    so they do if one of the files cannot be moved.
+    When the block is left by an error, or by Ctrl-C, the old files stay; so they do if one of
+    the files cannot be moved.
     """
-    for path in paths:
-        _sweep(path)
-    temporary = [_temporary_name(path) for path in paths]
-    try:
-        yield temporary
-        _move_all(list(zip(temporary, paths, strict=True)))
-    finally:
-        for name in temporary:
-            name.unlink(missing_ok=True)
-
-
-def _move_all(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Move files into place; if one cannot be, bring back what the others replaced."""
-    for _, path in moves:
-        if path.exists() and not path.is_file():
-            raise UserError(f"{path} could not be written: it is no longer an ordinary file")
-    begun: list[tuple[Path, Path, Path]] = []
-    try:
-        for name, path in moves:
+    folders: dict[Path, Path] = {}  # in the folder of each file, for the move to be atomic
+    with contextlib.ExitStack() as stack:
+        moves = []
+        for path in paths:
             target = path.resolve()
-            old = _old_name(path)
-            begun.append((name, target, old))
             with blamed_on(path):
-                _keep(target, old)
-                os.replace(name, target)
+                if target.parent not in folders:
+                    folders[target.parent] = stack.enter_context(Temporary(target.parent)).path
+                    (folders[target.parent] / "old").mkdir()
+            folder = folders[target.parent]
+            moves.append(_Move(path, target, folder / target.name, folder / "old" / target.name))
+        yield [move.new for move in moves]
+        _move_all(moves)
+
+
+class _Move(NamedTuple):
+    """A file, its temporary name, and another for the file that it replaces."""
+
+    path: Path  # as the user wrote it
+    target: Path
+    new: Path
+    old: Path
+
+
+def _move_all(moves: Sequence[_Move]) -> None:
+    """Move files into place; if one cannot be, bring back what the others replaced."""
+    for move in moves:
+        if move.target.exists() and not move.target.is_file():
+            raise UserError(f"{move.path} could not be written: it is no longer an ordinary file")
+        with blamed_on(move.path):
+            sync(move.new)
+    begun: list[_Move] = []
+    try:
+        for move in moves:
+            with blamed_on(move.path):
+                _keep(move.target, move.old)
+                begun.append(move)
+                os.replace(move.new, move.target)
     except BaseException:
-        for name, target, old in reversed(begun):
+        for move in reversed(begun):
             with contextlib.suppress(OSError):
-                if old.exists():
-                    os.replace(old, target)
-                    old.unlink(missing_ok=True)  # still there if both names were of one file
-                elif not name.exists():
-                    target.unlink(missing_ok=True)
+                if move.old.exists():
+                    os.replace(move.old, move.target)
+                elif not move.new.exists():
+                    move.target.unlink(missing_ok=True)
         raise
-    for _, _, old in begun:
-        with contextlib.suppress(OSError):
-            old.unlink(missing_ok=True)
-
-
-def _old_name(path: Path) -> Path:
-    name = _temporary_name(path)
-    return name.with_name(f".old{name.name}")
+    for move in moves:
+        with blamed_on(move.path):
+            sync(move.target.parent)
 
 
 def _keep(target: Path, old: Path) -> None:
@@ -172,7 +148,7 @@ def _keep(target: Path, old: Path) -> None:
         try:
             os.link(target, old)
         except OSError:  # some file systems have no second names
-            os.rename(target, old)
+            shutil.copy2(target, old)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,13 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
+from .._disk import Temporary
 from .._files.csv_errors import TextFound, infinite, refuse_text
+from .._files.growing import SkippedLog, read_skipped
 from .._files.pieces import Piece, Reader, Skipped, Wanted
+from .._files.question import Question
 from .._files.source import Source, choose, find_files, open_sources
-from .._files.table import Question, open_reader
+from .._files.table import open_reader
 from .._files.wording import listed
 from .._model import closest_centers
 from .._rows import ArrayRows
@@ -48,18 +50,20 @@ def predict(args: argparse.Namespace) -> None:
     paths = [path for path in outputs.values() if path is not None]
     dialect = args.delimiter, args.decimal
     with (
-        tempfile.TemporaryDirectory(prefix="fastkmeans-") as pipes,
+        Temporary() as pipes,
         whole_files(*paths) as temporary,
         progress.shown(0, "B"),
     ):
-        sources = open_sources(find_files(args.files), Path(pipes))
+        sources = open_sources(find_files(args.files), pipes.path)
+        skipped = SkippedLog(temporary[0].with_name("skipped rows.jsonl"))
         with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id, dialect) as file:
             for piece, source in _pieces(args, sources, labeller, progress):
-                kept, labels, distances = labeller.label(source, piece)
+                kept, labels, distances = labeller.label(source, piece, skipped)
                 file.write(piece.ids, kept, labels, distances if args.distances else None)
+        skipped.close()
         if args.skipped_out is not None:
             with blamed_on(args.skipped_out):
-                write_skipped(temporary[1], labeller.skipped, args.delimiter)
+                write_skipped(temporary[1], read_skipped(skipped.path), args.delimiter)
     _report(args, outputs, labeller, time.perf_counter() - began, progress.guard.peak)
 
 
@@ -96,7 +100,6 @@ class _Labeller:
             self.names = self.model.feature_names_in_.tolist()
         self.sizes = np.zeros(len(self.model.cluster_centers_), np.int64)
         self.rows = {"input": 0, "used": 0, "dropped": 0, "skipped": 0}
-        self.skipped: list[Skipped] = []
         self.inertia = 0.0
 
     def columns_of(self, reader: Reader, id_column: str | None) -> list[str]:
@@ -118,10 +121,10 @@ class _Labeller:
         return names
 
     def label(
-        self, source: Source, piece: Piece
+        self, source: Source, piece: Piece, log: SkippedLog
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.float64]]:
         """Return which rows were kept, their labels and their distances."""
-        rows, values = self._without_infinite(source, piece)
+        rows, values = self._without_infinite(source, piece, log)
         dropped = len(rows)
         gaps = np.isnan(values)
         if gaps.any():
@@ -147,8 +150,9 @@ class _Labeller:
         return kept, labels, distances
 
     def _without_infinite(
-        self, source: Source, piece: Piece
+        self, source: Source, piece: Piece, log: SkippedLog
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return the rows that can be labelled, and their values; log the others."""
         rows, values = piece.source_rows(), piece.values
         bad = np.isinf(values)
         skipped = dict(piece.skipped)
@@ -162,7 +166,8 @@ class _Labeller:
                     "--bad-rows skip"
                 )
             skipped[row] = Skipped(str(source.path), place, reason, "")
-        self.skipped += [skipped[row] for row in sorted(skipped)]
+        for row in sorted(skipped):
+            log.append(skipped[row])
         good = ~bad.any(axis=1)
         return rows[good], values[good]
 

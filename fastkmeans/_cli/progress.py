@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._disk import human_size
 from .._lloyd import Iteration, Run, Watch
 from .._rows import BLOCK_MULTIPLE, Block, Rows
-from .console import UserError, human_size, need
+from .console import UserError, need
 
 BLOCK_BYTES = 1 << 26
 """Rows that are read between two looks at clock, memory and Ctrl-C."""
@@ -128,6 +129,7 @@ class WatchedRows:
     def __init__(self, rows: Rows, progress: Progress) -> None:
         self._rows, self._progress = rows, progress
         self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
+        self.memory_limit = rows.memory_limit
         row_bytes = rows.shape[1] * rows.dtype.itemsize
         self._height = max(1, BLOCK_BYTES // row_bytes // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
 

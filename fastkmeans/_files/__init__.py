@@ -4,11 +4,13 @@ The map
 -------
 ::
 
-    dataset      Dataset, open_dataset: from the user's question to a memory map
+    opening      open_dataset: from a question to a memory map
        |
-    table        several files as one table            cache       the folder it is parsed into
-    finish       gaps, scales: after the first pass    statistics  moments, a sample
+    dataset      Dataset, what is mapped           cache       where it is parsed into, once
+    table        several files as one table        question    what is asked, checked
+    finish       gaps, scales: after the first pass
     first_pass   pieces in; rows, weights, ids out
+    growing      the files that they go into       statistics  moments, a sample
        |
     csv_reader   CSV by pyarrow, blocks side by side   table_readers  Parquet, Arrow, arrays
                                                        pieces      what every file is read into
@@ -18,7 +20,8 @@ The map
 pyarrow is needed here and nowhere else, and imported where it is used.
 """
 
-from .dataset import Dataset, open_dataset
+from .dataset import Dataset
+from .opening import open_dataset
 from .source import is_source
 from .wording import FileError, FileWarning, MissingExtra, PathError
 

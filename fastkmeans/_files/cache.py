@@ -8,8 +8,14 @@
     skipped.jsonl  the rows that could not be read, and why
     meta.json      names, statistics, and the fingerprint of what was asked of which files
 
-It is written under a temporary name and renamed when it is complete.  The writer holds
-a lock on a file in it, so that what a killed one left behind is known, and swept away.
+It is a temporary folder (``_disk``) until it is complete.  An entry of a cache then gets a
+name to stay, made of what was asked and of what the files were; what cannot be asked for
+again, because it came out of a pipe or because there is no cache, stays temporary.
+
+Whoever reads an entry shares a lock on its ``meta.json``.  A new entry pushes out those of
+the same files that nobody reads: of files that have changed since, all; of files as they
+are, all but those used last.  Nothing is ever removed that does not bear the name that
+follows from its metadata.
 """
 
 from __future__ import annotations
@@ -19,38 +25,24 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from .._disk import LOCK, Temporary, human_size, locked
+from .wording import PathError, argument
 
-from .pieces import Skipped
-from .source import Source, fingerprint
-from .wording import PathError, argument, need
-
-VERSION = 2
-_PREFIX = ".parsing-"
-_YOUNG = 60.0  # seconds in which a folder without a lock may be about to get one
-_ROOM = 1 << 24  # bytes that shall stay free
-
-
-def human_size(n_bytes: float) -> str:
-    """Write a number of bytes in the largest unit that keeps it above one."""
-    for unit in ("bytes", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} bytes" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"
+META = "meta.json"
+VERSION = 3
+KEPT = 4
+"""Tables of the same files that a cache keeps."""
+_ROOM = 1 << 24  # bytes that shall stay free, beside a table that is larger
 
 
 def check_room(folder: Path, n_bytes: float) -> None:
-    """Raise unless a folder has room for some more bytes."""
+    """Raise unless a folder has room for some more bytes, and a little to spare."""
     free = shutil.disk_usage(folder).free
-    if n_bytes + _ROOM > free:
+    if n_bytes + min(n_bytes, _ROOM) > free:
         raise PathError(
             f"{folder} has {human_size(free)} free, and the parsed table takes about "
             f"{human_size(n_bytes)} more: name a roomier folder with {argument('cache')} or "
@@ -72,236 +64,145 @@ def blamed_on(path: Path) -> Iterator[None]:
         ) from None
 
 
-class Column:
-    """An ``.npy`` file that grows: the header tells the number of rows once it is known."""
+class Parsed(NamedTuple):
+    """A folder that holds a parsed table, as long as it is held.
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], n_columns: int | None = None) -> None:
-        self.path, self.dtype, self._n_columns = path, dtype, n_columns
-        self.n_rows = 0
-        self._file = open(path, "w+b", buffering=0)  # noqa: SIM115  closed by `close`
-        self._write(self._header())
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    meta : dict
+        Its metadata.
+    let_go : callable
+        Ends the hold: from then on the folder may go away, or has gone.
+    reused : bool
+        Whether it had been parsed before.
+    """
 
-    def _header(self) -> bytes:
-        shape = (self.n_rows,) if self._n_columns is None else (self.n_rows, self._n_columns)
-        words = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
-        text = repr(words).encode("latin-1").ljust(117) + b"\n"  # 128 bytes in all, for any shape
-        return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
-
-    def _write(self, data: Any) -> None:
-        view = memoryview(data).cast("B")
-        while view:
-            view = view[self._file.write(view) or 0 :]
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row."""
-        return self.dtype.itemsize * (1 if self._n_columns is None else self._n_columns)
-
-    def append(self, rows: NDArray[Any]) -> None:
-        """Write rows to the end."""
-        if len(rows):
-            self._write(np.ascontiguousarray(rows, self.dtype))
-            self.n_rows += len(rows)
-
-    def forget(self) -> None:
-        """Begin again without any rows."""
-        self.n_rows = 0
-        self._file.seek(128)
-        self._file.truncate()
-
-    def rewrite(self, n_columns: int, height: int) -> Iterator[tuple[NDArray[Any], Any]]:
-        """Yield (rows, write) block by block; what is written takes the place of the rows.
-
-        The new rows may have fewer columns: they never catch up with those still unread.
-        """
-        blocks, written = self.blocks(height), 128
-        rows = next(blocks, None)  # from here on, blocks knows how many rows there were
-        self.n_rows, self._n_columns = 0, n_columns
-        while rows is not None:
-            self._file.seek(written)
-            yield rows, self.append
-            written = 128 + self.n_rows * self.row_bytes
-            rows = next(blocks, None)
-        self._file.truncate(written)
-
-    def blocks(self, height: int) -> Iterator[NDArray[Any]]:
-        """Yield the rows written so far, block by block, as tables."""
-        n, row_bytes = self.n_rows, self.row_bytes
-        for start in range(0, n, height):
-            m = min(height, n - start)
-            self._file.seek(128 + start * row_bytes)
-            yield np.frombuffer(self._read(m * row_bytes), self.dtype).reshape(m, -1)
-
-    def _read(self, n_bytes: int) -> bytearray:
-        data = bytearray(n_bytes)
-        view = memoryview(data)
-        while view:
-            if not (n := self._file.readinto(view)):
-                raise OSError(f"{self.path} became shorter while it was in use")
-            view = view[n:]
-        return data
-
-    def close(self) -> None:
-        """Write the header."""
-        if not self._file.closed:
-            self._file.seek(0)
-            self._write(self._header())
-            self._file.close()
-
-    def remove(self) -> None:
-        """Close and delete the file."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+    folder: Path
+    meta: dict[str, Any]
+    let_go: Callable[[], object]
+    reused: bool = False
 
 
-class Partial:
-    """A folder that is being written, under a temporary name."""
+class Entry:
+    """The place in a cache of the answer to one question about some files.
 
-    def __init__(self, parent: Path) -> None:
-        with blamed_on(parent):
-            parent.mkdir(parents=True, exist_ok=True)
-            sweep(parent)
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._lock: IO[bytes] | None = _locked(self.path / "lock")
+    Parameters
+    ----------
+    parent : Path
+        The folder of the cache.
+    question : dict
+        What was asked.
+    sources : list of dict
+        The fingerprints of the files.
+    """
 
-    def remove(self) -> None:
-        """Leave nothing behind."""
-        self._unlock()
-        shutil.rmtree(self.path, ignore_errors=True)
+    def __init__(self, parent: Path, question: dict[str, Any], sources: list[Any]) -> None:
+        self._question, self._sources = question, sources
+        self.folder = parent / _name(question, sources)
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-            (self.path / "lock").unlink(missing_ok=True)
-
-    def publish(self, path: Path) -> Path:
-        """Give the folder its name, in place of an older one, and return it."""
-        with blamed_on(path):
-            if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=path.parent))
-                os.replace(path, old / "old")
-                shutil.rmtree(old, ignore_errors=True)
-            os.replace(self.path, path)
-            self.path = path
-            self._unlock()
-        return path
-
-
-def _locked(path: Path) -> IO[bytes] | None:
-    try:
-        import fcntl
-    except ImportError:  # Windows: what is left behind stays
-        return None
-    file = open(path, "wb")  # noqa: SIM115  open as long as the lock is held
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def sweep(parent: Path) -> None:
-    """Remove what writers that were killed left behind."""
-    for folder in parent.glob(_PREFIX + "*"):
+    def find(self) -> Parsed | None:
+        """Return the table, if it is there, complete, and not being removed."""
+        try:
+            lock = locked(self.folder / META, shared=True)
+        except OSError:
+            return None
+        let_go = lock.close if lock else _nothing
+        meta, asked = _complete(self.folder), (self._question, self._sources)
+        if meta is None or (meta.get("question"), meta.get("sources")) != asked:
+            let_go()
+            return None
         with contextlib.suppress(OSError):
-            lock = folder / "lock"
-            if lock.exists():
-                if (held := _locked(lock)) is None:
-                    continue
-                held.close()
-            elif time.time() - folder.stat().st_mtime < _YOUNG:
-                continue
-            shutil.rmtree(folder, ignore_errors=True)
+            os.utime(self.folder / META)  # used last
+        return Parsed(self.folder, meta, let_go, reused=True)
+
+    def keep(self, temporary: Temporary, meta: dict[str, Any]) -> Parsed:
+        """Give a parsed table its place, unless another process was faster."""
+        if (found := self.find()) is not None:
+            temporary.remove()
+            return found
+        with blamed_on(self.folder):
+            if self.folder.exists():  # and is damaged: it was not found
+                _move_away(self.folder)
+            lock = locked(temporary.path / META, shared=True)
+            let_go = lock.close if lock else _nothing
+            try:
+                temporary.rename(self.folder)
+            except OSError:
+                let_go()
+                if (found := self.find()) is None:
+                    raise
+                temporary.remove()
+                return found
+        with contextlib.suppress(OSError):  # others may be at it, too
+            self._push_out()
+        return Parsed(self.folder, meta, let_go)
+
+    def _push_out(self) -> None:
+        """Remove entries of the same files that are of no use, or were not used for long."""
+        current, stale = [], []
+        for folder in self.folder.parent.iterdir():
+            sources = _sources_of(folder)
+            if sources == self._sources:
+                current.append(folder)
+            elif _paths(sources) == _paths(self._sources):
+                stale.append(folder)
+        current.sort(key=lambda folder: (folder / META).stat().st_mtime_ns)
+        for folder in [*stale, *current[:-KEPT]]:
+            with contextlib.suppress(OSError):
+                lock = locked(folder / META)
+                if lock is not None:
+                    with lock:
+                        _move_away(folder)
 
 
-def entry_name(sources: Sequence[Source], question: dict[str, Any]) -> str:
-    """Return the name of the folder that answers a question about some files."""
-    paths = [str(source.path.resolve()) for source in sources]
-    digest = hashlib.sha256(json.dumps([paths, question], sort_keys=True).encode()).hexdigest()
-    stem = sources[0].path.name.partition(".")[0] or "table"
-    return f"{stem}-{digest[:12]}"
+def _nothing() -> None:
+    """Let go of what could not be locked."""
 
 
-def read_meta(folder: Path, sources: Sequence[Source], question: dict[str, Any]) -> Any:
-    """Return the metadata of a complete cache that is up to date, else None."""
+def _paths(sources: list[Any]) -> list[str]:
+    return [source["path"] for source in sources]
+
+
+def _sources_of(folder: Path) -> list[Any]:
+    """Return the fingerprints of the files of an entry; none if it is something else."""
+    meta = _complete(folder)
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        if meta["version"] != VERSION or meta["question"] != question:
-            return None
-        if meta["sources"] != [fingerprint(source) for source in sources]:
-            return None
-        for name, size in meta["sizes"].items():
-            if (folder / name).stat().st_size != size:
-                return None
+        sources: list[Any] = meta["sources"]
+        return sources if folder.name == _name(meta["question"], sources) else []
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return []
+
+
+def _name(question: dict[str, Any], sources: list[Any]) -> str:
+    """Return the name of the folder that answers a question about files as they are."""
+    stem = Path(sources[0]["path"]).name.partition(".")[0] or "table"
+    text = json.dumps([question, sources], sort_keys=True)
+    return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _move_away(folder: Path) -> None:
+    """Remove a folder: first out of the way, for it never to be there in part."""
+    with Temporary(folder.parent) as temporary:
+        os.replace(folder, temporary.path / "old")
+
+
+def _complete(folder: Path) -> Any:
+    """Return the metadata of a folder that holds all that they tell of, else None."""
+    if folder.is_symlink():
+        return None
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        sizes = {name: (folder / name).stat().st_size for name in meta["sizes"]}
+        return meta if meta["version"] == VERSION and meta["sizes"] == sizes else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def write_meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
+    """Write the metadata, with the sizes of all other files, and return them."""
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.name != LOCK}
+    meta = {"version": VERSION, "sizes": sizes} | meta
+    (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
     return meta
-
-
-def load_meta(folder: Path) -> Any:
-    """Return the metadata of a folder that is known to be complete."""
-    return json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-
-
-def write_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Write the metadata, with the sizes of all other files."""
-    sizes = {
-        path.name: path.stat().st_size
-        for path in sorted(folder.iterdir())
-        if path.name not in ("lock", "meta.json")
-    }
-    text = json.dumps({"version": VERSION, "sizes": sizes} | meta, indent=1)
-    (folder / "meta.json").write_text(text, encoding="utf-8")
-
-
-class Ids:
-    """The ids of all source rows, in an Arrow file that is read batch by batch."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._writer: Any = None
-
-    def append(self, ids: Any) -> None:
-        """Write the ids of a piece."""
-        pa, ipc = need("pyarrow"), need("pyarrow.ipc")
-        if self._writer is None:
-            self._type = ids.type
-            self._writer = ipc.new_file(str(self._path), pa.schema([("id", ids.type)]))
-        if ids.type != self._type:
-            ids = ids.cast(self._type)
-        self._writer.write(pa.record_batch([ids], names=["id"]))
-
-    def close(self) -> None:
-        """Write the end of the file."""
-        if self._writer is not None:
-            self._writer.close()
-
-
-class SkippedLog:
-    """The rows that were skipped, one JSON object a line."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self.n = path, 0
-        self._file: IO[str] | None = None
-
-    def append(self, skipped: Skipped) -> None:
-        """Write one."""
-        if self._file is None:
-            self._file = open(self._path, "w", encoding="utf-8")  # noqa: SIM115
-        self._file.write(json.dumps(skipped._asdict()) + "\n")
-        self.n += 1
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-
-
-def read_skipped(path: Path) -> Iterator[Skipped]:
-    """Yield the rows of a log."""
-    if path.exists():
-        with open(path, encoding="utf-8") as file:
-            for line in file:
-                yield Skipped(**json.loads(line))

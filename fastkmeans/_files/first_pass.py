@@ -11,6 +11,7 @@ rows before were gaps after all, and those rows are dropped then.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,14 +20,14 @@ from numpy.typing import NDArray
 
 from .._frame import block_moments
 from .._rows import twice
-from .cache import Column, Ids, SkippedLog, blamed_on
+from .cache import blamed_on
 from .csv_errors import infinite, refuse_infinite
+from .growing import Column, Ids, SkippedLog
 from .pieces import Piece, Skipped, Wanted
 from .source import Source
 from .statistics import Moments, Reservoir
 from .wording import FileError, argument
 
-POLICIES = ("error", "drop", "mean", "zero")
 _BLOCK = 1 << 20
 
 
@@ -193,12 +194,11 @@ class FirstPass:
         self.reservoir.add(values)
 
     def close(self) -> None:
-        """Close the files."""
-        for column in (self.rows, self.kept, self.weights):
-            if column is not None:
-                column.close()
-        self.ids.close()
-        self.log.close()
+        """Close the files, all of them."""
+        with contextlib.ExitStack() as stack:
+            for file in (self.rows, self.kept, self.weights, self.ids, self.log):
+                if file is not None:
+                    stack.callback(file.close)
 
 
 def _read_only(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -157,7 +157,12 @@ def _open_source(path: Path, copy: Path) -> Source:
 
 
 def fingerprint(source: Source) -> dict[str, Any]:
-    """Return what tells a file from its later self: size, time, both ends of its bytes."""
+    """Return what tells a file from its later self: size, times, both ends of its bytes.
+
+    ``changed_ns`` cannot be set back, so an edit in the middle that keeps size and time of the
+    file is noticed too.  It also moves where only permissions or links change: an entry of
+    a cache is then parsed anew for nothing, which is the lesser harm.
+    """
     if source.format == "arrays":
         return {}
     status = source.kept.stat()
@@ -170,8 +175,14 @@ def fingerprint(source: Source) -> dict[str, Any]:
         "path": str(source.path.resolve()),
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
+        "changed_ns": status.st_ctime_ns,
         "ends": digest.hexdigest(),
     }
+
+
+def contents(fingerprints: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what of fingerprints cannot change but with the bytes of a file."""
+    return [{key: of[key] for key in of if key != "changed_ns"} for of in fingerprints]
 
 
 def choose(

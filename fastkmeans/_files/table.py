@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,33 +16,18 @@ from .csv_reader import CsvReader
 from .finish import Finished, finish
 from .first_pass import FirstPass
 from .pieces import Reader, Wanted
+from .question import Question
 from .source import Source, choose
 from .table_readers import ArrayReader, ArrowReader
 from .wording import FileError, FileWarning, argument, need, shown
 
+Progress = Callable[[str, int, int], None]
+
 _CHECK_EVERY = 1 << 26  # bytes written between two looks at the room on the disk
 
 
-class Question(NamedTuple):
-    """What is asked of some files: part of the fingerprint of a cache."""
-
-    columns: list[str] | None
-    exclude: list[str]
-    id_column: str | None
-    weight_column: str | None
-    missing: str
-    bad_rows: str
-    na: list[str]
-    standardize: bool
-    delimiter: str
-    decimal: str
-    encoding: str
-    header: bool
-    dtype: str
-
-
 def parse(
-    readers: Sequence[Reader], folder: Path, question: Question, progress: Any
+    readers: Sequence[Reader], folder: Path, question: Question, progress: Progress | None
 ) -> dict[str, Any]:
     """Write the cache of a table into ``folder``; return its metadata."""
     label = readers[0].source.path
@@ -65,7 +50,8 @@ def parse(
         names = [name for name in names if name not in text]
         if not names:
             refuse_nothing(label, readers[0].names, text)
-        first = FirstPass(folder, wanted._replace(names=names), question.missing)
+        with blamed_on(folder.parent):
+            first = FirstPass(folder, wanted._replace(names=names), question.missing)
         try:
             _read(readers, first, folder, progress)
             if not first.n_source:

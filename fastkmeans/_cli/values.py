@@ -1,0 +1,69 @@
+"""What the text after a flag stands for: numbers, amounts of memory, names of columns."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Callable
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return a converter for argparse: a whole number of at least `least`, and 32 bits at most."""
+
+    def convert(text: str) -> int:
+        digits = text.isascii() and text.isdecimal()
+        if digits and (len(text.lstrip("0")) > 10 or int(text) >= 2**32):
+            most = 2**32 - 1
+            short = text if len(text) < 20 else f"{text[:16]}..."
+            raise argparse.ArgumentTypeError(f"{short!r} is too large: {most} is the most")
+        if not (digits and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} up")
+        return int(text)
+
+    return convert
+
+
+def runs(text: str) -> int | str:
+    """Return a number of runs, or "auto"."""
+    return text if text == "auto" else whole_number(1)(text)
+
+
+def tolerance(text: str) -> float:
+    """Return a finite number from 0 up."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return value
+
+
+def memory(text: str) -> int:
+    """Return an amount of memory in bytes."""
+    units = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+    units |= {f"{unit}I": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
+    upper = text.strip().upper().removesuffix("B")
+    number = upper.rstrip("KMGTI")
+    try:
+        size = float(number) * units[upper[len(number) :].strip()]
+    except (KeyError, ValueError):
+        size = 0.0
+    if not 0 < size < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, say 400MB or 2GB")
+    return int(size)
+
+
+def names(text: str) -> list[str]:
+    """Split at commas, but not inside quotes: a name may hold a comma."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no column is named (one without a name is '\"\"')")
+    return next(csv.reader([text], skipinitialspace=True))
+
+
+def delimiter(text: str) -> str:
+    """Return a single character; a tab may be written out."""
+    text = "\t" if text in ("tab", "\\t") else text
+    if len(text) != 1 or not text.isascii() or text in '"\r\n':
+        raise argparse.ArgumentTypeError(f"{text!r} is not a single ASCII character")
+    return text

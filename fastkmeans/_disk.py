@@ -1,0 +1,215 @@
+"""Files that are there whole or not at all, after an error, a kill, or a loss of power.
+
+What is written lies in a hidden folder first, beside the place where it belongs, and is
+renamed when it is complete and on the disk itself (``sync``): else a loss of power could
+leave a file that is empty, or has holes, under its final name.  In the folder is a file
+that its process keeps locked: who finds the lock free knows that the process is gone, and
+removes what it left.  Where there are no locks (Windows, some network file systems), that
+stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = ".fastkmeans-"
+LOCK = "fastkmeans-temporary.lock"
+"""What tells our folders from those of others: nothing else is ever removed."""
+
+
+def human_size(n_bytes: float) -> str:
+    """Write a number of bytes in the largest unit that keeps it above one."""
+    for unit in ("bytes", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} bytes" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
+class Lock:
+    """An open file that is locked until it is closed, at the latest when it is forgotten."""
+
+    def __init__(self, file: int) -> None:
+        self.file = file
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
+        if self.file >= 0:
+            os.close(self.file)
+            self.file = -1
+
+    __del__ = close
+
+
+def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | None:
+    """Lock a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it must be there, unless ``create``.
+    shared : bool
+        Whether others may hold the lock too, if they share it.
+
+    Returns
+    -------
+    Lock or None
+        None where there are no locks.
+
+    Raises
+    ------
+    BlockingIOError
+        If another holds it.
+    FileNotFoundError
+        If the file went away, or was replaced, before it could be locked.
+    """
+    flags = os.O_RDONLY if shared else os.O_RDWR
+    flags |= getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
+    lock = Lock(os.open(path, flags, 0o666))
+    try:
+        import fcntl
+
+        fcntl.flock(lock.file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(lock.file), os.stat(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    except (BlockingIOError, FileNotFoundError):
+        lock.close()
+        raise
+    except (ImportError, OSError):
+        lock.close()
+        return None
+    return lock
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk itself."""
+    windows, folder = os.name == "nt", path.is_dir()
+    if windows and folder:  # cannot be opened there
+        return
+    file = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise  # those are of file systems that have nothing of the kind
+    finally:
+        os.close(file)
+
+
+class Temporary:
+    """A folder that goes away with its process, or is swept away by the next one.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        The folder to make it in; by default that of temporary files.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        parent, prefix = (parent, PREFIX) if parent else (Path(tempfile.gettempdir()), PREFIX[1:])
+        sweep(parent, prefix)
+        self.path, self._lock = _begun(parent, prefix)
+        self._process = os.getpid()
+
+    def __enter__(self) -> Temporary:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder; a forked child leaves that to its parent."""
+        if self._process == os.getpid():
+            _empty(self.path)
+            self._unlock()
+            _drop(self.path)
+
+    def rename(self, path: Path) -> None:
+        """Give the folder a name, to stay."""
+        for part in (*self.path.iterdir(), self.path):
+            sync(part)
+        os.replace(self.path, path)  # from here on, there is nothing to remove
+        self._unlock()
+        (path / LOCK).unlink(missing_ok=True)
+        sync(path.parent)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _begun(parent: Path, prefix: str) -> tuple[Path, Lock | None]:
+    """Make a folder with a lock in it."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            return path, locked(path / LOCK, create=True)
+        except (BlockingIOError, FileNotFoundError):  # somebody was quick to sweep it away
+            continue
+        except OSError:
+            path.rmdir()
+            raise
+
+
+def sweep(parent: Path, prefix: str = PREFIX) -> None:
+    """Remove the folders of processes that were killed."""
+    for folder in parent.glob(prefix + "*"):
+        with contextlib.suppress(OSError):
+            lock = locked(folder / LOCK) if _is_own(folder) else None
+            if lock is not None:
+                with lock:
+                    _empty(folder)
+                    _drop(folder)
+
+
+def _is_own(folder: Path) -> bool:
+    """Tell whether a folder is no link, and the user's."""
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == getattr(os, "geteuid", int)()
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder but the lock: while that is there, it is known what it is."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != LOCK:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _drop(folder: Path) -> None:
+    """Remove a folder that holds nothing but the lock."""
+    with contextlib.suppress(OSError):
+        if all(path.name == LOCK for path in folder.iterdir()):
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name, and move the file there when it is whole."""
+    target = Path(path).resolve()
+    try:
+        with Temporary(target.parent) as folder:
+            new = folder.path / target.name
+            yield new
+            sync(new)
+            os.replace(new, target)
+            sync(target.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or error, str(target)) from error
