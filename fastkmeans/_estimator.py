@@ -117,7 +117,8 @@ class KMeans(Clusterer):
 
     Examples
     --------
-    >>>     >>> from fastkmeans import KMeans
+    >>> import numpy as np
+    >>> from fastkmeans import KMeans
     >>> X = np.array([[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]])
     >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
     >>> sorted(model.cluster_centers_.tolist())

@@ -59,7 +59,8 @@ def _count_twin(
 
 @intrinsic
 def _extent_intrinsic(typingctx: Any, values: Any, f: Any, weights: Any) -> Any:
-    signature = types.UniTuple(types.float64, 3)(values, types.intp, weights)
+    three = types.containers.UniTuple(types.float64, 3)
+    signature = three(values, types.intp, weights)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
