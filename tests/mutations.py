@@ -181,22 +181,22 @@ MUTATIONS = [
     Mutation(
         "a dropped weight",
         "_kernels/update.py",
-        "        add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)\n",
-        "        add_row(X, i, f_start, f_stop, offset, scale, 1.0, sums, j)\n",
+        "add_row(X, i, f_start, f_stop, offset, scale, w, total, j)",
+        "add_row(X, i, f_start, f_stop, offset, scale, 1.0, total, j)",
         f"{K}: test_move_rows and C-float32",
     ),
     Mutation(
         "a row does not leave its old cluster",
         "_kernels/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)",
+        "add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)",
         "pass",
         f"{K}: test_move_rows and C-float32",
     ),
     Mutation(
         "weights are added once per slice of the features",
         "_kernels/update.py",
-        "        if f_start == 0:\n",
-        "        if f_start >= 0:\n",
+        "        if s == 0:\n",
+        "        if s >= 0:\n",
         f"{K}: test_move_rows and C-float32",
     ),
     Mutation(

@@ -437,22 +437,22 @@ def test_assign_rows_writes_its_range_only(dtype: Any, layout: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_that_moved_are_counted(dtype: Any) -> None:
     rng = np.random.default_rng(2)
-    grid = rng.integers(-2, 3, (3000, 2)).astype(dtype)  # ties: every path is taken
+    grid = rng.integers(-2, 3, (30_000, 2)).astype(dtype)  # ties: every path is taken
     centers = rng.integers(-2, 3, (7, 2)).astype(float)
     expected = closest(grid, centers)
-    previous = np.where(rng.random(3000) < 0.3, (expected + 1) % 7, expected).astype(np.int32)
-    labels, first = assign(grid, centers, 10, 2990, previous)
-    left = labels[10:2990] < 0
+    previous = np.where(rng.random(30_000) < 0.3, (expected + 1) % 7, expected).astype(np.int32)
+    labels, first = assign(grid, centers, 10, 29_990, previous)
+    left = labels[10:29_990] < 0
     assert first[1] > 0
     assert first[2] == left.sum() > 100
     before = labels.copy()
-    labels, second = settle(grid, centers, labels, 10, 2990, previous)
-    np.testing.assert_array_equal(labels[10:2990], expected[10:2990])
+    labels, second = settle(grid, centers, labels, 10, 29_990, previous)
+    np.testing.assert_array_equal(labels[10:29_990], expected[10:29_990])
     np.testing.assert_array_equal(labels[:10], before[:10])
-    np.testing.assert_array_equal(labels[2990:], before[2990:])
+    np.testing.assert_array_equal(labels[29_990:], before[29_990:])
     assert second[2] == left.sum()
     assert 0 < second[1] <= second[2]
-    assert first[0] + second[0] == (expected != previous)[10:2990].sum()
+    assert first[0] + second[0] == (expected != previous)[10:29_990].sum()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -511,12 +511,6 @@ def test_by_differences(dtype: Any) -> None:
 # --- the M step
 
 
-def move(X: Array, cuts: list[int], span: tuple[int, int], *arguments: Any) -> None:
-    """Call ``move_rows`` for each slice of the features."""
-    for f_start, f_stop in pairwise(cuts):
-        move_rows(twice(X), *span, f_start, f_stop, *arguments)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("rebuild", [True, False])
@@ -534,18 +528,22 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
         previous[1::9] = -1  # in no cluster before
         for weights, span in product((NO_WEIGHTS, some), [(0, m), (3, 64), (9, 10)]):
             w = weights if weights.size else np.ones(m)
-            sums, table = np.ones((k, d)), np.ones((2, k))
-            cuts = sorted({0, d // 3, d // 2, d})
-            move(X, cuts, span, weights, previous, labels, rebuild, offset, 0.5, sums, table)
-            expected, expected_table = np.ones((k, d)), np.ones((2, k))
+            cuts = np.array(sorted({0, d // 3, d // 2, d}))
+            tasks, sums, table = 2 * (len(cuts) - 1), np.ones((2, k, d)), np.ones((2, 2, k))
+            bounds = np.array([0, *span])  # the second of two ranges
+            move_rows(
+                twice(X), tasks // 2, tasks, bounds, cuts, weights, previous, labels, rebuild,
+                offset, 0.5, sums, table,
+            )  # fmt: skip
+            expected, expected_table = np.ones((2, k, d)), np.ones((2, 2, k))
             for i in range(*span):
                 changes = [(labels[i], 1.0)]
                 if not rebuild and previous[i] >= 0:
                     changes.append((previous[i], -1.0))
                 for j, sign in changes:
-                    expected[j] += sign * w[i] * x[i]
-                    expected_table[WEIGHT_ROW, j] += sign * w[i]
-                    expected_table[COUNT, j] += sign * (w[i] > 0)
+                    expected[1, j] += sign * w[i] * x[i]
+                    expected_table[1, WEIGHT_ROW, j] += sign * w[i]
+                    expected_table[1, COUNT, j] += sign * (w[i] > 0)
             np.testing.assert_array_equal(sums, expected)
             np.testing.assert_array_equal(table, expected_table)
 
@@ -633,7 +631,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     inertia, _, n_empty = iterate_serial(
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
-        rebuild, sums, table, total, total_table, new,
+        np.array([0, d]), rebuild, sums, table, total, total_table, new,
     )  # fmt: skip
     np.testing.assert_array_equal(labels, expected)
     assert counts[0] == (expected != previous).sum()
