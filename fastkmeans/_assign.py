@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._frame import Frame
-from ._kernels import drivers
 from ._kernels.assign import assign_rows, settle_rows
 from ._kernels.pack import pack_centers
 from ._kernels.simd import CENTERS
@@ -86,7 +85,7 @@ def assign_block(
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = (packed.largest, previous, labels)
     arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles, *rest)
-    team.run(assign_rows, X, bounds, arguments, (counts,), drivers.assign_parallel)
+    team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
         tiles = packed.tiles64(centers, frame)

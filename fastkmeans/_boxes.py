@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ._assign import Labelled, Packed
 from ._frame import Frame
-from ._kernels import drivers
 from ._kernels.boxes import FAN, NEW, visit_boxes
 from ._kernels.candidates import BOX
 from ._kernels.order import (
@@ -209,9 +208,7 @@ class Boxes:
         counts = np.zeros((n_parts, 4), np.int64)
         outputs = (sums.parts, sums.part_weights, counts)
         bounds = np.arange(n_parts + 1)
-        self._team.run(
-            visit_boxes, self._X, bounds, arguments, outputs, drivers.visit_parallel
-        )  # fmt: skip
+        self._team.run(visit_boxes, self._X, bounds, arguments, outputs, prange=True)
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
         n_rows = self._order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from ._assign import Labelled, Packed
 from ._frame import Frame
-from ._kernels import drivers
 from ._kernels.bytes import screen_rows
 from ._kernels.quantize import LANES, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
@@ -135,7 +134,7 @@ class Bytes:
             bounds = team.cut(X.shape[1])
             counts = np.zeros((len(bounds) - 1, 4), np.int64)
             arguments = (*centers_in, *rows_in)
-            team.run(screen_rows, X, bounds, arguments, (counts,), drivers.screen_parallel)
+            team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
             sums.move(start, X, previous[part], labels[part])
             total += counts.sum(axis=0)
         if packed.repeated.any():  # left out of the bytes, so of the bounds: they may part

@@ -5,6 +5,7 @@
 * ``fastmath={"contract"}``: a multiplication and an addition may fuse into one
   ``fma``; nothing else may be reordered, so that results do not depend on the
   layout of an array or on the number of threads.
+* ``no_cfunc_wrapper``: nothing calls a kernel as a function of C.
 * ``cache``: compiled code is kept on disk, under a name that holds a digest of all the
   kernels' sources.  numba notices an edit of the file of a kernel, but not one of a
   file that the kernel calls into, and would go on running the old code.  Where no
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 
 from . import __version__
 
@@ -27,6 +30,7 @@ _POLICY: dict[str, Any] = {
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"contract"},
+    "no_cfunc_wrapper": True,
 }
 
 
@@ -63,6 +67,14 @@ def jit(function: Callable[..., Any]) -> Any:
     return _compile(function, _nrt=False)
 
 
+def jit_inline(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel, not by itself but with the kernel that calls it.
+
+    A function by itself takes numba 0.1 s, and LLVM sees it again in every caller.
+    """
+    return _compile(function, _nrt=False, inline="always")
+
+
 def jit_with_scratch(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that allocates scratch for its range of rows."""
     return _compile(function)
@@ -70,4 +82,37 @@ def jit_with_scratch(function: Callable[..., Any]) -> Any:
 
 def parallel_jit(function: Callable[..., Any]) -> Any:
     """Compile a driver whose ``prange`` loops run in numba's threads."""
-    return _compile(function, parallel=True)
+    return _compile(function, parallel=True, _nrt=False)
+
+
+_addresses: dict[tuple[Any, ...], int] = {}
+
+
+def _kind(value: Any) -> Any:
+    """Return what decides how numba types a value, and maybe more."""
+    if isinstance(value, np.ndarray):
+        return value.dtype, value.ndim, value.flags.num
+    return type(value)
+
+
+def address_of(
+    kernel: Any,
+    X: NDArray[Any],
+    arguments: tuple[Any, ...],
+    outputs: tuple[NDArray[Any], ...],
+) -> Any:
+    """Return the address of the machine code of a kernel, for ``drivers.drive``.
+
+    It is compiled for the types of these arguments first, if it has not been.
+    """
+    if numba.config.DISABLE_JIT:
+        return kernel
+    key = (kernel, *map(_kind, (X, *arguments)), len(arguments), *map(_kind, outputs))
+    if key not in _addresses:
+        values = (X, 0, 0, *arguments, *(array[0] for array in outputs))
+        signature = tuple(map(numba.typeof, values))
+        kernel.compile(signature)
+        compiled = kernel.overloads[signature]
+        name = compiled.fndesc.llvm_func_name
+        _addresses[key] = compiled.library.get_pointer_to_function(name)
+    return _addresses[key]

@@ -173,8 +173,8 @@ class Lloyd:
             X, sums.bounds, self.weights, frame.shift, frame.scale, frame.scatter,
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,
-            sums.rebuild, sums.parts, sums.part_weights, sums.total, sums.total_weights,
-            self.new_centers,
+            sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
+            sums.total, sums.total_weights, self.new_centers,
         )  # fmt: skip
         return result
 

@@ -2,7 +2,7 @@
 
 A ``Team`` decides per use how a kernel runs:
 
-``prange``   numba's threads, through a ``*_parallel`` driver: the steps of an iteration.
+``prange``   numba's threads, through ``drivers.drive``: the steps of an iteration.
 ``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): passes
              made once per fit or per center; and everything in a forked child, where
              numba's threads are gone and a parallel region would hang or abort the
@@ -28,6 +28,9 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from ._jit import address_of
+from ._kernels.drivers import drive
 
 RANGE_MULTIPLE = 256
 """Row ranges begin at multiples of this (a group of blocks; a group of seeding)."""
@@ -149,14 +152,12 @@ class Team:
         bounds: NDArray[np.int64],
         arguments: Sequence[Any],
         outputs: Sequence[NDArray[Any]] = (),
-        driver: Callable[..., Any] | None = None,
+        prange: bool = False,
     ) -> None:
         """Run ``kernel(X, start, stop, *arguments, *outputs[r])`` for every range r.
 
-        With a ``driver``, ``driver(X, bounds, *arguments, *outputs)`` does the same by
-        ``prange``, and is preferred where that is safe.
+        With ``prange`` in numba's threads, where that is safe.
         """
-
         n_ranges = len(bounds) - 1
         if n_ranges == 1:
             kernel(X, bounds[0], bounds[1], *arguments, *[o[0] for o in outputs])
@@ -168,21 +169,23 @@ class Team:
 
         if self.serial:
             work(range(n_ranges))
-        elif driver is None or _forked or not self._drive(driver, X, bounds, arguments, outputs):
+        elif not prange or _forked or not self._drive(kernel, X, bounds, arguments, outputs):
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.size)
             cuts = np.linspace(0, n_ranges, min(n_ranges, 2 * self.size) + 1).astype(int).tolist()
             for task in [self._pool.submit(work, range(a, b)) for a, b in pairwise(cuts)]:
                 task.result()
 
-    def _drive(self, driver: Callable[..., Any], *arguments: Any) -> bool:
-        """Run a driver; return False if numba's threads are busy and cannot be shared."""
+    def _drive(self, kernel: Callable[..., Any], *arguments: Any) -> bool:
+        """Run a kernel; return False if numba's threads are busy and cannot be shared."""
         X, bounds, inputs, outputs = arguments
+        inputs, outputs = tuple(inputs), tuple(outputs)
+        address = address_of(kernel, X, inputs, outputs)
         lock = _workqueue_lock if _may_be_workqueue() else None
         if lock is not None and not lock.acquire(blocking=False):
             return False
         try:
-            driver(X, bounds, *inputs, *outputs)
+            drive(address, X, bounds, inputs, outputs)
         finally:
             if lock is not None:
                 lock.release()

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ._assign import Packed
 from ._frame import Frame
-from ._kernels import drivers
 from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Block, Rows
@@ -58,6 +57,7 @@ class Sums:
         self.part_weights = np.empty((n_ranges, 2, n_clusters))
         self.total = np.empty((n_clusters, d))
         self.total_weights = np.empty((2, n_clusters))
+        self.all_features = np.array([0, d])
         self.rebuild = True
         self._age, self._moved = 0, 0
 
@@ -84,15 +84,14 @@ class Sums:
         ranges, bounds = within(self.bounds, start, part.stop)
         frame, d = self._frame, X.shape[2]
         weights = self._weights[part] if self._weights.size else self._weights
-        arguments = (weights, previous, labels, self.rebuild, frame.offset, frame.scale)
-        outputs = (self.parts[ranges], self.part_weights[ranges])
-        n_slices = max(1, min(-(-2 * self._team.size // (len(bounds) - 1)), d // 32))
+        n_ranges = len(bounds) - 1
+        n_slices = max(1, min(-(-2 * self._team.size // n_ranges), d // 32))
         slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
-        self._team.run(
-            lambda X, start, stop, *rest: move_rows(X, start, stop, 0, d, *rest),
-            X, bounds, arguments, outputs,
-            lambda X, bounds, *rest: drivers.move_parallel(X, bounds, slices, *rest),
+        arguments = (
+            bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
+            self.parts[ranges], self.part_weights[ranges],
         )  # fmt: skip
+        self._team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
 
     def means(
         self, packed: Packed, centers: NDArray[np.float64], new_centers: NDArray[np.float64]

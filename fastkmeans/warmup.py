@@ -25,11 +25,12 @@ def warmup() -> float:
         warnings.simplefilter("ignore")
         for dtype in (np.float32, np.float64):
             for n_rows in (256, 40_000):  # one thread; several
-                # Whole numbers are full of ties, which take every path there is.
-                X = rng.integers(-3, 4, (n_rows, 16)).astype(dtype)
+                # Small whole numbers are full of ties, which take every path there is, if
+                # the ranges of the threads are so long that a range has many of them.
+                X = rng.integers(-1, 2, (n_rows, 16)).astype(dtype)
                 for algorithm in ("lloyd", "boxes", "bytes"):
-                    KMeans(8, max_iter=3, init=X[:8], algorithm=algorithm).fit(X)
-                model = KMeans(8, max_iter=3, random_state=0).fit(X)
+                    KMeans(8, max_iter=3, init=X[:8], algorithm=algorithm, n_threads=2).fit(X)
+                model = KMeans(8, max_iter=3, random_state=0, n_threads=2).fit(X)
                 model.predict(X[:1])
                 model.predict(X)
                 model.transform(X)

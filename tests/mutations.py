@@ -93,8 +93,8 @@ MUTATIONS = [
     Mutation(
         "a block too few in a group",
         "_kernels/assign.py",
-        "n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)",
-        "n_blocks = pack_points(X, rows, count - 1, offset, scale, blocks, norms)",
+        "+ r\n        n_blocks = pack_points(X, rows, count, offset",
+        "+ r\n        n_blocks = pack_points(X, rows, count - 1, offset",
         f"{ASSIGN}: test_assign_rows_at_every_edge and float32",
     ),
     Mutation(
@@ -184,22 +184,22 @@ MUTATIONS = [
     Mutation(
         "a dropped weight",
         "_kernels/update.py",
-        "        add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)\n",
-        "        add_row(X, i, f_start, f_stop, offset, scale, 1.0, sums, j)\n",
+        "add_row(X, i, f_start, f_stop, offset, scale, w, total, j)",
+        "add_row(X, i, f_start, f_stop, offset, scale, 1.0, total, j)",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
         "a row does not leave its old cluster",
         "_kernels/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)",
+        "add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)",
         "pass",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
         "weights are added once per slice of the features",
         "_kernels/update.py",
-        "        if f_start == 0:\n",
-        "        if f_start >= 0:\n",
+        "        if s == 0:\n",
+        "        if s >= 0:\n",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(

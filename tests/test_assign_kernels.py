@@ -143,22 +143,22 @@ def test_assign_rows_writes_its_range_only(dtype: Any, layout: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_that_moved_are_counted(dtype: Any) -> None:
     rng = np.random.default_rng(2)
-    grid = rng.integers(-2, 3, (3000, 2)).astype(dtype)  # ties: every path is taken
+    grid = rng.integers(-2, 3, (30_000, 2)).astype(dtype)  # ties: every path is taken
     centers = rng.integers(-2, 3, (7, 2)).astype(float)
     expected = closest(grid, centers)
-    previous = np.where(rng.random(3000) < 0.3, (expected + 1) % 7, expected).astype(np.int32)
-    labels, first = assign(grid, centers, 10, 2990, previous)
-    left = labels[10:2990] < 0
+    previous = np.where(rng.random(30_000) < 0.3, (expected + 1) % 7, expected).astype(np.int32)
+    labels, first = assign(grid, centers, 10, 29_990, previous)
+    left = labels[10:29_990] < 0
     assert first[1] > 0
     assert first[2] == left.sum() > 100
     before = labels.copy()
-    labels, second = settle(grid, centers, labels, 10, 2990, previous)
-    np.testing.assert_array_equal(labels[10:2990], expected[10:2990])
+    labels, second = settle(grid, centers, labels, 10, 29_990, previous)
+    np.testing.assert_array_equal(labels[10:29_990], expected[10:29_990])
     np.testing.assert_array_equal(labels[:10], before[:10])
-    np.testing.assert_array_equal(labels[2990:], before[2990:])
+    np.testing.assert_array_equal(labels[29_990:], before[29_990:])
     assert second[2] == left.sum()
     assert 0 < second[1] <= second[2]
-    assert first[0] + second[0] == (expected != previous)[10:2990].sum()
+    assert first[0] + second[0] == (expected != previous)[10:29_990].sum()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ import pytest
 from kernels import (
     DTYPES,
     LAYOUTS,
-    Array,
     lay_out,
     prepare,
     sealed,
@@ -33,12 +32,6 @@ from fastkmeans._rows import twice
 from fastkmeans._validation import NO_WEIGHTS
 
 
-def move(X: Array, cuts: list[int], span: tuple[int, int], *arguments: Any) -> None:
-    """Call ``move_rows`` for each slice of the features."""
-    for f_start, f_stop in pairwise(cuts):
-        move_rows(twice(X), *span, f_start, f_stop, *arguments)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("rebuild", [True, False])
@@ -56,18 +49,22 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
         previous[1::9] = -1  # in no cluster before
         for weights, span in product((NO_WEIGHTS, some), [(0, m), (3, 64), (9, 10)]):
             w = weights if weights.size else np.ones(m)
-            sums, table = np.ones((k, d)), np.ones((2, k))
-            cuts = sorted({0, d // 3, d // 2, d})
-            move(X, cuts, span, weights, previous, labels, rebuild, offset, 0.5, sums, table)
-            expected, expected_table = np.ones((k, d)), np.ones((2, k))
+            cuts = np.array(sorted({0, d // 3, d // 2, d}))
+            tasks, sums, table = 2 * (len(cuts) - 1), np.ones((2, k, d)), np.ones((2, 2, k))
+            bounds = np.array([0, *span])  # the second of two ranges
+            move_rows(
+                twice(X), tasks // 2, tasks, bounds, cuts, weights, previous, labels, rebuild,
+                offset, 0.5, sums, table,
+            )  # fmt: skip
+            expected, expected_table = np.ones((2, k, d)), np.ones((2, 2, k))
             for i in range(*span):
                 changes = [(labels[i], 1.0)]
                 if not rebuild and previous[i] >= 0:
                     changes.append((previous[i], -1.0))
                 for j, sign in changes:
-                    expected[j] += sign * w[i] * x[i]
-                    expected_table[WEIGHT_ROW, j] += sign * w[i]
-                    expected_table[COUNT, j] += sign * (w[i] > 0)
+                    expected[1, j] += sign * w[i] * x[i]
+                    expected_table[1, WEIGHT_ROW, j] += sign * w[i]
+                    expected_table[1, COUNT, j] += sign * (w[i] > 0)
             np.testing.assert_array_equal(sums, expected)
             np.testing.assert_array_equal(table, expected_table)
 
@@ -155,7 +152,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     inertia, _, n_empty = iterate_serial(
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
-        rebuild, sums, table, total, total_table, new,
+        np.array([0, d]), rebuild, sums, table, total, total_table, new,
     )  # fmt: skip
     np.testing.assert_array_equal(labels, expected)
     assert counts[0] == (expected != previous).sum()

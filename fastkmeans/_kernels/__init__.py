@@ -8,7 +8,7 @@ The contract
 * ``X`` is ``(2, m, d)``, the same table twice by a stride of zero (``_rows.twice``), so
   that one compiled kernel serves every layout.  Rows are ``X[0]``.
 * The work is done by serial kernels over a range of rows, ``start, stop``, without the
-  GIL; ``drivers`` runs them with ``prange``, ``_parallel`` in a pool or one by one.
+  GIL; ``drivers.drive`` runs them with ``prange``, ``_parallel`` in a pool or one by one.
   A range writes only to its own rows and its own output: there is no race to lose.
 * Sums that could depend on an order are kept per range and added in the order of the
   ranges, and the ranges depend on the shape of the data alone.
@@ -20,7 +20,12 @@ The contract
 * ``jit`` compiles a kernel without numba's counting of references, which costs more than
   a small kernel does; such a kernel allocates nothing and calls nothing that does.
   ``jit_with_scratch`` is for those that do: the ones that take a range of rows.  They
-  hand whole arrays on rather than slices, because a slice is counted.
+  hand whole arrays on rather than slices, because a slice is counted.  ``jit_inline`` is
+  for parts of one kernel.
+* The first fit waits for the compiler, a second for every ten functions.  So what one
+  kernel alone calls is inline; types are as few as can be (``tiles.dtype`` and
+  ``np.float32`` are two to ``np.empty``, and so are a literal number and another);
+  and nothing is compiled that data rarely ask for, like ``settle_rows``.
 
 ``simd`` is the vocabulary of the micro-kernels that emit vector IR: the tiles (``tile``,
 ``bytes_tile``), packing (``pack``), single rows (``row``, ``dots``, ``quantize``) and boxes

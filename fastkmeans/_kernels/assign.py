@@ -52,7 +52,7 @@ import math
 
 import numpy as np
 
-from .._jit import jit, jit_with_scratch
+from .._jit import jit, jit_inline, jit_with_scratch
 from .pack import pack_points
 from .simd import CENTERS, POINTS
 from .tile import best_two
@@ -62,9 +62,12 @@ GROUP = 8
 PANEL_BYTES = 400_000
 """Size of a panel: it stays in the second-level cache beside a group of blocks."""
 
+SETTLED_WORK = 1 << 15
+"""Values of centers that ``assign_rows`` compares by differences at least, before it leaves
+rows to ``settle_rows``: a second pass costs as much, and more to compile than a fit takes."""
 SETTLED_SHARE = 10_000
-"""``assign_rows`` settles one row in so many itself, by differences, which cost fifty
-times the scores of a row; the float64 tile of ``settle_rows`` costs two or three times."""
+"""Beyond that it settles one row in so many itself: differences cost fifty times the scores
+of a row, the float64 tile of ``settle_rows`` two or three times."""
 EXACT_NORM = 2.0**100
 """Above this squared norm of a center (data are scaled to about 1) scores may overflow,
 and every row is settled by differences."""
@@ -72,7 +75,7 @@ UNROLL = 8
 """Features between two looks at whether a distance has already lost."""
 
 
-@jit
+@jit_inline
 def rounding(
     d,  # number of features
     unit,  # unit roundoff of the tile's precision
@@ -82,7 +85,7 @@ def rounding(
     return (d + 4) * unit * 1.01 if d * unit < 0.005 and largest <= EXACT_NORM else np.inf
 
 
-@jit
+@jit_inline
 def margin_needed(
     norm,  # squared norm of the packed point
     best,  # best computed score
@@ -100,7 +103,7 @@ def margin_needed(
     return 1.01 * (near if near < far else far) + agree + tiny
 
 
-@jit
+@jit_inline
 def closest_by_differences(
     X,  # in (2, m, d)
     i,  # row of X
@@ -127,7 +130,7 @@ def closest_by_differences(
     return index
 
 
-@jit
+@jit_inline
 def score_blocks(
     blocks,  # in (GROUP, d, POINTS) packed points
     count,  # number of valid blocks
@@ -154,7 +157,7 @@ def score_blocks(
             best_two(blocks, b, tiles, start, stop, best, second, index)
 
 
-@jit
+@jit_inline
 def find_unproven(
     first,  # row of lane 0 of block 0
     count,  # number of rows in the blocks
@@ -194,7 +197,7 @@ def find_unproven(
     return n_rows
 
 
-@jit
+@jit_inline
 def write_labels(
     index,  # in (GROUP, POINTS) int32
     first,  # row of lane 0 of block 0
@@ -206,12 +209,14 @@ def write_labels(
 
     Of a slice, numba knows that indices are not negative; so this vectorises.
     """
-    flat = index.reshape(index.size)[:count]
-    before, now = previous[first : first + count], labels[first : first + count]
     moved = 0
-    for i in range(now.size):
-        moved += flat[i] != before[i]
-        now[i] = flat[i]
+    for b in range((count + POINTS - 1) // POINTS):
+        start = first + b * POINTS
+        stop = start + POINTS if (b + 1) * POINTS < count else first + count
+        before, now = previous[start:stop], labels[start:stop]
+        for p in range(now.size):
+            moved += index[b, p] != before[p]
+            now[p] = index[b, p]
     return moved
 
 
@@ -238,13 +243,14 @@ def assign_rows(
     moved, settled, left = 0, 0, 0
     g = rounding(d, 2.0**-24, largest)
     error = (d + 4) * 2.0**-53
+    at_least = SETTLED_WORK // centers.size
     group = GROUP * POINTS
     rows = np.empty(group, np.int64)
     unproven = np.empty(group, np.int64)
-    blocks = np.empty((GROUP, d, POINTS), np.float32)
-    norms = np.empty((GROUP, POINTS), np.float32)
-    best = np.empty((GROUP, POINTS), np.float32)
-    second = np.empty((GROUP, POINTS), np.float32)
+    blocks = np.empty((GROUP, d, POINTS), tiles.dtype)
+    norms = np.empty((GROUP, POINTS), tiles.dtype)
+    best = np.empty((GROUP, POINTS), tiles.dtype)
+    second = np.empty((GROUP, POINTS), tiles.dtype)
     index = np.empty((GROUP, POINTS), np.int32)
     for first in range(start, stop, group):
         count = group if group < stop - first else stop - first
@@ -259,7 +265,7 @@ def assign_rows(
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]
-            if settled * SETTLED_SHARE < first + group - start:
+            if settled < at_least or settled * SETTLED_SHARE < first + group - start:
                 labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
                 moved += labels[i] != previous[i]
                 settled += 1
@@ -289,10 +295,10 @@ def settle_rows(
     g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
     error = (d + 4) * 2.0**-53
     rows = np.empty(POINTS, np.int64)
-    blocks = np.empty((1, d, POINTS), np.float64)
-    norms = np.empty((1, POINTS), np.float64)
-    best = np.empty((1, POINTS), np.float64)
-    second = np.empty((1, POINTS), np.float64)
+    blocks = np.empty((1, d, POINTS), tiles.dtype)
+    norms = np.empty((1, POINTS), tiles.dtype)
+    best = np.empty((1, POINTS), tiles.dtype)
+    second = np.empty((1, POINTS), tiles.dtype)
     index = np.empty((1, POINTS), np.int32)
     count = 0
     for row in range(start, stop):
@@ -300,8 +306,8 @@ def settle_rows(
             rows[count] = row
             count += 1
         if count == POINTS or (row == stop - 1 and count > 0):
-            pack_points(X, rows, count, offset, scale, blocks, norms)
-            score_blocks(blocks, 1, tiles, best, second, index)
+            n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+            score_blocks(blocks, n_blocks, tiles, best, second, index)
             for p in range(count):
                 i, high, low = rows[p], best[0, p], second[0, p]
                 labels[i] = index[0, p]

@@ -1,136 +1,93 @@
 """Entry points above the serial kernels.
 
-The ``*_parallel`` drivers run a serial kernel over row ranges with ``prange``; each
-range writes to rows and to an output of its own, so their order does not matter.
-There is one for each step that every iteration takes, and no more, because each costs
-a second or two to compile; passes made once per fit or per center run their serial
-kernels in a thread pool (``_parallel``).  ``iterate_serial`` is one whole Lloyd
-iteration for data too small to share out: one call from Python.
+``drive`` runs a serial kernel over ranges with ``prange``; each range writes to rows and
+to an output of its own, so their order does not matter.  It calls the kernel by its
+address: a kernel that it called by name would be compiled into it once more, and again
+into each of the three functions that numba makes of a ``prange``.
+``iterate_serial`` is one whole Lloyd iteration for data too small to share out: one call
+from Python.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
-import numpy as np
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
 
 from .._jit import jit_with_scratch, parallel_jit
 from .assign import assign_rows, closest_by_differences
-from .boxes import visit_boxes
-from .bytes import screen_rows
 from .pack import pack_centers
 from .update import move_rows, update_centers
 
 
+def _emit_item(context: Any, builder: Any, kinds: tuple[Any, Any], value: Any, r: Any) -> Any:
+    """Emit ``array[r]`` of an array, by the types of the two."""
+    whole = context.make_array(kinds[0])(context, builder, value)
+    item = context.make_array(kinds[1])(context, builder)
+    lengths, steps = (cgutils.unpack_tuple(builder, x) for x in (whole.shape, whole.strides))
+    size = context.get_constant(types.intp, 1)
+    for length in lengths[1:]:
+        size = builder.mul(size, length)
+    item.data = cgutils.pointer_add(builder, whole.data, builder.mul(r, steps[0]))
+    item.shape, item.strides = (cgutils.pack_array(builder, x[1:]) for x in (lengths, steps))
+    item.itemsize, item.nitems = whole.itemsize, size
+    for owner in ("meminfo", "parent"):
+        setattr(item, owner, cgutils.get_null_value(getattr(item, owner).type))
+    return item._getvalue()
+
+
+@intrinsic
+def _call_intrinsic(
+    typingctx: Any, kernel: Any, X: Any, bounds: Any, r: Any, arguments: Any, outputs: Any
+) -> Any:
+    items = [array.copy(ndim=array.ndim - 1) for array in outputs]
+    kinds = (X, types.intp, types.intp, *arguments, *items)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kernel, X, bounds, r, arguments, outputs = args
+        start = builder.gep(context.make_array(sig.args[2])(context, builder, bounds).data, [r])
+        stop = builder.gep(start, [context.get_constant(types.intp, 1)])
+        values = [X, builder.load(start), builder.load(stop)]
+        values += cgutils.unpack_tuple(builder, arguments)
+        arrays = cgutils.unpack_tuple(builder, outputs)
+        for kinds_of, value in zip(zip(sig.args[5], items, strict=True), arrays, strict=True):
+            values.append(_emit_item(context, builder, kinds_of, value, r))
+        function = context.call_conv.get_function_type(types.none, kinds).as_pointer()
+        kernel = builder.inttoptr(kernel, function)
+        context.call_conv.call_function(builder, kernel, types.none, kinds, values)
+        return context.get_dummy_value()
+
+    return types.void(kernel, X, bounds, r, arguments, outputs), codegen
+
+
+def _call_twin(
+    kernel: Any,  # the kernel itself
+    X: Any,
+    bounds: Any,
+    r: int,
+    arguments: Any,
+    outputs: Any,
+) -> None:
+    """Call a kernel for range ``r``."""
+    kernel(X, bounds[r], bounds[r + 1], *arguments, *(array[r] for array in outputs))
+
+
+call = _call_twin if config.DISABLE_JIT else _call_intrinsic
+
+
 @parallel_jit
-def assign_parallel(
+def drive(
+    kernel,  # address of the machine code of a kernel, see ``_jit.address_of``
     X,  # in (2, m, d)
     bounds,  # in (n_ranges + 1,) int64
-    offset,
-    scale,
-    centers,
-    tiles,
-    largest,
-    previous,
-    labels,  # out (m,) int32
-    counts,  # out (n_ranges, 3) int64
+    arguments,  # tuple of what all ranges are given
+    outputs,  # tuple of arrays (n_ranges, ...), an item for each range
 ):
-    """Run ``assign_rows`` over row ranges."""
+    """Call ``kernel(X, bounds[r], bounds[r + 1], *arguments, *outputs[r])`` for every r."""
     for r in numba.prange(bounds.size - 1):
-        assign_rows(
-            X, bounds[r], bounds[r + 1], offset, scale, centers, tiles, largest,
-            previous, labels, counts[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def screen_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    offset,
-    scale,
-    centers,
-    packed,
-    tiles,
-    own_bytes,
-    starts,
-    parameters,
-    coefficients,
-    farthest,
-    largest,
-    drift,
-    words,
-    reach,
-    residual,
-    upper,
-    lower,
-    previous,
-    labels,  # out (m,) int32
-    counts,  # out (n_ranges, 4) int64
-):
-    """Run ``screen_rows`` over row ranges."""
-    for r in numba.prange(bounds.size - 1):
-        screen_rows(
-            X, bounds[r], bounds[r + 1], offset, scale, centers, packed, tiles, own_bytes,
-            starts, parameters, coefficients, farthest, largest, drift, words, reach,
-            residual, upper, lower, previous, labels, counts[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def visit_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64, of the shares
-    stride,
-    order,
-    weights,
-    offset,
-    scale,
-    centers,
-    table,
-    ids,
-    n,
-    limits,
-    copy,
-    box_sums,
-    box_weights,
-    whole,
-    labels,
-    rebuild,
-    sums,  # in/out (n_ranges, k, d) float64
-    cluster_weights,  # in/out (n_ranges, 2, k) float64
-    counts,  # out (n_ranges, 4) int64
-):
-    """Run ``visit_boxes`` over its shares of the boxes."""
-    for r in numba.prange(bounds.size - 1):
-        visit_boxes(
-            X, bounds[r], bounds[r + 1], stride, order, weights, offset, scale, centers, table,
-            ids, n, limits, copy, box_sums, box_weights, whole, labels, rebuild, sums[r],
-            cluster_weights[r], counts[r],
-        )  # fmt: skip
-
-
-@parallel_jit
-def move_parallel(
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64
-    slices,  # in (n_slices + 1,) int64, cuts along the features
-    weights,
-    previous,
-    labels,
-    rebuild,
-    offset,
-    scale,
-    sums,  # in/out (n_ranges, k, d) float64
-    cluster_weights,  # in/out (n_ranges, 2, k) float64
-):
-    """Run ``move_rows`` over row ranges times slices of the features."""
-    n_slices = slices.size - 1
-    for task in numba.prange((bounds.size - 1) * n_slices):
-        r, s = task // n_slices, task % n_slices
-        move_rows(
-            X, bounds[r], bounds[r + 1], slices[s], slices[s + 1], weights, previous, labels,
-            rebuild, offset, scale, sums[r], cluster_weights[r],
-        )  # fmt: skip
+        call(kernel, X, bounds, r, arguments, outputs)
 
 
 @jit_with_scratch
@@ -153,6 +110,7 @@ def iterate_serial(
     previous,
     labels,  # out (m,) int32
     counts,  # out (3,) int64
+    slices,  # in (2,) int64: all features
     rebuild,
     sums,  # in/out, see move_rows
     cluster_weights,  # in/out
@@ -161,9 +119,10 @@ def iterate_serial(
     new_centers,
 ):
     """Run one Lloyd iteration on one thread; return what ``update_centers`` returns."""
-    m, d = X.shape[1], np.int64(X.shape[2])
+    m = X.shape[1]
     largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles)
-    assign_rows(X, 0, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts)
+    first = bounds[0]  # 0, but a literal would make kernels of their own of the two below
+    assign_rows(X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts)
     if counts[2]:
         for i in range(m):
             if labels[i] < 0:
@@ -172,11 +131,10 @@ def iterate_serial(
     if rebuild:
         sums[:] = 0.0
         cluster_weights[:] = 0.0
-    for r in range(bounds.size - 1):
-        move_rows(
-            X, bounds[r], bounds[r + 1], 0, d, weights, previous, labels, rebuild,
-            offset, scale, sums[r], cluster_weights[r],
-        )  # fmt: skip
+    move_rows(
+        X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild, offset,
+        scale, sums, cluster_weights,
+    )  # fmt: skip
     return update_centers(
         sums, cluster_weights, shift, scale, scatter, scaled, centers,
         total, total_weights, new_centers,

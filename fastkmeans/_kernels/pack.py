@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from .._jit import jit
+from .._jit import jit, jit_inline
 from .simd import CENTERS, I64, POINTS, VECTOR_BYTES, Emitter, integer
 
 NARROW = 4
@@ -226,7 +226,7 @@ def pack_points(
     return n_blocks
 
 
-@jit
+@jit_inline
 def same_row(
     A,  # in (k, d)
     i,  # a row
@@ -239,7 +239,7 @@ def same_row(
     return True
 
 
-@jit
+@jit_inline
 def mark_repeats(
     centers,  # in (k, d) float64
     norms,  # in (k,) float64, equal for equal centers

@@ -28,7 +28,7 @@ import numpy as np
 from numba.core import config, types
 from numba.extending import intrinsic
 
-from .._jit import jit, jit_with_scratch
+from .._jit import jit, jit_inline, jit_with_scratch
 from .dots import lowest_bit
 from .pack import pack_points
 from .seeding import GROUP_ROWS
@@ -67,7 +67,7 @@ def _smaller_twin(
 smaller = _smaller_twin if config.DISABLE_JIT else _smaller_intrinsic
 
 
-@jit
+@jit_inline
 def list_tile(
     blocks,  # in (n_blocks, d, POINTS) float32, the packed rows of a chunk
     n_blocks,  # blocks in use
@@ -119,10 +119,10 @@ def list_closer(
     """List the rows that candidates are closer to, for the chunks of a share."""
     d, n_shares = X.shape[2], rows.shape[0]
     numbers = np.empty(GROUP_ROWS, np.int64)
-    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), np.float32)
-    norms = np.empty((GROUP_ROWS // POINTS, POINTS), np.float32)
-    squares = np.empty((GROUP_ROWS // POINTS, CENTERS, POINTS), np.float32)
-    known = np.empty((GROUP_ROWS // POINTS, POINTS), np.float32)
+    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
+    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = np.empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
+    known = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     n_chunks = (X.shape[1] + GROUP_ROWS - 1) // GROUP_ROWS
     place = filled[share]
     for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):
@@ -141,7 +141,7 @@ def list_closer(
     filled[share] = place
 
 
-@jit
+@jit_inline
 def gain(
     candidate,  # number in the pool
     weights,

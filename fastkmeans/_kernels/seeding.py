@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import jit, jit_with_scratch
+from .._jit import jit, jit_inline, jit_with_scratch
 from .pack import pack_points
 from .simd import CENTERS, POINTS
 from .tile import squared_distances
@@ -75,7 +75,7 @@ def try_candidates(
             compare(squares, n_candidates, at, end, closest, weights, closer, potentials)
 
 
-@jit
+@jit_inline
 def compare(
     squares,  # in (CENTERS, POINTS), squared distances to the candidates
     n_candidates,  # number of candidates
@@ -100,7 +100,7 @@ def compare(
             bits[p] |= bit if nearer else np.uint16(0)
 
 
-@jit
+@jit_inline
 def group_sum(
     start,  # first row
     stop,  # row to stop before
@@ -127,7 +127,7 @@ def group_sum(
     return (a + b) + (c + d)
 
 
-@jit
+@jit_inline
 def lower(
     squares,  # in (CENTERS, POINTS), squared distances to the candidates
     winner,  # the candidate that becomes a center
@@ -163,7 +163,7 @@ def adopt(
     squares = np.empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        count = 0
+        count = np.int64(0)  # of the literal 0 numba would compile pack_points once more
         for i in range(first, last):
             rows[count] = i
             count += closer[i] >> winner & 1
@@ -173,7 +173,8 @@ def adopt(
         for b in range(n_blocks):
             squared_distances(blocks, b, tiles, 0, squares)
             at = b * POINTS
-            lower(squares, winner, rows, at, min(at + POINTS, count), closest)
+            end = at + POINTS if at + POINTS < count else count
+            lower(squares, winner, rows, at, end, closest)
         group_sums[first // GROUP_ROWS] = group_sum(first, last, closest, weights)
 
 

@@ -47,46 +47,49 @@ WEIGHT, COUNT = 0, 1
 @jit
 def move_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
-    stop,  # row to stop before
-    f_start,  # first feature
-    f_stop,  # feature to stop before
+    task,  # the task: a range of rows, a slice of the features
+    next_task,  # task to stop before
+    bounds,  # in (n_ranges + 1,) int64, the ranges of the rows
+    slices,  # in (n_slices + 1,) int64, the slices of the features
     weights,  # in (m,) float64, or of size 0: all ones
     previous,  # in (m,) int32, the label with which a row is in the sums; -1: it is not
     labels,  # in (m,) int32, the label with which it will be
     rebuild,  # whether no row is in the sums, whatever previous says
     offset,  # in (d,) float64, -shift * scale
     scale,  # power of two
-    sums,  # in/out (k, d) float64, weighted sums
-    cluster_weights,  # in/out (2, k) float64, touched by the slice with feature 0
+    sums,  # in/out (n_ranges, k, d) float64, weighted sums
+    cluster_weights,  # in/out (n_ranges, 2, k) float64, touched by the first slice
 ):
-    """Move rows ``start:stop``, features ``f_start:f_stop``, between sums, in row order."""
-    for first in range(start, stop, STRETCH):
-        last = first + STRETCH if first + STRETCH < stop else stop
-        now, before = labels[first:last], previous[first:last]
-        n_changed = 0
-        for r in range(now.size):
-            n_changed += now[r] != before[r]
-        if not (n_changed or rebuild):
-            continue
-        for i in range(first, last):
-            j, old = labels[i], previous[i]
-            if rebuild:
-                old = -1
-            if j == old:
+    """Move rows between the sums of their range, in row order."""
+    n_slices = slices.size - 1
+    for t in range(task, next_task):
+        r, s = t // n_slices, t % n_slices
+        total, table = sums[r], cluster_weights[r]
+        start, stop, f_start, f_stop = bounds[r], bounds[r + 1], slices[s], slices[s + 1]
+        for first in range(start, stop, STRETCH):
+            last = first + STRETCH if first + STRETCH < stop else stop
+            now, before = labels[first:last], previous[first:last]
+            n_changed = 0
+            for i in range(now.size):
+                n_changed += now[i] != before[i]
+            if not (n_changed or rebuild):
                 continue
-            w = weights[i] if weights.size else 1.0
-            if w == 0.0:
-                continue
-            add_row(X, i, f_start, f_stop, offset, scale, w, sums, j)
-            if old >= 0:
-                add_row(X, i, f_start, f_stop, offset, scale, -w, sums, old)
-            if f_start == 0:
-                cluster_weights[WEIGHT, j] += w
-                cluster_weights[COUNT, j] += 1.0
+            for i in range(first, last):
+                j, old = labels[i], -1 if rebuild else previous[i]
+                if j == old:
+                    continue
+                w = weights[i] if weights.size else 1.0
+                if w == 0.0:
+                    continue
+                add_row(X, i, f_start, f_stop, offset, scale, w, total, j)
                 if old >= 0:
-                    cluster_weights[WEIGHT, old] -= w
-                    cluster_weights[COUNT, old] -= 1.0
+                    add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)
+                if s == 0:
+                    table[WEIGHT, j] += w
+                    table[COUNT, j] += 1.0
+                    if old >= 0:
+                        table[WEIGHT, old] -= w
+                        table[COUNT, old] -= 1.0
 
 
 @jit
