@@ -235,7 +235,7 @@ def as_generator(random_state: Any) -> np.random.Generator:
     if random_state is None or random_state is np.random:
         random_state = np.random.mtrand._rand  # so that np.random.seed counts
     if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(0, 1 << 31, size=4))
+        return np.random.default_rng(int.from_bytes(random_state.bytes(16), "little"))
     whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
     if whole and int(random_state) >= 0:
         return np.random.default_rng(int(random_state))
