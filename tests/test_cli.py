@@ -269,7 +269,7 @@ def test_help_needs_no_libraries() -> None:
     for command in ([], ["csv"], ["predict"]):
         done = subprocess.run(
             [sys.executable, "-S", "-c", program, *command, "--help"],
-            env=env, capture_output=True, text=True, check=False,
+            env=env, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "exit codes:" in done.stdout

@@ -289,6 +289,7 @@ def test_killed_and_resumed(run: Run, expected: Any, tmp_path: Path, where: str)
     done = subprocess.run(
         [sys.executable, "-c", KILLED, where, *CALL],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, check=False,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data.csv", "l.csv.fastkmeans-work"]
@@ -346,6 +347,7 @@ def test_what_a_killed_reader_of_a_pipe_left_is_swept_away(
     done = subprocess.run(
         [sys.executable, "-c", KILLED, "parsing", *call], cwd=tmp_path, env=env,
         input=(tmp_path / "data.csv").read_bytes(), capture_output=True, check=False,
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     (left,) = (tmp_path / "l.csv.fastkmeans-work" / "table" if outputs else temporary).iterdir()

@@ -410,7 +410,8 @@ def test_a_cache_does_not_keep_what_cannot_be_told_again(tmp_path):
     writer.start()
     with open_dataset(pipe, cache=keep) as found:
         assert list(keep.iterdir()) == [found.folder]
-    writer.join()
+    writer.join(60)
+    assert not writer.is_alive()
     with open_dataset(iter([np.ones((2, 1))]), cache=keep):
         pass
     assert not list(keep.iterdir())
