@@ -28,6 +28,12 @@ ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
 
 WORTH = 0.95
 """An engine is used while its estimated cost is below this share of plain Lloyd's."""
+HOPELESS = 2.0
+"""An engine is not given a second iteration if the first costs as many of plain Lloyd's."""
+SOON = 5
+"""Iterations that a run takes at least, more often than not."""
+FEWER = 8
+"""An engine that did not pay is tried again when so many times fewer rows move."""
 
 
 def beyond_limit(algorithm: str, rows: Rows) -> str:
@@ -88,6 +94,7 @@ class Engines:
         self._name = self._pick(algorithm, team)
         self._other: Engine | None = None
         self._done, self._max_iter = 0, 0
+        self._lost = 0.0  # nanoseconds, by trying an engine that did not pay
         self._begin_below = rows.shape[0]  # rows moved
 
     def _pick(self, algorithm: str, team: Team) -> str:
@@ -141,21 +148,23 @@ class Engines:
             self.used.write(labels)
             self.used.forget()
             self.used = self.plain
-            self._begin_below = labelled.n_moved // 2
+            self._begin_below = labelled.n_moved // FEWER
+            self._lost += labelled.cost - WORTH * self.plain.cost
         return labelled
 
     def _is_costly(self, labelled: Labelled) -> bool:
-        return self._auto and not labelled.first and labelled.cost > WORTH * self.plain.cost
+        limit = HOPELESS if labelled.first else WORTH
+        return self._auto and labelled.cost > limit * self.plain.cost
 
     def _is_promising(self, n_moved: int) -> bool:
         """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
 
-        What it takes to begin must be repaid by as many iterations as there were, or are
-        left: a run that is not over after t iterations is likely to take t more.
+        What it takes to begin, or what was lost before, must be repaid in the iterations to
+        come: a run that is not over after t of them is likely to take t more.
         """
         saved = WORTH * self.plain.cost - _bytes.expected_cost(self._shape, self._k, n_moved)
-        left = min(self._done, self._max_iter - self._done)
-        debt = _bytes.cost_to_begin(self._shape) if self._other is None else 0.0
+        left = min(max(self._done, SOON), self._max_iter - self._done)
+        debt = _bytes.cost_to_begin(self._shape) if self._other is None else self._lost
         return n_moved <= self._begin_below and saved > 0.0 and saved * left > debt
 
     def _next(self, previous: NDArray[np.int32], n_moved: int) -> Engine:
