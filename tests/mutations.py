@@ -535,7 +535,8 @@ def run(folder: Path, tests: str) -> tuple[bool, str]:
     """
     file, _, expression = tests.partition(": ")
     command = [
-        sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", f"tests/{file}.py", "-k", expression
+        sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", "--assert=plain",
+        f"tests/{file}.py", "-k", expression,
     ]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     # In a session of its own, so that what a test started ends with it.
