@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._assign import Labelled, Packed, assign_block
+from ._assign import Packed, assign_block
 from ._empty import relocate, snap
 from ._engines import Engines
 from ._frame import Frame
@@ -45,7 +45,7 @@ class Iteration(NamedTuple):
     n_moved : int
         Rows that changed cluster (all of them in the first iteration).
     seconds : float
-        Wall time.
+        Wall time; iterations of small tables are timed together.
     avoided : float
         Share of the distances between rows and centers that were not computed, because
         bounds ruled the center out; comparisons in bytes count as avoided.
@@ -149,34 +149,43 @@ class Lloyd:
 
     def step(self) -> Step:
         """Assign all rows to ``centers``; put the means into ``new_centers``."""
+        return self._steps(1, np.inf)[0]
+
+    def _steps(self, limit: int, tolerance: float) -> list[Step]:
+        """Do one step, or for a small table as many as call for no decision."""
         self.labels, self.previous = self.previous, self.labels
-        n = self.rows.shape[0]
         self.sums.clear()
         if self.team.serial and self.engines.only_plain and isinstance(self.rows, ArrayRows):
-            inertia, moved, n_empty = self._step_serial()
-            labelled = Labelled(int(self._counts[0]), 0.0, 0.0)
+            steps = self._steps_serial(self.rows, limit, tolerance)
         else:
             self.packed.pack(self.centers, self.frame)
             labelled = self.engines.label(
                 self.centers, self.packed, self.sums, self.previous, self.labels, self._n_moved
             )
             inertia, moved, n_empty = self.sums.means(self.packed, self.centers, self.new_centers)
-        self._n_moved = labelled.n_moved
-        self.sums.end(labelled.n_moved, n)
-        return Step(inertia, moved, n_empty, labelled.n_moved, labelled.avoided)
+            steps = [Step(inertia, moved, n_empty, labelled.n_moved, labelled.avoided)]
+        for step in steps:
+            self.sums.end(step.n_moved, self.rows.shape[0])
+        self._n_moved = steps[-1].n_moved
+        return steps
 
-    def _step_serial(self) -> tuple[float, float, int]:
-        """Do the same for a small table, in one call of a kernel."""
+    def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
+        """Do them in one call of a kernel."""
         frame, sums = self.frame, self.sums
-        _, X = next(self.rows.blocks())
-        result: tuple[float, float, int] = drivers.iterate_serial(
+        _, X = next(rows.blocks())
+        n_steps, room = sums.left(X.shape[1])
+        steps = np.empty((min(limit, n_steps), 4))
+        n_done = drivers.iterate_serial(
             X, sums.bounds, self.weights, frame.shift, frame.scale, frame.scatter,
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,
             sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
-            sums.total, sums.total_weights, self.new_centers,
+            sums.total, sums.total_weights, self.new_centers, room, tolerance, steps,
         )  # fmt: skip
-        return result
+        return [
+            Step(inertia, moved, int(n_empty), int(n_moved), 0.0)
+            for inertia, moved, n_empty, n_moved in steps[:n_done].tolist()
+        ]
 
     def take_means(self) -> None:
         """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""
@@ -243,16 +252,18 @@ class Lloyd:
         """Iterate from where the run is, ``begin`` or ``restore``, and return how it ended.
 
         ``tol`` is relative to the mean variance; ``pause`` is called wherever ``state`` can be
-        asked for.
+        asked for, after every iteration.
         """
         tolerance = tol * self.frame.mean_variance
         reason = MAX_ITER
         while len(history) < max_iter:
-            record, moved, relocated = self._iterate()
-            history.append(record)
-            if report is not None:
-                report(len(history), record)
-            if record.n_moved == 0 and not relocated:
+            limit = max_iter - len(history) if pause is None else 1
+            records, moved, relocated = self._iterate(limit, tolerance)
+            for record in records:
+                history.append(record)
+                if report is not None:
+                    report(len(history), record)
+            if records[-1].n_moved == 0 and not relocated:
                 reason = LABELS_REPEAT
                 break
             self.centers, self.new_centers = self.new_centers, self.centers
@@ -267,20 +278,28 @@ class Lloyd:
             self.step()
         return self._outcome(history, reason)
 
-    def _iterate(self) -> tuple[Iteration, float, int]:
-        """Do one iteration; return it, the squared move and how many centers were relocated."""
+    def _iterate(self, limit: int, tolerance: float) -> tuple[list[Iteration], float, int]:
+        """Do one iteration or more; return them, and of the last the squared move of the
+        centers and how many of them were relocated.
+        """
         began = time.perf_counter()
         scale = self.frame.scale
-        step = self.step()
-        moved, relocated = step.moved, 0
-        if step.n_empty:
+        steps = self._steps(limit, tolerance)
+        moved, relocated = steps[-1].moved, 0
+        if steps[-1].n_empty:
             relocated = relocate(self)
             with np.errstate(over="ignore"):  # user centers at the end of the range
                 moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
-        seconds = time.perf_counter() - began
-        inertia = step.inertia / scale / scale
-        record = Iteration(inertia, moved**0.5 / scale, step.n_moved, seconds, step.avoided)
-        return record, moved, relocated
+            steps[-1] = steps[-1]._replace(moved=moved)
+        seconds = (time.perf_counter() - began) / len(steps)
+        records = [
+            Iteration(
+                step.inertia / scale / scale, step.moved**0.5 / scale, step.n_moved, seconds,
+                step.avoided,
+            )
+            for step in steps
+        ]  # fmt: skip
+        return records, moved, relocated
 
     def _outcome(self, history: list[Iteration], reason: str) -> Run:
         """Return the run whose last labels and centers these are."""

@@ -17,9 +17,9 @@ from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, upda
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
 from ._rows import Block, Rows
 
-REBUILD_AFTER = 64
-"""Iterations after which the sums are built anew, if not so many rows moved before that
-rounding might have grown to a few times that of new sums."""
+REBUILD_AFTER, TURNOVER = 64, 2.0
+"""Iterations after which the sums are built anew, and the moves per row: then rounding
+might have grown to a few times that of new sums."""
 
 
 class SumsState(NamedTuple):
@@ -104,10 +104,16 @@ class Sums:
         )  # fmt: skip
         return result
 
+    def left(self, n_rows: int) -> tuple[int, int]:
+        """Return how many iterations, and moved rows, the sums are good for from here on."""
+        if self.rebuild:
+            return REBUILD_AFTER + 1, int(TURNOVER * n_rows)
+        return REBUILD_AFTER - self._age, int(TURNOVER * n_rows) - self._moved
+
     def end(self, n_moved: int, n_rows: int) -> None:
         """End an iteration: shall the next one build the sums anew?"""
         self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
-        self.rebuild = self._age >= REBUILD_AFTER or self._moved > 2 * n_rows
+        self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
 
 
 def sum_of_squares(

@@ -182,6 +182,20 @@ MUTATIONS = [
         f"{PACK}: test_pack_centers",
     ),
     Mutation(
+        "iterations of a small table go on with old sums",
+        "_kernels/drivers.py",
+        "room -= 0 if rebuild else counts[0]",
+        "room -= 0",
+        "test_lloyd: test_iterations_in_one_call",
+    ),
+    Mutation(
+        "iterations of a small table go on without a cluster",
+        "_kernels/drivers.py",
+        "counts[0] == 0 or n_empty > 0 or",
+        "counts[0] == 0 or",
+        "test_lloyd: test_iterations_in_one_call",
+    ),
+    Mutation(
         "a dropped weight",
         "_kernels/update.py",
         "add_row(X, i, f_start, f_stop, offset, scale, w, total, j)",

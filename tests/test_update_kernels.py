@@ -149,11 +149,15 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
         np.add.at(table, (home, COUNT, previous), weights > 0)
     total, total_table, new = np.empty((k, d)), np.empty((2, k)), np.empty((k, d))
     scatter = float((x**2).sum(axis=1) @ weights)
-    inertia, _, n_empty = iterate_serial(
+    steps = np.empty((1, 4))
+    n_done = iterate_serial(
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
-        np.array([0, d]), rebuild, sums, table, total, total_table, new,
+        np.array([0, d]), rebuild, sums, table, total, total_table, new, m, 0.0, steps,
     )  # fmt: skip
+    assert n_done == 1
+    inertia, _, n_empty, n_moved = steps[0]
+    assert n_moved == counts[0]
     np.testing.assert_array_equal(labels, expected)
     assert counts[0] == (expected != previous).sum()
     exact = ((X - centers[expected]) ** 2).sum(axis=1) @ weights

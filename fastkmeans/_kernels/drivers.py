@@ -4,8 +4,9 @@
 to an output of its own, so their order does not matter.  It calls the kernel by its
 address: a kernel that it called by name would be compiled into it once more, and again
 into each of the three functions that numba makes of a ``prange``.
-``iterate_serial`` is one whole Lloyd iteration for data too small to share out: one call
-from Python.
+``iterate_serial`` is whole Lloyd iterations for data too small to share out: one call from
+Python for as many as there are, because with a hundred rows the call takes longer than an
+iteration does.
 """
 
 from __future__ import annotations
@@ -90,6 +91,10 @@ def drive(
         call(kernel, X, bounds, r, arguments, outputs)
 
 
+INERTIA, SHIFT, N_EMPTY, N_MOVED = range(4)
+"""Columns of the steps of ``iterate_serial``."""
+
+
 @jit_with_scratch
 def iterate_serial(
     X,  # in (2, m, d)
@@ -101,41 +106,62 @@ def iterate_serial(
     x_offset,  # (d,) of X's dtype
     x_scale,  # of X's dtype
     offset,  # (d,) float64
-    centers,
+    centers,  # in/out (k, d) float64
     norms,
     table,
     repeated,
     scaled,
     tiles,
-    previous,
+    previous,  # in/out (m,) int32
     labels,  # out (m,) int32
     counts,  # out (3,) int64
     slices,  # in (2,) int64: all features
-    rebuild,
+    rebuild,  # whether the first iteration builds the sums anew
     sums,  # in/out, see move_rows
     cluster_weights,  # in/out
     total,
     total_weights,
     new_centers,
+    room,  # rows that may move before the sums are to be built anew
+    tolerance,  # squared move of the centers to stop at, in scaled units
+    steps,  # out (n_steps, 4) float64: INERTIA, SHIFT, as update_centers has it, ...
 ):
-    """Run one Lloyd iteration on one thread; return what ``update_centers`` returns."""
-    m = X.shape[1]
-    largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles)
-    first = bounds[0]  # 0, but a literal would make kernels of their own of the two below
-    assign_rows(X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts)
-    if counts[2]:
-        for i in range(m):
-            if labels[i] < 0:
-                labels[i] = closest_by_differences(X, i, centers, scale)
-                counts[0] += labels[i] != previous[i]
-    if rebuild:
-        sums[:] = 0.0
-        cluster_weights[:] = 0.0
-    move_rows(
-        X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild, offset,
-        scale, sums, cluster_weights,
-    )  # fmt: skip
-    return update_centers(
-        sums, cluster_weights, shift, scale, scatter, scaled, centers,
-        total, total_weights, new_centers,
-    )  # fmt: skip
+    """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
+
+    It stops where there is something to decide: no row moved, or too many, the centers
+    moved little, a cluster is empty.  The last iteration leaves ``centers`` and ``previous``
+    as they were before it.
+    """
+    m, n_done = X.shape[1], 0
+    first = bounds[0]  # 0, but a literal would make kernels of their own of two kernels
+    while True:
+        largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles)
+        assign_rows(
+            X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts
+        )
+        if counts[2]:
+            for i in range(m):
+                if labels[i] < 0:
+                    labels[i] = closest_by_differences(X, i, centers, scale)
+                    counts[0] += labels[i] != previous[i]
+        if rebuild:
+            sums[:] = 0.0
+            cluster_weights[:] = 0.0
+        move_rows(
+            X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild,
+            offset, scale, sums, cluster_weights,
+        )  # fmt: skip
+        inertia, shifted, n_empty = update_centers(
+            sums, cluster_weights, shift, scale, scatter, scaled, centers,
+            total, total_weights, new_centers,
+        )  # fmt: skip
+        steps[n_done, INERTIA], steps[n_done, SHIFT] = inertia, shifted
+        steps[n_done, N_EMPTY], steps[n_done, N_MOVED] = n_empty, counts[0]
+        n_done += 1
+        room -= 0 if rebuild else counts[0]
+        rebuild = False
+        decide = counts[0] == 0 or n_empty > 0 or room < 0 or not shifted > tolerance
+        if decide or n_done == steps.shape[0]:
+            return n_done
+        previous[:] = labels
+        centers[:] = new_centers
