@@ -23,6 +23,7 @@ from ._validation import (
     as_generator,
     as_table,
     check_fits,
+    check_random_state,
     check_switch,
     first_not_finite,
     weights_of,
@@ -164,6 +165,7 @@ class KMeans(Clusterer):
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
         check_switch(self.copy_x, "copy_x")
+        check_random_state(self.random_state)
         if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
             names = ", ".join(map(repr, ALGORITHMS))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
@@ -234,10 +236,12 @@ class KMeans(Clusterer):
         self, X: Any, lloyd: Lloyd, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
     ) -> Run:
         """Return the run of lowest inertia, the first among equals."""
-        rng = as_generator(self.random_state)
+        draws = isinstance(self.init, str) or callable(self.init)
+        rng = as_generator(self.random_state) if draws or checkpoint is not None else None
         first, history, best = 0, None, None
-        save: Callable[..., None] = _do_nothing
+        save: Callable[..., None] | None = None
         if checkpoint is not None:
+            assert rng is not None
             first, history, best = checkpoint.restore(lloyd, rng, self.max_iter)
             save = partial(checkpoint.save, lloyd, rng)
         for number in range(first, n_runs):
@@ -245,18 +249,22 @@ class KMeans(Clusterer):
             if history is None:
                 lloyd.begin(self._first_centers(X, lloyd, rng), self.max_iter)
                 history = []
-                save(number, best, history)
-            pause = partial(save, number, best)
+                if save is not None:
+                    save(number, best, history)
+            pause = None if save is None else partial(save, number, best)
             run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
             watch.run_ends(run)
             if best is None or run.inertia < best.inertia:
                 best = run
             history = None
-            save(number + 1, best, None)
+            if save is not None:
+                save(number + 1, best, None)
         assert best is not None
         return best
 
-    def _first_centers(self, X: Any, lloyd: Lloyd, rng: np.random.Generator) -> NDArray[np.float64]:
+    def _first_centers(
+        self, X: Any, lloyd: Lloyd, rng: np.random.Generator | None
+    ) -> NDArray[np.float64]:
         k = len(lloyd.centers)
         return initial_centers(
             self.init, X, lloyd.rows, lloyd.weights, k, lloyd.frame, lloyd.team, rng
@@ -288,10 +296,6 @@ class _Print(Watch):
 
     def run_ends(self, run: Run) -> None:
         print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")
-
-
-def _do_nothing(*_: Any) -> None:
-    """Save nothing."""
 
 
 def k_means(

@@ -72,12 +72,15 @@ def make_frame(
     shift = mean
     if dtype == FLOAT32:
         shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)
-    offset = -shift * scale
-    beside = (mean - shift) * scale
-    scatter = weight * (mean_variance * len(mean) + float(beside @ beside))
+    offset = shift * -scale
+    scatter = mean_variance * len(mean)
+    if shift is not mean:
+        beside = (mean - shift) * scale
+        scatter += float(beside @ beside)
+    scatter *= weight
     return Frame(
         shift, scale, mean_variance, scatter, widest,
-        offset, offset.astype(dtype), dtype.type(scale),
+        offset, offset.astype(dtype, copy=False), dtype.type(scale),
     )  # fmt: skip
 
 
@@ -138,7 +141,9 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
     large = n * d > SMALL_TABLE
     ranges = cut(n, MANY_RANGES if large else 1)
     together = _rows_together(d, weights) if large else 1
-    parts, rest = no_moments(len(ranges) - 1, together * d), no_moments(1, d)
+    parts = no_moments(len(ranges) - 1, together * d)
+    if together > 1:
+        rest = no_moments(1, d)
     for start, X in rows.blocks():
         stop = start + X.shape[1]
         touched, bounds = within(ranges, start, stop)
@@ -168,7 +173,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
     """Return the frame of the data, or None if a value is not finite."""
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())
-    if not math.isfinite(size) or (np.isnan(table[MEAN]).any() and size < 1e150):
+    if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):
         return None
     unit = 1.0
     if size > 1e150 or 0.0 < size < 1e-150:  # squares overflow, or vanish
@@ -177,9 +182,11 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
         if np.isnan(table[MEAN]).any():
             return None
     mean = table[MEAN]
-    reach = float(np.maximum(table[MAXIMUM] - mean, mean - table[MINIMUM]).max())
+    reach = max(float((table[MAXIMUM] - mean).max()), float((mean - table[MINIMUM]).max()))
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
-    variances = table[M2] / table[WEIGHT]
-    variance, widest = float(variances.mean()) * zoom * zoom, float(variances.max()) ** 0.5 * zoom
     weight = float(table[WEIGHT, 0])
-    return make_frame(rows.dtype, mean / unit, zoom * unit, variance, weight, widest)
+    variances = table[M2] / weight
+    variance = float(variances.sum()) / len(mean) * zoom * zoom
+    widest = float(variances.max()) ** 0.5 * zoom
+    mean = mean if unit == 1.0 else mean / unit
+    return make_frame(rows.dtype, mean, zoom * unit, variance, weight, widest)

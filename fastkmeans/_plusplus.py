@@ -92,7 +92,9 @@ class _Seeder:
         self, n_clusters: int, trials: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Choose all centers, or as many as this dtype resolves."""
-        pool = _Pool(self, trials, rng) if self.closest.dtype == FLOAT32 else None
+        # With fewer centers the lists have no room for a pool worth drawing (``_size``).
+        pooled = self.closest.dtype == FLOAT32 and n_clusters > 4 * trials
+        pool = _Pool(self, trials, rng) if pooled else None
         chosen = np.empty(n_clusters, np.int64)
         while self.n_chosen < n_clusters:
             t = self.n_chosen
@@ -131,7 +133,7 @@ class _Seeder:
         else:
             batches = range(0, len(drawn), CENTERS)
             tried = [self._try(points[b : b + CENTERS]) for b in batches]
-            winner = int(np.argmin(tried[0] if len(tried) == 1 else np.concatenate(tried)))
+            winner = int((tried[0] if len(tried) == 1 else np.concatenate(tried)).argmin())
             if winner // CENTERS != len(batches) - 1:  # its bits were written over
                 first = winner - winner % CENTERS
                 self._try(points[first : first + CENTERS])
@@ -148,7 +150,7 @@ class _Seeder:
                 self.closest[part], self.closer[part],
             )  # fmt: skip
             self.team.run(try_candidates, X, bounds, arguments, (potentials[touched],))
-        sums: NDArray[np.float64] = potentials.sum(axis=(0, 2))
+        sums: NDArray[np.float64] = np.add.reduce(potentials, axis=(0, 2))
         return sums[: len(points)]
 
     def _adopt(self, winner: int) -> None:

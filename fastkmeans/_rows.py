@@ -45,7 +45,11 @@ def twice(array: NDArray[Any]) -> Block:
     with a stride of zero is always neither, so one compiled kernel serves all, and
     gives the same bits for all.  The kernels look at the strides when they run.
     """
-    return np.broadcast_to(array, (2, *array.shape))
+    if not array.flags.c_contiguous or not array.size:
+        return np.broadcast_to(array, (2, *array.shape))
+    view = np.ndarray((2, *array.shape), array.dtype, array, 0, (0, *array.strides))
+    view.flags.writeable = False
+    return view
 
 
 class Rows(Protocol):

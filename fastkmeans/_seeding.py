@@ -32,16 +32,18 @@ def initial_centers(
     n_clusters: int,
     frame: Frame,
     team: Team,
-    rng: np.random.Generator,
+    rng: np.random.Generator | None,
 ) -> NDArray[np.float64]:
-    """Return the initial centers that ``init`` asks for, float64."""
+    """Return the initial centers that ``init`` asks for, float64; an array draws nothing."""
     if isinstance(init, str):
+        assert rng is not None
         if init == "k-means++":
             indices = plus_plus(rows, weights, n_clusters, frame, team, rng)
         else:
             indices = random_rows(rows.shape[0], weights, n_clusters, rng)
         return rows.take(indices).astype(np.float64)
     if callable(init):
+        assert rng is not None
         state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
         array = getattr(rows, "array", None)  # of a table in files, which X may only name
         centers = init(X if array is None else array, n_clusters, random_state=state)

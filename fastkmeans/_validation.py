@@ -228,18 +228,28 @@ def as_centers(
     return table.rows.take(np.arange(k)).astype(np.float64)
 
 
+def check_random_state(random_state: Any) -> None:
+    """Raise if ``as_generator`` can make no generator of it."""
+    if random_state is None or random_state is np.random:
+        return
+    if isinstance(random_state, np.random.Generator | np.random.RandomState):
+        return
+    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    if not whole or int(random_state) < 0:
+        raise ValueError(
+            f"random_state must be None, an integer of at least 0, a numpy RandomState or "
+            f"Generator, got {plain(random_state)}."
+        )
+
+
 def as_generator(random_state: Any) -> np.random.Generator:
     """Return a generator from None, an int, a ``RandomState`` or a ``Generator``."""
+    check_random_state(random_state)
     if isinstance(random_state, np.random.Generator):
         return random_state
-    if random_state is None or random_state is np.random:
-        random_state = np.random.mtrand._rand  # so that np.random.seed counts
+    if random_state is None or random_state is np.random:  # so that np.random.seed counts
+        words = np.random.mtrand.get_bit_generator().random_raw(4)
+        return np.random.default_rng(words.astype(np.uint32))
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(int.from_bytes(random_state.bytes(16), "little"))
-    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
-    if whole and int(random_state) >= 0:
-        return np.random.default_rng(int(random_state))
-    raise ValueError(
-        f"random_state must be None, an integer of at least 0, a numpy RandomState or "
-        f"Generator, got {plain(random_state)}."
-    )
+    return np.random.default_rng(int(random_state))
