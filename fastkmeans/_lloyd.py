@@ -182,6 +182,9 @@ class Lloyd:
             sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
             sums.total, sums.total_weights, self.new_centers, room, tolerance, steps,
         )  # fmt: skip
+        if n_done % 2 == 0:
+            self.labels, self.previous = self.previous, self.labels
+            self.centers, self.new_centers = self.new_centers, self.centers
         return [
             Step(inertia, moved, int(n_empty), int(n_moved), 0.0)
             for inertia, moved, n_empty, n_moved in steps[:n_done].tolist()

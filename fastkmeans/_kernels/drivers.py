@@ -106,13 +106,13 @@ def iterate_serial(
     x_offset,  # (d,) of X's dtype
     x_scale,  # of X's dtype
     offset,  # (d,) float64
-    centers,  # in/out (k, d) float64
+    centers,  # in (k, d) float64, and of every other iteration out
     norms,
     table,
     repeated,
     scaled,
     tiles,
-    previous,  # in/out (m,) int32
+    previous,  # in (m,) int32, and of every other iteration out
     labels,  # out (m,) int32
     counts,  # out (3,) int64
     slices,  # in (2,) int64: all features
@@ -129,8 +129,8 @@ def iterate_serial(
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
 
     It stops where there is something to decide: no row moved, or too many, the centers
-    moved little, a cluster is empty.  The last iteration leaves ``centers`` and ``previous``
-    as they were before it.
+    moved little, a cluster is empty.  ``previous`` and ``labels`` change places from one
+    iteration to the next, ``centers`` and ``new_centers`` too.
     """
     m, n_done = X.shape[1], 0
     first = bounds[0]  # 0, but a literal would make kernels of their own of two kernels
@@ -163,5 +163,6 @@ def iterate_serial(
         decide = counts[0] == 0 or n_empty > 0 or room < 0 or not shifted > tolerance
         if decide or n_done == steps.shape[0]:
             return n_done
-        previous[:] = labels
-        centers[:] = new_centers
+        # Copies take numba longer to compile than all that.
+        previous, labels = labels, previous
+        centers, new_centers = new_centers, centers
