@@ -260,7 +260,9 @@ class Lloyd:
         tolerance = tol * self.frame.mean_variance
         reason = MAX_ITER
         while len(history) < max_iter:
-            limit = max_iter - len(history) if pause is None else 1
+            # Of a large table each iteration is timed and told, and can be interrupted.
+            together = self.team.small and pause is None
+            limit = max_iter - len(history) if together else 1
             records, moved, relocated = self._iterate(limit, tolerance)
             for record in records:
                 history.append(record)

@@ -328,3 +328,15 @@ def test_iterations_in_one_call_are_those_one_by_one(
         assert together[3:6] == single[3:6]
         for a, b in zip(together.history, single.history, strict=True):
             assert a._replace(seconds=0.0) == b._replace(seconds=0.0)
+
+
+def test_of_a_large_table_every_iteration_is_told_when_it_ends() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    with Team(1, 1e12) as team:
+        frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
+        assert frame is not None
+        lloyd = Lloyd(ArrayRows(X), NO_WEIGHTS, 12, frame, team)
+        lloyd.begin(X[:12], 40)
+        seen: list[bytes] = []
+        run = lloyd.go_on([], 40, 0.0, lambda number, step: seen.append(lloyd.centers.tobytes()))
+    assert len(set(seen)) == run.n_iter > 5
