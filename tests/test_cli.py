@@ -21,7 +21,7 @@ import pytest
 import tqdm
 
 from fastkmeans import KMeans
-from fastkmeans._cli import arguments
+from fastkmeans._cli import arguments, progress
 from fastkmeans._cli.console import UserError
 from fastkmeans._cli.labels import lines_of
 from fastkmeans._cli.outputs import whole_files
@@ -400,7 +400,10 @@ def test_predict_refuses_a_hostile_model(call: Any) -> None:
         refused(call("predict", "h.npz", "d.csv", "--labels-out", "p.csv"), "h.npz is damaged")
 
 
-def test_an_algorithm_beyond_the_limit_is_refused_before_the_work(call: Any) -> None:
+def test_an_algorithm_beyond_the_limit_is_refused_before_the_work(
+    call: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(progress, "memory_taken", lambda: 0)  # of all the tests before
     np.save("d.npy", np.random.default_rng(0).normal(size=(100_000, 2)))
     flags = ("csv", "d.npy", "-k", 40, "--memory-limit", "310MB", "--max-iter", 1)
     done = call(*flags, "--algorithm", "boxes", "--labels-out", "l.csv")
