@@ -54,6 +54,7 @@ import numpy as np
 
 from .._jit import jit, jit_inline, jit_with_scratch
 from .pack import pack_points
+from .scratch import empty
 from .simd import CENTERS, POINTS
 from .tile import best_two
 
@@ -245,13 +246,13 @@ def assign_rows(
     error = (d + 4) * 2.0**-53
     at_least = SETTLED_WORK // centers.size
     group = GROUP * POINTS
-    rows = np.empty(group, np.int64)
-    unproven = np.empty(group, np.int64)
-    blocks = np.empty((GROUP, d, POINTS), tiles.dtype)
-    norms = np.empty((GROUP, POINTS), tiles.dtype)
-    best = np.empty((GROUP, POINTS), tiles.dtype)
-    second = np.empty((GROUP, POINTS), tiles.dtype)
-    index = np.empty((GROUP, POINTS), np.int32)
+    rows = empty(group, np.int64)
+    unproven = empty(group, np.int64)
+    blocks = empty((GROUP, d, POINTS), tiles.dtype)
+    norms = empty((GROUP, POINTS), tiles.dtype)
+    best = empty((GROUP, POINTS), tiles.dtype)
+    second = empty((GROUP, POINTS), tiles.dtype)
+    index = empty((GROUP, POINTS), np.int32)
     for first in range(start, stop, group):
         count = group if group < stop - first else stop - first
         for r in range(count):
@@ -294,12 +295,12 @@ def settle_rows(
     moved, by_differences, settled = 0, 0, 0
     g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
     error = (d + 4) * 2.0**-53
-    rows = np.empty(POINTS, np.int64)
-    blocks = np.empty((1, d, POINTS), tiles.dtype)
-    norms = np.empty((1, POINTS), tiles.dtype)
-    best = np.empty((1, POINTS), tiles.dtype)
-    second = np.empty((1, POINTS), tiles.dtype)
-    index = np.empty((1, POINTS), np.int32)
+    rows = empty(POINTS, np.int64)
+    blocks = empty((1, d, POINTS), tiles.dtype)
+    norms = empty((1, POINTS), tiles.dtype)
+    best = empty((1, POINTS), tiles.dtype)
+    second = empty((1, POINTS), tiles.dtype)
+    index = empty((1, POINTS), np.int32)
     count = 0
     for row in range(start, stop):
         if labels[row] < 0:

@@ -33,6 +33,7 @@ from .assign import closest_by_differences, rounding
 from .candidates import BOX, HIGH, LOW, label_points, narrow
 from .dots import lowest_bit
 from .row import add_row, prefetch_row
+from .scratch import empty
 from .update import COUNT, WEIGHT
 
 FAN = 16
@@ -256,8 +257,8 @@ def visit_boxes(
     visit_with_scratch(
         X, start, stop, stride, order, weights, offset, scale, centers, table, ids, n,
         limits, copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,
-        np.empty((d + 1, room)), np.empty(room, np.int32),
-        np.empty((d + 1, room)), np.empty(room, np.int32),
-        np.empty((d + 1, room)), np.empty(room, np.int32),
-        np.empty((room, d + 1), np.float32), np.empty(BOX, np.int32),
+        empty((d + 1, room), np.float64), empty(room, np.int32),
+        empty((d + 1, room), np.float64), empty(room, np.int32),
+        empty((d + 1, room), np.float64), empty(room, np.int32),
+        empty((room, d + 1), np.float32), empty(BOX, np.int32),
     )  # fmt: skip

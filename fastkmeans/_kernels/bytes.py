@@ -61,6 +61,7 @@ from .dots import byte_dot, dot, lowest_bit
 from .pack import pack_points
 from .quantize import UNIT, WIDER
 from .row import load_row
+from .scratch import empty
 from .simd import CENTERS, POINTS, VECTORS
 
 STRETCH = 512
@@ -307,16 +308,16 @@ def screen_rows(
 ):
     """Assign rows ``start:stop``, each knowing the center that it had before."""
     g = rounding(X.shape[2], UNIT, largest)
-    bounds = np.empty(5, np.float32)
+    bounds = empty(5, np.float32)
     set_bounds(X.shape[2], g, farthest, bounds)
     drifts = two_largest(drift)
-    rows = np.empty(STRETCH, np.int64)
+    rows = empty(STRETCH, np.int64)
     values = np.zeros((POINTS, packed.shape[1]), np.float32)
-    blocks = np.empty((1, words.shape[2], POINTS), np.int32)
+    blocks = empty((1, words.shape[2], POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
-    lanes = np.empty((8, POINTS), np.float32)
-    ids = np.empty((2, POINTS), np.int32)
-    rivals = np.empty(CENTERS * VECTORS, np.int64)
+    lanes = empty((8, POINTS), np.float32)
+    ids = empty((2, POINTS), np.int32)
+    rivals = empty(CENTERS * VECTORS, np.int64)
     counts[:] = 0
     for first in range(start, stop, STRETCH):
         last = min(first + STRETCH, stop)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._jit import jit_with_scratch
 from .pack import pack_points
+from .scratch import empty
 from .simd import CENTERS, POINTS
 from .tile import squared_distances
 
@@ -27,10 +28,10 @@ def distance_rows(
 ):
     """Write the distances of rows ``start:stop``, block by block, tile by tile."""
     k, d = out.shape[1], X.shape[2]
-    rows = np.empty(POINTS, np.int64)
-    blocks = np.empty((1, d, POINTS), X.dtype)
-    norms = np.empty((1, POINTS), X.dtype)
-    squares = np.empty((CENTERS, POINTS), X.dtype)
+    rows = empty(POINTS, np.int64)
+    blocks = empty((1, d, POINTS), X.dtype)
+    norms = empty((1, POINTS), X.dtype)
+    squares = empty((CENTERS, POINTS), X.dtype)
     for first in range(start, stop, POINTS):
         count = POINTS if stop - first > POINTS else stop - first
         for p in range(POINTS):

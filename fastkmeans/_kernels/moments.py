@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import jit_with_scratch
+from .scratch import empty
 
 CHUNK = 64
 """Rows of a chunk; of narrow rows that are taken together, as many as a group has."""
@@ -43,8 +44,8 @@ def add_moments(
     """
     d, width = moments.shape[1], X.shape[2]
     length = CHUNK if together == 1 else GROUP // together
-    chunk = np.empty((length, d), np.float64)
-    part = np.empty((2, d), np.float64)
+    chunk = empty((length, d), np.float64)
+    part = empty((2, d), np.float64)
     mean, m2 = part[0], part[1]
     low, high = moments[MINIMUM], moments[MAXIMUM]
     for first in range(start, stop, length):

@@ -20,6 +20,7 @@ from .._jit import jit, jit_with_scratch
 from .boxes import STEPS
 from .candidates import BOX, HIGH, LOW
 from .row import prefetch_row
+from .scratch import empty
 from .simd import I64, Emitter, integer
 from .update import COUNT, WEIGHT
 
@@ -175,7 +176,8 @@ def measure_boxes(
     The copy is in steps of the extent, from the middle; the last box is filled up.
     """
     d = X.shape[2]
-    values, row_weights = np.empty((d, BOX)), np.empty(BOX)
+    values = empty((d, BOX), np.float64)
+    row_weights = empty(BOX, np.float64)
     for b in range(start, stop):
         rows = order[b * BOX : b * BOX + BOX]
         for q in range(b * BOX + BOX, min(b * BOX + 2 * BOX, order.size)):

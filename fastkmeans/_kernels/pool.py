@@ -31,6 +31,7 @@ from numba.extending import intrinsic
 from .._jit import jit, jit_inline, jit_with_scratch
 from .dots import lowest_bit
 from .pack import pack_points
+from .scratch import empty
 from .seeding import GROUP_ROWS
 from .simd import CENTERS, POINTS, Emitter, integer
 from .tile import squared_distances
@@ -118,11 +119,11 @@ def list_closer(
 ):
     """List the rows that candidates are closer to, for the chunks of a share."""
     d, n_shares = X.shape[2], rows.shape[0]
-    numbers = np.empty(GROUP_ROWS, np.int64)
-    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
-    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    squares = np.empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
-    known = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    numbers = empty(GROUP_ROWS, np.int64)
+    blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
+    norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
+    known = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     n_chunks = (X.shape[1] + GROUP_ROWS - 1) // GROUP_ROWS
     place = filled[share]
     for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):

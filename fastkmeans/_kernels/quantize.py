@@ -22,6 +22,7 @@ from .._jit import jit, jit_with_scratch
 from .bytes_tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL
 from .dots import dot
 from .row import load_row
+from .scratch import empty
 from .simd import CENTERS, I64, VECTOR_BYTES, Emitter, integer
 
 UNIT = 2.0**-24
@@ -103,7 +104,7 @@ def quantize_rows(
     d, width = X.shape[2], rows.shape[1]
     padded = (d + LANES - 1) // LANES * LANES
     values = np.zeros((1, padded), np.float32)
-    row = np.empty(max(padded, width), np.uint8)
+    row = empty(max(padded, width), np.uint8)
     row[:] = 128  # q = 0 beyond d
     grown = np.float32(1.0 + (d + 16) * UNIT)
     for i in range(start, stop):

@@ -23,6 +23,7 @@ import numpy as np
 
 from .._jit import jit, jit_inline, jit_with_scratch
 from .pack import pack_points
+from .scratch import empty
 from .simd import CENTERS, POINTS
 from .tile import squared_distances
 
@@ -59,10 +60,10 @@ def try_candidates(
 ):
     """Score candidates on rows ``start:stop``."""
     d = X.shape[2]
-    rows = np.empty(GROUP_ROWS, np.int64)
-    blocks = np.empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
-    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    squares = np.empty((CENTERS, POINTS), tiles.dtype)
+    rows = empty(GROUP_ROWS, np.int64)
+    blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
+    norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         count = GROUP_ROWS if stop - first > GROUP_ROWS else stop - first
         for r in range(count):
@@ -157,10 +158,10 @@ def adopt(
     group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
 ):
     """Lower D^2 where the winner is closer, and sum it anew in those groups of rows."""
-    rows = np.empty(GROUP_ROWS, np.int64)
-    blocks = np.empty((GROUP_ROWS // POINTS, X.shape[2], POINTS), tiles.dtype)
-    norms = np.empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    squares = np.empty((CENTERS, POINTS), tiles.dtype)
+    rows = empty(GROUP_ROWS, np.int64)
+    blocks = empty((GROUP_ROWS // POINTS, X.shape[2], POINTS), tiles.dtype)
+    norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
         count = np.int64(0)  # of the literal 0 numba would compile pack_points once more
