@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 from numpy.typing import NDArray
 
 from . import __version__
@@ -46,6 +48,39 @@ def _sources_digest() -> str:
 
 
 _DIGEST = _sources_digest()
+
+
+class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
+    """Python's garbage collector rests while a kernel of this package is compiled.
+
+    numba makes millions of small objects and keeps most of them; to look through them
+    again and again takes a tenth of the time, and the first fit waits for that.  numba
+    tells of the start and the end under its lock, so one counter serves all threads.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._paused = False
+
+    def _is_ours(self, notice: Any) -> bool:
+        return bool(notice.data["dispatcher"].__module__.startswith(f"{__package__}."))
+
+    def on_start(self, notice: Any) -> None:
+        if self._is_ours(notice):
+            if self._depth == 0 and gc.isenabled():
+                self._paused = True
+                gc.disable()
+            self._depth += 1
+
+    def on_end(self, notice: Any) -> None:
+        if self._is_ours(notice):
+            self._depth -= 1
+            if self._depth == 0 and self._paused:
+                self._paused = False
+                gc.enable()
+
+
+event.register("numba:compile", _NoGarbageWhileCompiling())
 
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:

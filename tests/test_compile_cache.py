@@ -96,6 +96,35 @@ def test_no_folder_for_a_cache(tmp_path: Path) -> None:
     assert found == str(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
 
 
+def test_garbage_collector_rests_while_a_kernel_compiles(tmp_path: Path) -> None:
+    code = """
+    import gc
+    import numba
+    from numba.core import event
+    from fastkmeans._kernels.assign import assign_few
+
+    class States(event.Listener):
+        seen = []
+        def on_start(self, notice):
+            self.seen.append(gc.isenabled())
+        def on_end(self, notice):
+            pass
+
+    event.register("numba:compile", States())
+    for dtype, switch in (("float32", gc.enable), ("float64", gc.disable)):
+        switch()
+        X = np.ones((2, 3, 2), dtype)
+        assign_few(X, np.ones((1, 2)), 1.0, np.empty(3, np.int32))
+        print(States.seen, gc.isenabled())
+    gc.enable()
+    States.seen.clear()
+    numba.njit(lambda x: x)(1)  # not ours
+    print(States.seen, gc.isenabled())
+    """
+    found = run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    assert found.splitlines() == ["[False] True", "[False, False] False", "[True] True"]
+
+
 @pytest.fixture(scope="module")
 def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache that ``python -m fastkmeans.warmup`` alone has filled.
