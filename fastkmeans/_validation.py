@@ -164,7 +164,9 @@ def weights_of(table: Table, sample_weight: Any) -> Weights:
 def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
     """Check weights and bring them within the range of the arithmetic."""
     values = as_weights(sample_weight, n_samples)
-    largest = float(values.max(initial=0.0))
+    if not values.size:
+        return Weights(values, 1.0)
+    largest = float(values.max())
     if largest > ROOM:
         unit = ROOM
     elif 0.0 < largest < 1.0 / ROOM:
@@ -178,7 +180,8 @@ def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
 
 def check_count(value: Any, name: str, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    # int first: to ask an abstract class takes as long as a step of a small fit.
+    if isinstance(value, bool) or not isinstance(value, int | numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {plain(value)}.")
     count: int = int(value)
     if count < low:
@@ -194,7 +197,7 @@ def check_switch(value: Any, name: str) -> None:
 
 def check_tolerance(tol: Any, name: str = "tol") -> None:
     """Raise unless ``tol`` is a finite number of at least 0."""
-    if isinstance(tol, bool) or not isinstance(tol, numbers.Real):
+    if isinstance(tol, bool) or not isinstance(tol, float | numbers.Real):
         raise TypeError(f"{name} must be a number, got {plain(tol)}.")
     if not 0.0 <= float(tol) < math.inf:
         raise ValueError(f"{name} must be finite and at least 0, got {tol}.")
@@ -234,7 +237,7 @@ def check_random_state(random_state: Any) -> None:
         return
     if isinstance(random_state, np.random.Generator | np.random.RandomState):
         return
-    whole = isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool)
+    whole = isinstance(random_state, int | numbers.Integral) and not isinstance(random_state, bool)
     if not whole or int(random_state) < 0:
         raise ValueError(
             f"random_state must be None, an integer of at least 0, a numpy RandomState or "
