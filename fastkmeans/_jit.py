@@ -53,7 +53,7 @@ _DIGEST = _sources_digest()
 class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
     """Python's garbage collector rests while a kernel of this package is compiled.
 
-    numba makes millions of small objects and keeps most of them; to look through them
+    numba makes many small objects and keeps most of them; to look through them
     again and again takes a tenth of the time, and the first fit waits for that.  numba
     tells of the start and the end under its lock, so one counter serves all threads.
     """
@@ -63,7 +63,8 @@ class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba h
         self._paused = False
 
     def _is_ours(self, notice: Any) -> bool:
-        return bool(notice.data["dispatcher"].__module__.startswith(f"{__package__}."))
+        compiled = (notice.data or {}).get("dispatcher")
+        return str(getattr(compiled, "__module__", "")).startswith(f"{__package__}.")
 
     def on_start(self, notice: Any) -> None:
         if self._is_ours(notice):
