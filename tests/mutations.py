@@ -186,14 +186,14 @@ MUTATIONS = [
         "_kernels/drivers.py",
         "room -= 0 if rebuild else counts[0]",
         "room -= 0",
-        "test_lloyd: test_iterations_in_one_call",
+        "test_iterations: test_iterations_in_one_call",
     ),
     Mutation(
         "iterations of a small table go on without a cluster",
         "_kernels/drivers.py",
         "counts[0] == 0 or n_empty > 0 or",
         "counts[0] == 0 or",
-        "test_lloyd: test_iterations_in_one_call",
+        "test_iterations: test_iterations_in_one_call",
     ),
     Mutation(
         "a dropped weight",
