@@ -24,7 +24,6 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import event
-from numpy.typing import NDArray
 
 from . import __version__
 
@@ -131,22 +130,16 @@ def _kind(value: Any) -> Any:
     return type(value)
 
 
-def address_of(
-    kernel: Any,
-    X: NDArray[Any],
-    arguments: tuple[Any, ...],
-    outputs: tuple[NDArray[Any], ...],
-) -> Any:
-    """Return the address of the machine code of a kernel, for ``drivers.drive``.
+def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return the address of the machine code of a kernel, for a driver to call.
 
     It is compiled for the types of these arguments first, if it has not been.
     """
     if numba.config.DISABLE_JIT:
         return kernel
-    key = (kernel, *map(_kind, (X, *arguments)), len(arguments), *map(_kind, outputs))
+    key = (kernel, *map(_kind, arguments))
     if key not in _addresses:
-        values = (X, 0, 0, *arguments, *(array[0] for array in outputs))
-        signature = tuple(map(numba.typeof, values))
+        signature = tuple(map(numba.typeof, arguments))
         kernel.compile(signature)
         compiled = kernel.overloads[signature]
         name = compiled.fndesc.llvm_func_name

@@ -175,7 +175,7 @@ class Lloyd:
         _, X = next(rows.blocks())
         n_steps, room = sums.left(X.shape[1])
         steps = np.empty((min(limit, n_steps), 4))
-        n_done = drivers.iterate_serial(
+        n_done = drivers.run_serial(
             X, sums.bounds, self.weights, frame.shift, frame.scale, frame.scatter,
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,

@@ -180,7 +180,7 @@ class Team:
         """Run a kernel; return False if numba's threads are busy and cannot be shared."""
         X, bounds, inputs, outputs = arguments
         inputs, outputs = tuple(inputs), tuple(outputs)
-        address = address_of(kernel, X, inputs, outputs)
+        address = address_of(kernel, (X, 0, 0, *inputs, *(o[0] for o in outputs)))
         lock = _workqueue_lock if _may_be_workqueue() else None
         if lock is not None and not lock.acquire(blocking=False):
             return False

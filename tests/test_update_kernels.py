@@ -16,7 +16,7 @@ from kernels import (
 )
 from reference import closest
 
-from fastkmeans._kernels.drivers import iterate_serial
+from fastkmeans._kernels.drivers import run_serial
 from fastkmeans._kernels.pack import NARROW
 from fastkmeans._kernels.simd import VECTOR_BYTES
 from fastkmeans._kernels.update import (
@@ -150,7 +150,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     total, total_table, new = np.empty((k, d)), np.empty((2, k)), np.empty((k, d))
     scatter = float((x**2).sum(axis=1) @ weights)
     steps = np.empty((1, 4))
-    n_done = iterate_serial(
+    n_done = run_serial(
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
         np.array([0, d]), rebuild, sums, table, total, total_table, new, m, 0.0, steps,

@@ -1,12 +1,12 @@
 """Entry points above the serial kernels.
 
 ``drive`` runs a serial kernel over ranges with ``prange``; each range writes to rows and
-to an output of its own, so their order does not matter.  It calls the kernel by its
-address: a kernel that it called by name would be compiled into it once more, and again
-into each of the three functions that numba makes of a ``prange``.
+to an output of its own, so their order does not matter.
 ``iterate_serial`` is whole Lloyd iterations for data too small to share out: one call from
 Python for as many as there are, because with a hundred rows the call takes longer than an
 iteration does.
+
+Both call kernels by their addresses (see ``calls``).
 """
 
 from __future__ import annotations
@@ -14,68 +14,12 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-from numba.core import cgutils, config, types
-from numba.extending import intrinsic
 
-from .._jit import jit_with_scratch, parallel_jit
+from .._jit import address_of, jit, parallel_jit
 from .assign import assign_rows, closest_by_differences
+from .calls import call, call_range
 from .pack import pack_centers
 from .update import move_rows, update_centers
-
-
-def _emit_item(context: Any, builder: Any, kinds: tuple[Any, Any], value: Any, r: Any) -> Any:
-    """Emit ``array[r]`` of an array, by the types of the two."""
-    whole = context.make_array(kinds[0])(context, builder, value)
-    item = context.make_array(kinds[1])(context, builder)
-    lengths, steps = (cgutils.unpack_tuple(builder, x) for x in (whole.shape, whole.strides))
-    size = context.get_constant(types.intp, 1)
-    for length in lengths[1:]:
-        size = builder.mul(size, length)
-    item.data = cgutils.pointer_add(builder, whole.data, builder.mul(r, steps[0]))
-    item.shape, item.strides = (cgutils.pack_array(builder, x[1:]) for x in (lengths, steps))
-    item.itemsize, item.nitems = whole.itemsize, size
-    for owner in ("meminfo", "parent"):
-        setattr(item, owner, cgutils.get_null_value(getattr(item, owner).type))
-    return item._getvalue()
-
-
-@intrinsic
-def _call_intrinsic(
-    typingctx: Any, kernel: Any, X: Any, bounds: Any, r: Any, arguments: Any, outputs: Any
-) -> Any:
-    items = [array.copy(ndim=array.ndim - 1) for array in outputs]
-    kinds = (X, types.intp, types.intp, *arguments, *items)
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        kernel, X, bounds, r, arguments, outputs = args
-        start = builder.gep(context.make_array(sig.args[2])(context, builder, bounds).data, [r])
-        stop = builder.gep(start, [context.get_constant(types.intp, 1)])
-        values = [X, builder.load(start), builder.load(stop)]
-        values += cgutils.unpack_tuple(builder, arguments)
-        arrays = cgutils.unpack_tuple(builder, outputs)
-        for kinds_of, value in zip(zip(sig.args[5], items, strict=True), arrays, strict=True):
-            values.append(_emit_item(context, builder, kinds_of, value, r))
-        function = context.call_conv.get_function_type(types.none, kinds).as_pointer()
-        kernel = builder.inttoptr(kernel, function)
-        context.call_conv.call_function(builder, kernel, types.none, kinds, values)
-        return context.get_dummy_value()
-
-    return types.void(kernel, X, bounds, r, arguments, outputs), codegen
-
-
-def _call_twin(
-    kernel: Any,  # the kernel itself
-    X: Any,
-    bounds: Any,
-    r: int,
-    arguments: Any,
-    outputs: Any,
-) -> None:
-    """Call a kernel for range ``r``."""
-    kernel(X, bounds[r], bounds[r + 1], *arguments, *(array[r] for array in outputs))
-
-
-call = _call_twin if config.DISABLE_JIT else _call_intrinsic
 
 
 @parallel_jit
@@ -88,15 +32,16 @@ def drive(
 ):
     """Call ``kernel(X, bounds[r], bounds[r + 1], *arguments, *outputs[r])`` for every r."""
     for r in numba.prange(bounds.size - 1):
-        call(kernel, X, bounds, r, arguments, outputs)
+        call_range(kernel, X, bounds, r, arguments, outputs)
 
 
 INERTIA, SHIFT, N_EMPTY, N_MOVED = range(4)
 """Columns of the steps of ``iterate_serial``."""
 
 
-@jit_with_scratch
+@jit
 def iterate_serial(
+    kernels,  # addresses of the four, in the order of their calls
     X,  # in (2, m, d)
     bounds,  # in (n_ranges + 1,) int64, the ranges of the sums
     weights,
@@ -132,13 +77,15 @@ def iterate_serial(
     moved little, a cluster is empty.  ``previous`` and ``labels`` change places from one
     iteration to the next, ``centers`` and ``new_centers`` too.
     """
-    m, n_done = X.shape[1], 0
-    first = bounds[0]  # 0, but a literal would make kernels of their own of two kernels
+    pack, assign, move, update = kernels
+    (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
+    first = bounds[0]  # 0, as an integer of the type that the kernels are compiled for
     while True:
-        largest = pack_centers(centers, shift, scale, norms, table, repeated, scaled, tiles)
-        assign_rows(
-            X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts
-        )
+        packing = centers, shift, scale, norms, table, repeated, scaled, tiles
+        largest = call(pack, 0.0, packing)
+        call(assign, None, (
+            X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts,
+        ))  # fmt: skip
         if counts[2]:
             for i in range(m):
                 if labels[i] < 0:
@@ -147,22 +94,61 @@ def iterate_serial(
         if rebuild:
             sums[:] = 0.0
             cluster_weights[:] = 0.0
-        move_rows(
+        call(move, None, (
             X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild,
             offset, scale, sums, cluster_weights,
-        )  # fmt: skip
-        inertia, shifted, n_empty = update_centers(
+        ))  # fmt: skip
+        inertia, shifted, n_empty = call(update, (0.0, 0.0, 0), (
             sums, cluster_weights, shift, scale, scatter, scaled, centers,
             total, total_weights, new_centers,
-        )  # fmt: skip
+        ))  # fmt: skip
         steps[n_done, INERTIA], steps[n_done, SHIFT] = inertia, shifted
         steps[n_done, N_EMPTY], steps[n_done, N_MOVED] = n_empty, counts[0]
         n_done += 1
         room -= 0 if rebuild else counts[0]
         rebuild = False
         decide = counts[0] == 0 or n_empty > 0 or room < 0 or not shifted > tolerance
-        if decide or n_done == steps.shape[0]:
+        if decide or n_done == n_steps:
             return n_done
         # Copies take numba longer to compile than all that.
         previous, labels = labels, previous
         centers, new_centers = new_centers, centers
+
+
+_serial_kernels: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+
+
+def run_serial(*arguments: Any) -> int:
+    """Call ``iterate_serial`` with the addresses of its kernels before the arguments."""
+    X, _, weights, *_ = arguments
+    # The types of all others follow from these: a fit makes them itself.
+    key = X.dtype, X.flags.num, weights.flags.num
+    if key not in _serial_kernels:
+        _serial_kernels[key] = _compile_serial(*arguments)
+    n_done: int = iterate_serial(_serial_kernels[key], *arguments)
+    return n_done
+
+
+def _compile_serial(
+    X: Any, bounds: Any, weights: Any, shift: Any, scale: Any, scatter: Any, x_offset: Any,
+    x_scale: Any, offset: Any, centers: Any, norms: Any, table: Any, repeated: Any, scaled: Any,
+    tiles: Any, previous: Any, labels: Any, counts: Any, slices: Any, rebuild: Any, sums: Any,
+    cluster_weights: Any, total: Any, total_weights: Any, new_centers: Any, *_: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Return the addresses of the kernels that ``iterate_serial`` calls."""
+    packing = centers, shift, scale, norms, table, repeated, scaled, tiles
+    assigning = X, 0, 0, x_offset, x_scale, centers, tiles, 0.0, previous, labels, counts
+    moving = (
+        X, 0, 0, bounds, slices, weights, previous, labels, rebuild, offset, scale, sums,
+        cluster_weights,
+    )  # fmt: skip
+    updating = (
+        sums, cluster_weights, shift, scale, scatter, scaled, centers, total, total_weights,
+        new_centers,
+    )  # fmt: skip
+    return (
+        address_of(pack_centers, packing),
+        address_of(assign_rows, assigning),
+        address_of(move_rows, moving),
+        address_of(update_centers, updating),
+    )
