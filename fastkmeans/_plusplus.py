@@ -15,24 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._frame import Frame
 from ._kernels.pool import choose, list_closer
-from ._kernels.seeding import (
-    GROUP_ROWS,
-    adopt,
-    draw,
-    pack_candidates,
-    sum_groups,
-    try_candidates,
-)
+from ._kernels.seeding import GROUP_ROWS, TRY, draw, pack_candidates, sum_groups, visit
 from ._kernels.simd import CENTERS, POINTS
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
-from ._rows import FLOAT32, ArrayRows, Rows
+from ._rows import FLOAT32, ArrayRows, Block, Rows
 
 RESOLVED = 2.0**-28
 """Potential per weight and feature, in scaled units, that float32 resolves."""
@@ -60,6 +53,17 @@ def plus_plus(
     return _Seeder(rows, weights, frame, team, rows.dtype).choose_all(n_clusters, trials, rng)
 
 
+class _Part(NamedTuple):
+    """A block of rows and what belongs to it."""
+
+    start: int
+    X: Block
+    weights: NDArray[np.float64]
+    state: tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float64]]  # of each row or group
+    bounds: NDArray[np.int64]  # of the ranges
+    potentials: NDArray[np.float64]  # of each range
+
+
 class _Seeder:
     """The distances to the centers so far, and the two ways to choose another."""
 
@@ -82,6 +86,7 @@ class _Seeder:
         self.closer = rows.empty(n, np.uint16)
         self.closer[:] = 1
         self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
+        self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
         rounds = dtype != rows.dtype
         weight = float(weights.sum()) if weights.size else n
@@ -106,16 +111,22 @@ class _Seeder:
             self.n_chosen += count or 1
         return chosen
 
-    def parts(self) -> Iterable[tuple[Any, ...]]:
+    def parts(self) -> Iterable[_Part]:
         """Return the blocks with what belongs to each; an array is always the same one."""
         return self._read() if self._kept is None else self._kept
 
-    def _read(self) -> Iterator[tuple[Any, ...]]:
-        """Yield each block, its weights, its slice of the per-row state, its ranges."""
+    def _read(self) -> Iterator[_Part]:
         for start, X in self.rows.blocks():
-            part = slice(start, start + X.shape[1])
-            weights = self.weights[part] if self.weights.size else self.weights
-            yield X, weights, part, *within(self.ranges, start, part.stop)
+            stop = start + X.shape[1]
+            part = slice(start, stop)
+            groups = slice(start // GROUP_ROWS, -(-stop // GROUP_ROWS))
+            ranges, bounds = within(self.ranges, start, stop)
+            yield _Part(
+                start, X,
+                self.weights[part] if self.weights.size else self.weights,
+                (self.closest[part], self.closer[part], self.group_sums[groups]),
+                bounds, self._potentials[ranges],
+            )  # fmt: skip
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return a row for each uniform number, by the potential of the rows."""
@@ -137,31 +148,24 @@ class _Seeder:
             if winner // CENTERS != len(batches) - 1:  # its bits were written over
                 first = winner - winner % CENTERS
                 self._try(points[first : first + CENTERS])
-        self._adopt(winner % CENTERS)
+        self._visit(len(drawn), winner % CENTERS)
         return int(drawn[winner])
 
     def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
         """Return the potential with each of the points; leave them packed."""
         pack_candidates(points, *self.place, self._tiles)
-        potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
-        for X, weights, part, touched, bounds in self.parts():
-            arguments = (
-                weights, *self.place, self._tiles, len(points),
-                self.closest[part], self.closer[part],
-            )  # fmt: skip
-            self.team.run(try_candidates, X, bounds, arguments, (potentials[touched],))
-        sums: NDArray[np.float64] = np.add.reduce(potentials, axis=(0, 2))
+        self._potentials.fill(0.0)
+        self._visit(len(points), TRY)
+        sums: NDArray[np.float64] = np.add.reduce(self._potentials, axis=(0, 2))
         return sums[: len(points)]
 
-    def _adopt(self, winner: int) -> None:
-        """Make a packed candidate a center."""
-        for X, weights, part, _, bounds in self.parts():
-            groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
+    def _visit(self, n_candidates: int, winner: int) -> None:
+        """Try the packed candidates, or make one of them a center."""
+        for part in self.parts():
             arguments = (
-                weights, *self.place, self._tiles, winner,
-                self.closer[part], self.closest[part], self.group_sums[groups],
+                part.weights, *self.place, self._tiles, n_candidates, winner, *part.state,
             )  # fmt: skip
-            self.team.run(adopt, X, bounds, arguments)
+            self.team.run(visit, part.X, part.bounds, arguments, (part.potentials,))
 
 
 class _Pool:
@@ -225,10 +229,11 @@ class _Pool:
         pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
         starts = seeder.rows.empty((self._n_chunks, len(items) + 1), np.int32)
         filled = np.zeros(n_shares, np.int64)
-        for X, _, part, _, _ in seeder.parts():
+        for part in seeder.parts():
+            closest, _, _ = part.state
             arguments = (
-                part.start // GROUP_ROWS, *seeder.place, tiles, len(items),
-                seeder.closest[part], starts, self._rows, self._distances, filled,
+                part.start // GROUP_ROWS, *seeder.place, tiles, len(items), closest, starts,
+                self._rows, self._distances, filled,
             )  # fmt: skip
-            seeder.team.run(list_closer, X, np.arange(n_shares + 1), arguments)
+            seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments)
         return starts

@@ -42,10 +42,13 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, POINTS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
-        seeding.try_candidates(
-            twice(X), start, m, weights, offset, scale, tiles, n_candidates,
-            before, closer, potentials,
+        group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
+        seeding.visit(
+            twice(X), start, m, weights, offset, scale, tiles, n_candidates, seeding.TRY,
+            before, closer, group_sums, potentials,
         )  # fmt: skip
+        np.testing.assert_array_equal(before, untouched)
+        assert (group_sums == -1.0).all()
         lower = np.minimum(squares, before[:, None])
         expected = (lower * w[:, None])[start:].sum(axis=0)
         np.testing.assert_array_equal(potentials[:n_candidates].sum(axis=1), expected + 1.0)
@@ -54,10 +57,13 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         assert not bits[:, n_candidates:].any()
         assert (closer[:start] == 0xFFFF).all()
         winner = int(np.argmin(expected))
-        after, group_sums = before.copy(), np.full(-(-m // GROUP_ROWS), -1.0)
-        seeding.adopt(
-            twice(X), start, m, weights, offset, scale, tiles, winner, closer, after, group_sums
-        )
+        after, known = before.copy(), (closer.copy(), potentials.copy())
+        seeding.visit(
+            twice(X), start, m, weights, offset, scale, tiles, n_candidates, winner,
+            after, closer, group_sums, potentials,
+        )  # fmt: skip
+        np.testing.assert_array_equal(closer, known[0])
+        np.testing.assert_array_equal(potentials, known[1])
         np.testing.assert_array_equal(after[start:], lower[start:, winner])
         np.testing.assert_array_equal(after[:start], before[:start])
         assert after[candidates[winner]] == (

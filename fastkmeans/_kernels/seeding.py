@@ -5,11 +5,11 @@ probability ``w_i D_i^2``, D_i the distance to the closest center so far; the gr
 variant draws a few candidates and keeps the one that lowers the potential
 ``sum_i w_i D_i^2`` most.  A step by the kernels of this file reads the data once:
 
-    draw            candidates, from sums of ``w D^2`` per group of rows
-    try_candidates  one pass: the potential with each candidate, and one bit per row
-                    and candidate that tells whether the candidate is closer
-    adopt           D_i of the rows whose bit is set for the winner (a share of about
-                    1/t in step t); new sums per group
+    draw    candidates, from sums of ``w D^2`` per group of rows
+    visit   to try them, one pass: the potential with each candidate, and one bit per
+            row and candidate that tells whether the candidate is closer
+    visit   to adopt the winner: D_i of the rows whose bit is set for it (a share of
+            about 1/t in step t); new sums per group
 
 (``pool`` does many steps with one pass, once candidates are close to few rows.)  The
 arithmetic is that of the tiles: coordinates are scaled (see ``pack``), so that squares
@@ -29,6 +29,8 @@ from .tile import squared_distances
 
 GROUP_ROWS = 256
 """Rows that share one sum of ``w D^2``; row ranges begin at multiples of it."""
+TRY = -1
+"""In place of a winner: there is none yet."""
 
 
 @jit
@@ -39,41 +41,10 @@ def pack_candidates(
     tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
     """Pack rows as the centers of tiles for ``squared_distances``, as blocks are packed."""
-    for c in range(points.shape[0]):
-        for f in range(points.shape[1]):
+    n_candidates, d = points.shape
+    for c in range(n_candidates):
+        for f in range(d):
             tiles[c // CENTERS, 1 + f, c % CENTERS] = points[c, f] * scale + offset[f]
-
-
-@jit_with_scratch
-def try_candidates(
-    X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row, a multiple of GROUP_ROWS
-    stop,  # row to stop before
-    weights,  # in (m,) float64, or of size 0: all ones
-    offset,  # in (d,) float32 or float64, no narrower than X
-    scale,  # power of two, of offset's dtype
-    tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the packed candidates
-    n_candidates,  # number of candidates, at most CENTERS
-    closest,  # in (m,) of tiles' dtype, D^2 to the closest center so far
-    closer,  # out (m,) uint16, bit c is set where candidate c is closer
-    potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
-):
-    """Score candidates on rows ``start:stop``."""
-    d = X.shape[2]
-    rows = empty(GROUP_ROWS, np.int64)
-    blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
-    norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    squares = empty((CENTERS, POINTS), tiles.dtype)
-    for first in range(start, stop, GROUP_ROWS):
-        count = GROUP_ROWS if stop - first > GROUP_ROWS else stop - first
-        for r in range(count):
-            rows[r] = first + r
-        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
-        for b in range(n_blocks):
-            squared_distances(blocks, b, tiles, 0, squares)
-            at = first + b * POINTS
-            end = at + POINTS if at + POINTS < stop else stop
-            compare(squares, n_candidates, at, end, closest, weights, closer, potentials)
 
 
 @jit_inline
@@ -144,7 +115,7 @@ def lower(
 
 
 @jit_with_scratch
-def adopt(
+def visit(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row, a multiple of GROUP_ROWS
     stop,  # row to stop before
@@ -152,14 +123,21 @@ def adopt(
     offset,  # in (d,) float32 or float64, no narrower than X
     scale,  # power of two, of offset's dtype
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the packed candidates
-    winner,  # the candidate that becomes a center
-    closer,  # in (m,) uint16, bits from try_candidates
-    closest,  # in/out (m,) of tiles' dtype
-    group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
+    n_candidates,  # number of candidates, at most CENTERS
+    winner,  # the candidate that becomes a center, or TRY
+    closest,  # in (m,) of tiles' dtype, D^2 to the closest center so far; of a winner out
+    closer,  # out (m,) uint16, bit c is set where candidate c is closer; of a winner in
+    group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2, of a winner
+    potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
-    """Lower D^2 where the winner is closer, and sum it anew in those groups of rows."""
+    """Try candidates on rows ``start:stop``, or make one of them a center.
+
+    The two are one kernel because numba takes half a second for each: all rows are
+    tried, and of a winner those are packed and measured once more whose bit is set.
+    """
+    _, _, d = X.shape
     rows = empty(GROUP_ROWS, np.int64)
-    blocks = empty((GROUP_ROWS // POINTS, X.shape[2], POINTS), tiles.dtype)
+    blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     squares = empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
@@ -167,7 +145,7 @@ def adopt(
         count = np.int64(0)  # of the literal 0 numba would compile pack_points once more
         for i in range(first, last):
             rows[count] = i
-            count += closer[i] >> winner & 1
+            count += winner == TRY or closer[i] >> winner & 1
         if count == 0:
             continue
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
@@ -175,8 +153,13 @@ def adopt(
             squared_distances(blocks, b, tiles, 0, squares)
             at = b * POINTS
             end = at + POINTS if at + POINTS < count else count
-            lower(squares, winner, rows, at, end, closest)
-        group_sums[first // GROUP_ROWS] = group_sum(first, last, closest, weights)
+            if winner == TRY:
+                at, end = first + at, first + end
+                compare(squares, n_candidates, at, end, closest, weights, closer, potentials)
+            else:
+                lower(squares, winner, rows, at, end, closest)
+        if winner != TRY:
+            group_sums[first // GROUP_ROWS] = group_sum(first, last, closest, weights)
 
 
 @jit
@@ -188,7 +171,7 @@ def sum_groups(
     """Sum ``w D^2`` anew in every group of rows."""
     for group in range(group_sums.size):
         first = group * GROUP_ROWS
-        last = min(first + GROUP_ROWS, closest.size)
+        last = first + GROUP_ROWS if first + GROUP_ROWS < closest.size else closest.size
         group_sums[group] = group_sum(first, last, closest, weights)
 
 
