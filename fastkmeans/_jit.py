@@ -6,6 +6,9 @@
   ``fma``; nothing else may be reordered, so that results do not depend on the
   layout of an array or on the number of threads.
 * ``no_cfunc_wrapper``: nothing calls a kernel as a function of C.
+* ``no_rewrites``: numba does not look for expressions to simplify, a tenth of the time
+  it takes to compile; LLVM does that anyway.  An item of a tuple costs more then, and a
+  kernel unpacks it instead: ``_, _, d = X.shape``.
 * ``cache``: compiled code is kept on disk, under a name that holds a digest of all the
   kernels' sources.  numba notices an edit of the file of a kernel, but not one of a
   file that the kernel calls into, and would go on running the old code.  Where no
@@ -32,6 +35,7 @@ _POLICY: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"contract"},
     "no_cfunc_wrapper": True,
+    "no_rewrites": True,
 }
 
 
@@ -85,12 +89,13 @@ event.register("numba:compile", _NoGarbageWhileCompiling())
 
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
     function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
+    policy = _POLICY | options
     try:
-        return numba.njit(cache=True, **_POLICY, **options)(function)
+        return numba.njit(cache=True, **policy)(function)
     except RuntimeError as error:  # numba's "no locator available for file ..."
         if "locator" not in str(error):
             raise
-        return numba.njit(cache=False, **_POLICY, **options)(function)
+        return numba.njit(cache=False, **policy)(function)
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -117,7 +122,7 @@ def jit_with_scratch(function: Callable[..., Any]) -> Any:
 
 def parallel_jit(function: Callable[..., Any]) -> Any:
     """Compile a driver whose ``prange`` loops run in numba's threads."""
-    return _compile(function, parallel=True, _nrt=False)
+    return _compile(function, parallel=True, _nrt=False, no_rewrites=False)
 
 
 _addresses: dict[tuple[Any, ...], int] = {}

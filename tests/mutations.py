@@ -226,7 +226,7 @@ MUTATIONS = [
     Mutation(
         "the first range alone counts",
         "_kernels/update.py",
-        "for r in range(sums.shape[0]):",
+        "for r in range(n_ranges):",
         "for r in range(1):",
         f"{UPDATE}: test_update_centers",
     ),

@@ -24,7 +24,8 @@ The contract
   for parts of one kernel.
 * The first fit waits for the compiler, a second for every ten functions.  So what one
   kernel alone calls is inline; types are as few as can be (a literal number and another
-  are two); scratch is ``scratch.empty``, not ``numpy.empty``; drivers call by address (``calls``); and nothing is compiled that data rarely
+  are two); scratch is ``scratch.empty``, not ``numpy.empty``; a shape is unpacked, not
+  indexed; drivers call by address (``calls``); and nothing is compiled that data rarely
   ask for, like ``settle_rows``.
 
 ``simd`` is the vocabulary of the micro-kernels that emit vector IR: the tiles (``tile``,

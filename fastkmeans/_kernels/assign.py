@@ -240,7 +240,7 @@ def assign_rows(
     A few unproven rows are settled by differences on the spot; where there are many,
     the rest is left open for ``settle_rows``.
     """
-    d = X.shape[2]
+    _, _, d = X.shape
     moved, settled, left = 0, 0, 0
     g = rounding(d, 2.0**-24, largest)
     error = (d + 4) * 2.0**-53
@@ -291,7 +291,7 @@ def settle_rows(
     counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
 ):
     """Label the open rows among ``start:stop`` in float64, else by differences."""
-    d = X.shape[2]
+    _, _, d = X.shape
     moved, by_differences, settled = 0, 0, 0
     g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
     error = (d + 4) * 2.0**-53
@@ -331,5 +331,5 @@ def assign_few(
     labels,  # out (m,) int32
 ):
     """Assign rows by differences: for so few that packing the centers costs more."""
-    for i in range(X.shape[1]):
+    for i in range(labels.size):
         labels[i] = closest_by_differences(X, i, centers, scale)

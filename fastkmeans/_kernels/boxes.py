@@ -63,7 +63,7 @@ def pack_near(
                                                 sqrt(R), the norms from the origin
         (d + 4) 2^-53 (E + 2 sqrt(E C) + C)     to agree with float64 differences
     """
-    d = limits.shape[2]
+    _, _, d = limits.shape
     extent, far, largest = 0.0, 0.0, 0.0
     for f in range(d):
         low, high = limits[LOW, b, f], limits[HIGH, b, f]
@@ -92,7 +92,7 @@ def move_row(X, i, weights, old, new, offset, scale, sums, cluster_weights):
     w = weights[i] if weights.size else 1.0
     if w == 0.0:
         return
-    d = np.int64(X.shape[2])
+    _, _, d = X.shape
     add_row(X, i, 0, d, offset, scale, w, sums, new)
     cluster_weights[WEIGHT, new] += w
     cluster_weights[COUNT, new] += 1.0
@@ -105,12 +105,13 @@ def move_row(X, i, weights, old, new, offset, scale, sums, cluster_weights):
 @jit
 def move_box(b, z, old, box_sums, box_weights, sums, cluster_weights):
     """Move all rows of a box from the sums of one cluster (none if negative) to another."""
-    for f in range(sums.shape[1]):
+    _, d = sums.shape
+    for f in range(d):
         sums[z, f] += box_sums[b, f]
     for kind in range(2):
         cluster_weights[kind, z] += box_weights[b, kind]
     if old >= 0:
-        for f in range(sums.shape[1]):
+        for f in range(d):
             sums[old, f] -= box_sums[b, f]
         for kind in range(2):
             cluster_weights[kind, old] -= box_weights[b, kind]
@@ -175,7 +176,7 @@ def visit_with_scratch(
     table1, ids1, table2, ids2, table3, ids3, near, now,
 ):  # fmt: skip
     """Do the work of ``visit_boxes``; apart from it, because scratch is counted."""
-    n_boxes = box_sums.shape[0]
+    n_boxes, _ = box_sums.shape
     n_super = (n_boxes + FAN - 1) // FAN
     n_hyper = (n_super + FAN - 1) // FAN
     moved, settled, scored, work = 0, 0, 0, 0
@@ -253,7 +254,7 @@ def visit_boxes(
 
     A share is every ``stride``-th hyperbox, so that none is harder than another.
     """
-    d, room = X.shape[2], ids.size
+    (_, _, d), room = X.shape, ids.size
     visit_with_scratch(
         X, start, stop, stride, order, weights, offset, scale, centers, table, ids, n,
         limits, copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,

@@ -27,7 +27,8 @@ def distance_rows(
     out,  # out (m, k) of X's dtype
 ):
     """Write the distances of rows ``start:stop``, block by block, tile by tile."""
-    k, d = out.shape[1], X.shape[2]
+    _, k = out.shape
+    _, _, d = X.shape
     rows = empty(POINTS, np.int64)
     blocks = empty((1, d, POINTS), X.dtype)
     norms = empty((1, POINTS), X.dtype)

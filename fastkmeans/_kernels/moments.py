@@ -42,7 +42,8 @@ def add_moments(
     the layout of ``X``.  They run over columns: several narrow rows are taken for one
     long one, and its columns merged later.
     """
-    d, width = moments.shape[1], X.shape[2]
+    _, d = moments.shape
+    _, _, width = X.shape
     length = CHUNK if together == 1 else GROUP // together
     chunk = empty((length, d), np.float64)
     part = empty((2, d), np.float64)

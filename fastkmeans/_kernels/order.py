@@ -175,7 +175,7 @@ def measure_boxes(
 
     The copy is in steps of the extent, from the middle; the last box is filled up.
     """
-    d = X.shape[2]
+    _, _, d = X.shape
     values = empty((d, BOX), np.float64)
     row_weights = empty(BOX, np.float64)
     for b in range(start, stop):
@@ -213,7 +213,7 @@ def join_boxes(
     place,  # where this level begins
 ):
     """Find the extents of one level of boxes from those of the level below."""
-    d = limits.shape[2]
+    _, _, d = limits.shape
     for b in range((count + fan - 1) // fan):
         for f in range(d):
             low, high = np.inf, -np.inf

@@ -201,13 +201,14 @@ def pack_points(
     ``offset``.  Words (int32, the four bytes of four features) are moved as they are,
     without offset, scale and norms.  Returns the number of blocks.
     """
-    d = X.shape[2]
+    _, _, d = X.shape
     n_blocks = (count + POINTS - 1) // POINTS
     for p in range(count, n_blocks * POINTS):
         rows[p] = rows[count - 1]
     width = VECTOR_BYTES // blocks.itemsize
-    contiguous = X.strides[2] == X.itemsize
-    narrow = contiguous and d <= NARROW and X.strides[1] == d * X.itemsize
+    _, stride, step = X.strides
+    contiguous = step == X.itemsize
+    narrow = contiguous and d <= NARROW and stride == d * X.itemsize
     for lane in range(0, n_blocks * POINTS, width):
         b = lane // POINTS
         run = narrow and lane + width <= count
@@ -233,7 +234,8 @@ def same_row(
     j,  # another row
 ):
     """Tell whether two rows are equal in every feature."""
-    for f in range(A.shape[1]):
+    _, d = A.shape
+    for f in range(d):
         if A[i, f] != A[j, f]:
             return False
     return True
@@ -255,7 +257,7 @@ def mark_repeats(
     mask = table.size - 1
     for slot in range(table.size):
         table[slot] = -1
-    for j in range(centers.shape[0]):
+    for j in range(repeated.size):
         repeated[j] = False
         mantissa, exponent = math.frexp(norms[j] if norms[j] < np.inf else 0.0)
         slot = np.int64(mantissa * 0.6180339887498949e9 % 1.0 * table.size) + exponent & mask
@@ -298,7 +300,8 @@ def pack_centers(
         if not norm <= largest:
             largest = norm if norm == norm else np.inf
     mark_repeats(centers, norms, table, repeated)
-    for j in range(tiles.shape[0] * CENTERS):
+    n_tiles, _, _ = tiles.shape
+    for j in range(n_tiles * CENTERS):
         tile, r = j // CENTERS, j % CENTERS
         bias = -0.5 * norms[j] if j < k and not repeated[j] else -np.inf
         tiles[tile, 0, r] = bias

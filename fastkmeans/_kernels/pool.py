@@ -85,6 +85,7 @@ def list_tile(
     place,  # entries of the share so far, whether there was room or not
 ):
     """List the rows of a chunk that the candidates of a tile are closer to."""
+    _, room = rows.shape
     for b in range(n_blocks):
         squared_distances(blocks, b, tiles, tile, squares[b])
     for c in range(count):
@@ -94,7 +95,7 @@ def list_tile(
             while bits != 0:
                 p = lowest_bit(bits)
                 bits &= bits - 1
-                if place < rows.shape[1]:
+                if place < room:
                     rows[share, place] = b * POINTS + p
                     distances[share, place] = squares[b, c, p]
                 place += 1
@@ -118,24 +119,26 @@ def list_closer(
     filled,  # in/out (n_shares,) int64, entries of each share, more than room: no room
 ):
     """List the rows that candidates are closer to, for the chunks of a share."""
-    d, n_shares = X.shape[2], rows.shape[0]
+    _, m, d = X.shape
+    n_shares, _ = rows.shape
     numbers = empty(GROUP_ROWS, np.int64)
     blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     squares = empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
     known = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    n_chunks = (X.shape[1] + GROUP_ROWS - 1) // GROUP_ROWS
+    n_chunks = (m + GROUP_ROWS - 1) // GROUP_ROWS
     place = filled[share]
     for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):
         first = chunk * GROUP_ROWS
-        count = min(GROUP_ROWS, X.shape[1] - first)
+        count = GROUP_ROWS if m - first > GROUP_ROWS else m - first
         for r in range(GROUP_ROWS):
             numbers[r] = first + r
             known[r // POINTS, r % POINTS] = closest[first + r] if r < count else np.float32(0)
         n_blocks = pack_points(X, numbers, count, offset, scale, blocks, norms)
         for tile in range((n_candidates + CENTERS - 1) // CENTERS):
+            left = n_candidates - tile * CENTERS
             place = list_tile(
-                blocks, n_blocks, tiles, tile, min(CENTERS, n_candidates - tile * CENTERS),
+                blocks, n_blocks, tiles, tile, CENTERS if left > CENTERS else left,
                 known, squares, starts, first_chunk + chunk, rows, distances, share, place,
             )  # fmt: skip
         starts[first_chunk + chunk, n_candidates] = place
@@ -153,8 +156,9 @@ def gain(
 ):
     """Return by how much a candidate would lower the potential."""
     total = 0.0
-    for chunk in range(starts.shape[0]):
-        share, first = chunk % rows.shape[0], chunk * GROUP_ROWS
+    (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
+    for chunk in range(n_chunks):
+        share, first = chunk % n_shares, chunk * GROUP_ROWS
         for e in range(starts[chunk, candidate], starts[chunk, candidate + 1]):
             i = first + rows[share, e]
             less = np.float64(closest[i]) - np.float64(distances[share, e])
@@ -179,6 +183,7 @@ def choose(
     chosen,  # out (wanted,) int64, the rows that became centers
 ):
     """Choose centers while candidates last; return how many, and how many are drawn."""
+    (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
     n_chosen, n_tried = 0, 0
     for candidate in range(items.size):
         if n_chosen == chosen.size or potential < least:
@@ -195,11 +200,12 @@ def choose(
             less = gain(c, weights, closest, starts, rows, distances)
             if less > most:
                 winner, most = c, less
-        for chunk in range(starts.shape[0]):
-            share, first = chunk % rows.shape[0], chunk * GROUP_ROWS
+        for chunk in range(n_chunks):
+            share, first = chunk % n_shares, chunk * GROUP_ROWS
             for e in range(starts[chunk, winner], starts[chunk, winner + 1]):
                 i = first + rows[share, e]
-                closest[i] = min(closest[i], distances[share, e])
+                square = distances[share, e]
+                closest[i] = square if square < closest[i] else closest[i]
         potential -= most
         chosen[n_chosen] = items[winner]
         n_chosen, n_tried = n_chosen + 1, 0

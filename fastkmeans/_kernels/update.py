@@ -108,7 +108,7 @@ def add_squares(
 
     Of few features a vector has no use: one plain loop, and independent sums.
     """
-    d = np.int64(X.shape[2])
+    _, _, d = X.shape
     for i in range(start, stop):
         w = weights[i] if weights.size else 1.0
         if w == 0.0:
@@ -143,13 +143,13 @@ def update_centers(
     the squared distance that the centers move, summed over the centers, both in scaled
     units, and the number of empty clusters.
     """
-    k, d = centers.shape
+    n_ranges, k, d = sums.shape
     for j in range(k):
         total_weights[WEIGHT, j] = 0.0
         total_weights[COUNT, j] = 0.0
         for f in range(d):
             total[j, f] = 0.0
-    for r in range(sums.shape[0]):
+    for r in range(n_ranges):
         for j in range(k):
             total_weights[WEIGHT, j] += cluster_weights[r, WEIGHT, j]
             total_weights[COUNT, j] += cluster_weights[r, COUNT, j]
