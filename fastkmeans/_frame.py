@@ -182,7 +182,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
         if np.isnan(table[MEAN]).any():
             return None
     mean = table[MEAN]
-    reach = max(float((table[MAXIMUM] - mean).max()), float((mean - table[MINIMUM]).max()))
+    reach = float(np.abs(table[MINIMUM:] - mean).max())
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
     weight = float(table[WEIGHT, 0])
     variances = table[M2] / weight
