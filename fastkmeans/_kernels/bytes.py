@@ -202,7 +202,8 @@ def score_rivals(
     """Compare a block with all centers; return the number of exact scores."""
     width = POINTS // VECTORS
     n_scored = 0
-    for tile in range(tiles.shape[0]):
+    (n_tiles, _, _), (k, _) = tiles.shape, centers.shape
+    for tile in range(n_tiles):
         if not screen_tile(
             block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals
         ):
@@ -214,7 +215,7 @@ def score_rivals(
                 bits &= bits - 1
                 r, best = place // VECTORS, lanes[BEST, p]
                 j = tile * CENTERS + r
-                if p >= count or j >= centers.shape[0]:
+                if p >= count or j >= k:
                     continue
                 if best == -np.inf:
                     a = ids[OWN, p]
@@ -252,7 +253,7 @@ def end_block(
     labels,
 ):
     """Write labels and bounds of a block; return how many moved, and were settled."""
-    d, zero, two = centers.shape[1], np.float32(0.0), np.float32(2.0)
+    (_, d), zero, two = centers.shape, np.float32(0.0), np.float32(2.0)
     for p in range(POINTS):
         others = lanes[OTHERS, p]
         if lanes[BEST, p] > -np.inf and lanes[SECOND, p] > others:
@@ -307,24 +308,25 @@ def screen_rows(
     counts,  # out (4,) int64: rows moved, settled by differences, screened, exact scores
 ):
     """Assign rows ``start:stop``, each knowing the center that it had before."""
-    g = rounding(X.shape[2], UNIT, largest)
+    (_, _, d), (_, _, d4), (_, padded) = X.shape, words.shape, packed.shape
+    g = rounding(d, UNIT, largest)
     bounds = empty(5, np.float32)
-    set_bounds(X.shape[2], g, farthest, bounds)
+    set_bounds(d, g, farthest, bounds)
     drifts = two_largest(drift)
     rows = empty(STRETCH, np.int64)
-    values = np.zeros((POINTS, packed.shape[1]), np.float32)
-    blocks = empty((1, words.shape[2], POINTS), np.int32)
+    values = np.zeros((POINTS, padded), np.float32)
+    blocks = empty((1, d4, POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
     lanes = empty((8, POINTS), np.float32)
     ids = empty((2, POINTS), np.int32)
     rivals = empty(CENTERS * VECTORS, np.int64)
     counts[:] = 0
     for first in range(start, stop, STRETCH):
-        last = min(first + STRETCH, stop)
+        last = first + STRETCH if first + STRETCH < stop else stop
         n_rows = widen(first, last, previous, labels, drift, drifts, upper, lower, rows)
         counts[2] += n_rows
         for begin in range(0, n_rows, POINTS):
-            count = min(POINTS, n_rows - begin)
+            count = POINTS if n_rows - begin > POINTS else n_rows - begin
             block = rows[begin : begin + POINTS]
             begin_block(
                 block, count, words, own_bytes, starts, parameters, coefficients, bounds,

@@ -101,10 +101,10 @@ def quantize_rows(
     lower,  # out (m,) float32
 ):
     """Write rows ``start:stop`` as bytes; bounds on distances say nothing yet."""
-    d, width = X.shape[2], rows.shape[1]
+    (_, _, d), (_, width) = X.shape, rows.shape
     padded = (d + LANES - 1) // LANES * LANES
     values = np.zeros((1, padded), np.float32)
-    row = empty(max(padded, width), np.uint8)
+    row = empty(padded if padded > width else width, np.uint8)
     row[:] = 128  # q = 0 beyond d
     grown = np.float32(1.0 + (d + 16) * UNIT)
     for i in range(start, stop):
@@ -135,9 +135,9 @@ def quantize_centers(
     drift,  # out (k,) float32, how far each center has moved since
 ):
     """Write the centers as bytes, tile by tile; return the largest ``|c'| + |e|``."""
-    k, d = scaled.shape
+    (k, d), (n_tiles, _) = scaled.shape, starts.shape
     farthest = 0.0
-    for t in range(starts.shape[0]):
+    for t in range(n_tiles):
         largest, worst = 0.0, 0.0
         for r in range(CENTERS):
             j = t * CENTERS + r
@@ -169,9 +169,10 @@ def quantize_centers(
             starts[t, r] = -128 * total
             parameters[t, FACTOR, r] = np.float64(step) * unit
             parameters[t, BIAS, r] = -0.5 * norms[j]
-            largest = max(largest, math.sqrt(norms[j]) + lost)
-            worst = max(worst, lost)
+            far = math.sqrt(norms[j]) + lost
+            largest = far if far > largest else largest
+            worst = lost if lost > worst else worst
         coefficients[t, OF_REACH] = worst * (1.0 + 2.0**-20)
         coefficients[t, OF_RESIDUAL] = largest * (1.0 + 2.0**-20)
-        farthest = max(farthest, largest)
+        farthest = largest if largest > farthest else farthest
     return farthest * (1.0 + 2.0**-20)
