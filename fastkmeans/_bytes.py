@@ -18,7 +18,7 @@ from ._kernels.bytes import screen_rows
 from ._kernels.quantize import LANES, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
 from ._parallel import Team
-from ._rows import Rows, twice
+from ._rows import ArrayRows, Rows, twice
 from ._sums import Sums
 
 SPAN = 3.5
@@ -28,6 +28,8 @@ are cut off, which the bound of their row accounts for."""
 MOST_FEATURES = 1 << 16
 FEWEST_CLUSTERS = 32
 """Below, plain Lloyd reads a row and is done."""
+PROBED, MOST_PROBED = 64, 2048
+"""Every so many rows are probed, but no more than that."""
 
 
 def possible(rows: Rows) -> bool:
@@ -55,10 +57,10 @@ def _cost(shape: tuple[int, int], k: int, screened: float, scored: float) -> flo
     return 3.0 * n + per_row * screened + (35 + 0.35 * d) * scored
 
 
-def expected_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
-    """Estimate the cost of an iteration: the more rows move, the more have a rival."""
+def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
+    """Estimate what an iteration costs at least: a row that moves has a rival."""
     n = shape[0]
-    return _cost(shape, k, n, min(1.5 * n, 10.0 * n_moved))
+    return _cost(shape, k, n, 2.0 * n_moved)
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:
@@ -97,8 +99,12 @@ class Bytes:
 
     def forget(self) -> None:
         """Drop what is known of distances."""
-        self._state[2], self._state[3] = np.inf, 0.0
+        self.forget_rows(slice(None))
         self._first = True
+
+    def forget_rows(self, rows: Any) -> None:
+        """Drop what is known of the distances of some rows."""
+        self._state[2, rows], self._state[3, rows] = np.inf, 0.0
 
     def write(self, labels: NDArray[np.int32]) -> None:
         """Do nothing: ``labels`` are where they belong."""
@@ -107,7 +113,7 @@ class Bytes:
         self,
         centers: NDArray[np.float64],
         packed: Packed,
-        sums: Sums,
+        sums: Sums | None,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Labelled:
@@ -135,7 +141,8 @@ class Bytes:
             counts = np.zeros((len(bounds) - 1, 4), np.int64)
             arguments = (*centers_in, *rows_in)
             team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
-            sums.move(start, X, previous[part], labels[part])
+            if sums is not None:
+                sums.move(start, X, previous[part], labels[part])
             total += counts.sum(axis=0)
         if packed.repeated.any():  # left out of the bytes, so of the bounds: they may part
             self._state[3] = 0.0
@@ -146,3 +153,29 @@ class Bytes:
         return Labelled(
             moved, max(0.0, avoided), _cost(self._rows.shape, k, screened, scored), first
         )
+
+
+class Probe:
+    """The engine on some of the rows, to see what it would cost on all."""
+
+    def __init__(self, rows: Rows, n_clusters: int, frame: Frame, team: Team) -> None:
+        n = rows.shape[0]
+        step = max(PROBED, -(-n // MOST_PROBED))
+        self._share = slice(0, n, step)
+        array = rows.take(np.arange(0, n, step))
+        self._bytes = Bytes(ArrayRows(array), n_clusters, frame, team)
+        self._labels = np.full(len(array), -1, np.int32)
+        self._factor = n / len(array)
+
+    def forget(self) -> None:
+        """Begin a new run."""
+        self._bytes.forget()
+
+    def cost(
+        self, centers: NDArray[np.float64], packed: Packed, previous: NDArray[np.int32]
+    ) -> tuple[float, bool]:
+        """Return the cost of labelling all rows, and whether that is without bounds yet."""
+        before = previous[self._share].copy()
+        self._bytes.forget_rows(before != self._labels)  # moved while this did not look
+        labelled = self._bytes.label(centers, packed, None, before, self._labels)
+        return self._factor * labelled.cost, labelled.first

@@ -4,9 +4,9 @@
     boxes   boxes of neighbouring rows at a time, for few features           _boxes
     bytes   rows screened by bounds and in bytes, for many features          _bytes
 
-All give the same labels.  ``auto`` chooses by the shape of the data before a run, and
-by what an engine did in the iterations so far: by counts, not by the clock, so that a
-fit takes the same course every time it is run.
+All give the same labels.  ``auto`` chooses by the shape of the data before a run, by what
+bytes would cost as a probe of the rows tells, and by what an engine did in the iterations
+so far: by counts, not by the clock, so that a fit takes the same course every time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HOPELESS = 2.0
 """An engine is not given a second iteration if the first costs as many of plain Lloyd's."""
 SOON = 5
 """Iterations that a run takes at least, more often than not."""
-FEWER = 8
+FEWER = 2
 """An engine that did not pay is tried again when so many times fewer rows move."""
 
 
@@ -94,7 +94,7 @@ class Engines:
         self._name = self._pick(algorithm, team)
         self._other: Engine | None = None
         self._done, self._max_iter = 0, 0
-        self._lost = 0.0  # nanoseconds, by trying an engine that did not pay
+        self._probe: _bytes.Probe | None = None
         self._begin_below = rows.shape[0]  # rows moved
 
     def _pick(self, algorithm: str, team: Team) -> str:
@@ -125,8 +125,9 @@ class Engines:
         if self._auto and self._name == "boxes" and max_iter < _boxes.REPAID_AFTER:
             self._name = "lloyd"
         self._done, self._max_iter, self._begin_below = 0, max_iter, self._shape[0]
-        if self._other is not None:
-            self._other.forget()
+        for engine in (self._other, self._probe):
+            if engine is not None:
+                engine.forget()
 
     def label(
         self,
@@ -141,7 +142,7 @@ class Engines:
 
         ``n_moved`` rows changed their cluster in the iteration before.
         """
-        self.used = self._next(previous, n_moved)
+        self.used = self._next(centers, packed, previous, n_moved)
         self._done += 1
         labelled = self.used.label(centers, packed, sums, previous, labels)
         if self.used is not self.plain and self._is_costly(labelled):
@@ -149,25 +150,50 @@ class Engines:
             self.used.forget()
             self.used = self.plain
             self._begin_below = labelled.n_moved // FEWER
-            self._lost += labelled.cost - WORTH * self.plain.cost
         return labelled
 
     def _is_costly(self, labelled: Labelled) -> bool:
         limit = HOPELESS if labelled.first else WORTH
         return self._auto and labelled.cost > limit * self.plain.cost
 
-    def _is_promising(self, n_moved: int) -> bool:
+    def _is_promising(
+        self,
+        centers: NDArray[np.float64],
+        packed: Packed,
+        previous: NDArray[np.int32],
+        n_moved: int,
+    ) -> bool:
         """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
 
-        What it takes to begin, or what was lost before, must be repaid in the iterations to
-        come: a run that is not over after t of them is likely to take t more.
+        What it takes to begin must be repaid in the iterations to come: a run that is not
+        over after t of them is likely to take t more.  Where that may be so, some of the
+        rows are labelled in bytes, to see what it would cost: once without bounds on their
+        distances, and if that is too much, in the next iteration with them.
         """
-        saved = WORTH * self.plain.cost - _bytes.expected_cost(self._shape, self._k, n_moved)
         left = min(max(self._done, SOON), self._max_iter - self._done)
-        debt = _bytes.cost_to_begin(self._shape) if self._other is None else self._lost
-        return n_moved <= self._begin_below and saved > 0.0 and saved * left > debt
+        debt = _bytes.cost_to_begin(self._shape) if self._other is None else 0.0
 
-    def _next(self, previous: NDArray[np.int32], n_moved: int) -> Engine:
+        def pays(cost: float) -> bool:
+            return (WORTH * self.plain.cost - cost) * left > debt
+
+        least = _bytes.least_cost(self._shape, self._k, n_moved)
+        if n_moved > self._begin_below or not pays(least):
+            return False
+        rows, _, frame, team = self._data
+        if self._probe is None:
+            self._probe = _bytes.Probe(rows, self._k, frame, team)
+        cost, first = self._probe.cost(centers, packed, previous)
+        if not first and not pays(cost):
+            self._begin_below = n_moved // FEWER
+        return pays(cost)
+
+    def _next(
+        self,
+        centers: NDArray[np.float64],
+        packed: Packed,
+        previous: NDArray[np.int32],
+        n_moved: int,
+    ) -> Engine:
         """Return the engine of the next iteration."""
         if self._name == "lloyd":
             return self.plain
@@ -175,7 +201,8 @@ class Engines:
             # Boxes bring all rows to the sums, bytes ask for the label of every row.
             if (self._done == 0) != (self._name == "boxes"):
                 return self.plain
-            if self._name == "bytes" and self._auto and not self._is_promising(n_moved):
+            guess = self._name == "bytes" and self._auto
+            if guess and not self._is_promising(centers, packed, previous, n_moved):
                 return self.plain
         if self._other is None:
             self._other = self._make(previous)

@@ -457,7 +457,7 @@ MUTATIONS = [
     Mutation(
         "what rounding to bytes takes from a center is forgotten",
         "_kernels/quantize.py",
-        "worst = max(worst, lost)",
+        "worst = lost if lost > worst else worst",
         "worst = 0.0",
         f"{B}: test_no_score or test_quantised",
     ),
@@ -527,9 +527,16 @@ MUTATIONS = [
     Mutation(
         "bounds of one run serve the next",
         "_bytes.py",
-        "        self._state[2], self._state[3] = np.inf, 0.0\n",
-        "",
+        "self.forget_rows(slice(None))",
+        "pass",
         f"{G}: test_a_new_run and bytes",
+    ),
+    Mutation(
+        "the probe keeps the bounds of rows that moved while it did not look",
+        "_bytes.py",
+        "self._bytes.forget_rows(before != self._labels)",
+        "pass",
+        "test_probe: lost_sight",
     ),
 ]
 
