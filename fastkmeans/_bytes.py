@@ -95,7 +95,8 @@ class Bytes:
             arguments = (
                 frame.offset, frame.scale, self._step, as_bytes[part], *self._state[:, part]
             )  # fmt: skip
-            team.run(quantize_rows, X, team.cut(X.shape[1]), arguments)
+            bounds = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
+            team.run(quantize_rows, X, bounds, arguments)
 
     def forget(self) -> None:
         """Drop what is known of distances."""

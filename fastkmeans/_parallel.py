@@ -36,6 +36,8 @@ RANGE_MULTIPLE = 256
 """Row ranges begin at multiples of this (a group of blocks; a group of seeding)."""
 SERIAL_NANOSECONDS = 200_000
 """Below this much estimated work a parallel region costs more than it saves."""
+POOL_NANOSECONDS = 1_000_000
+"""Below this much, a pool: its threads begin beside those of numba, which still spin."""
 MANY_RANGES = 32
 """Ranges of a table for sums that must not depend on the number of threads ..."""
 SMALL_TABLE = 1 << 16
@@ -141,9 +143,13 @@ class Team:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def cut(self, n_rows: int) -> NDArray[np.int64]:
-        """Cut rows for kernels whose results do not depend on the cut."""
-        return cut(n_rows, 1 if self.serial else 4 * self.size)
+    def cut(self, n_rows: int, pool_work: float = math.inf) -> NDArray[np.int64]:
+        """Cut rows for kernels whose results do not depend on the cut.
+
+        ``pool_work``: estimated nanoseconds of a pass by the pool.
+        """
+        alone = self.serial or pool_work < POOL_NANOSECONDS
+        return cut(n_rows, 1 if alone else 4 * self.size)
 
     def run(
         self,

@@ -106,3 +106,15 @@ def test_bytes_that_pay_are_begun_at_once() -> None:
     shares = avoided(X, 400)
     assert not shares[0]
     assert all(shares[1:])
+
+
+def test_the_probe_starts_no_pool() -> None:
+    X = np.random.default_rng(0).random((100_000, 32), F32)
+    rows = ArrayRows(X)
+    with Team(2, 1e12) as team:
+        frame = frame_of(rows, NO_WEIGHTS, Team(1, 1e12))
+        assert frame is not None
+        Probe(rows, 40, frame, team)
+        assert team._pool is None
+        Bytes(rows, 40, frame, team)
+        assert team.serial or team._pool is not None
