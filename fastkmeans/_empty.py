@@ -60,7 +60,7 @@ def relocate(lloyd: Lloyd) -> int:
     floor = ROUNDING * lloyd.frame.mean_variance * lloyd.rows.shape[1]
     # A cluster gives all but one of its rows, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(lloyd.centers))
-    given = 0
+    given, sums = 0, lloyd.sums.total()
     taken: list[int] = []
     for row in farthest(distances, n_candidates):
         donor = lloyd.labels[row]
@@ -69,30 +69,32 @@ def relocate(lloyd: Lloyd) -> int:
         if members[donor] < 2:
             continue
         taken.append(int(row))
-        _move(lloyd, taken, int(donor), int(empty[given]))
+        _move(lloyd, sums, taken, int(donor), int(empty[given]))
         members[donor] -= 1
         given += 1
     return given
 
 
-def _move(lloyd: Lloyd, taken: list[int], donor: int, cluster: int) -> None:
-    """Give the last of the rows taken to a cluster; correct the center of its donor."""
+def _move(
+    lloyd: Lloyd, sums: NDArray[np.float64], taken: list[int], donor: int, cluster: int
+) -> None:
+    """Give the last of the rows taken to a cluster; correct sum and center of its donor."""
     frame, row = lloyd.frame, taken[-1]
     x = lloyd.rows.take(np.array([row]))[0].astype(np.float64)
     lloyd.new_centers[cluster] = x
     weight = lloyd.weights[row] if lloyd.weights.size else 1.0
     left = lloyd.sums.total_weights[WEIGHT, donor] - weight
     if left > CANCELLED * weight:
-        lloyd.sums.total[donor] -= weight * (x * frame.scale + frame.offset)
+        sums[donor] -= weight * (x * frame.scale + frame.offset)
     else:  # next to nothing is left of the difference: add up the rows that stay
-        lloyd.sums.total[donor], left = 0.0, 0.0
+        sums[donor], left = 0.0, 0.0
         for part in _members(lloyd, donor, taken):
             w = lloyd.weights[part] if lloyd.weights.size else np.ones(len(part))
             points = lloyd.rows.take(part).astype(np.float64) * frame.scale + frame.offset
-            lloyd.sums.total[donor] += w @ points
+            sums[donor] += w @ points
             left += float(w.sum())
     lloyd.sums.total_weights[WEIGHT, donor] = left
-    mean = lloyd.sums.total[donor] / left
+    mean = sums[donor] / left
     lloyd.new_centers[donor] = mean / frame.scale + frame.shift
 
 

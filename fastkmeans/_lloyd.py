@@ -162,7 +162,7 @@ class Lloyd:
             labelled = self.engines.label(
                 self.centers, self.packed, self.sums, self.previous, self.labels, self._n_moved
             )
-            inertia, moved, n_empty = self.sums.means(self.packed, self.centers, self.new_centers)
+            inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
             steps = [Step(inertia, moved, n_empty, labelled.n_moved, labelled.avoided)]
         for step in steps:
             self.sums.end(step.n_moved, self.rows.shape[0])
@@ -180,7 +180,7 @@ class Lloyd:
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,
             sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
-            sums.total, sums.total_weights, self.new_centers, room, tolerance, steps,
+            sums.total_weights, self.new_centers, room, tolerance, steps,
         )  # fmt: skip
         if n_done % 2 == 0:
             self.labels, self.previous = self.previous, self.labels
@@ -193,12 +193,11 @@ class Lloyd:
     def take_means(self) -> None:
         """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""
         self.centers[:] = self.frame.shift
-        self.packed.pack(self.centers, self.frame)
         self.sums.clear()
         for start, X in self.rows.blocks():
             part = slice(start, start + X.shape[1])
             self.sums.move(start, X, self.previous[part], self.labels[part])
-        self.sums.means(self.packed, self.centers, self.new_centers)
+        self.sums.means(self.centers, self.new_centers)
 
     def write_labels(self) -> None:
         """Bring ``labels`` up to date: an engine may keep them in another order."""

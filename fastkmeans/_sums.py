@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._assign import Packed
 from ._frame import Frame
 from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
@@ -55,7 +54,6 @@ class Sums:
         n_ranges = len(self.bounds) - 1
         self.parts = np.empty((n_ranges, n_clusters, d))
         self.part_weights = np.empty((n_ranges, 2, n_clusters))
-        self.total = np.empty((n_clusters, d))
         self.total_weights = np.empty((2, n_clusters))
         self.all_features = np.array([0, d])
         self.rebuild = True
@@ -93,14 +91,18 @@ class Sums:
         )  # fmt: skip
         self._team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
 
+    def total(self) -> NDArray[np.float64]:
+        """Return the sums of all ranges, added in order."""
+        total: NDArray[np.float64] = self.parts.sum(axis=0)
+        return total
+
     def means(
-        self, packed: Packed, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
+        self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
     ) -> tuple[float, float, int]:
         """Write the means; return inertia, squared move and number of empty clusters."""
         result: tuple[float, float, int] = update_centers(
             self.parts, self.part_weights, self._frame.shift, self._frame.scale,
-            self._frame.scatter, packed.scaled, centers, self.total, self.total_weights,
-            new_centers,
+            self._frame.scatter, centers, self.total_weights, new_centers,
         )  # fmt: skip
         return result
 

@@ -64,7 +64,6 @@ def iterate_serial(
     rebuild,  # whether the first iteration builds the sums anew
     sums,  # in/out, see move_rows
     cluster_weights,  # in/out
-    total,
     total_weights,
     new_centers,
     room,  # rows that may move before the sums are to be built anew
@@ -99,8 +98,7 @@ def iterate_serial(
             offset, scale, sums, cluster_weights,
         ))  # fmt: skip
         inertia, shifted, n_empty = call(update, (0.0, 0.0, 0), (
-            sums, cluster_weights, shift, scale, scatter, scaled, centers,
-            total, total_weights, new_centers,
+            sums, cluster_weights, shift, scale, scatter, centers, total_weights, new_centers,
         ))  # fmt: skip
         steps[n_done, INERTIA], steps[n_done, SHIFT] = inertia, shifted
         steps[n_done, N_EMPTY], steps[n_done, N_MOVED] = n_empty, counts[0]
@@ -133,7 +131,7 @@ def _compile_serial(
     X: Any, bounds: Any, weights: Any, shift: Any, scale: Any, scatter: Any, x_offset: Any,
     x_scale: Any, offset: Any, centers: Any, norms: Any, table: Any, repeated: Any, scaled: Any,
     tiles: Any, previous: Any, labels: Any, counts: Any, slices: Any, rebuild: Any, sums: Any,
-    cluster_weights: Any, total: Any, total_weights: Any, new_centers: Any, *_: Any,
+    cluster_weights: Any, total_weights: Any, new_centers: Any, *_: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the addresses of the kernels that ``iterate_serial`` calls."""
     packing = centers, shift, scale, norms, table, repeated, scaled, tiles
@@ -143,8 +141,7 @@ def _compile_serial(
         cluster_weights,
     )  # fmt: skip
     updating = (
-        sums, cluster_weights, shift, scale, scatter, scaled, centers, total, total_weights,
-        new_centers,
+        sums, cluster_weights, shift, scale, scatter, centers, total_weights, new_centers,
     )  # fmt: skip
     return (
         address_of(pack_centers, packing),

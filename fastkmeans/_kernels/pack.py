@@ -228,6 +228,23 @@ def pack_points(
 
 
 @jit_inline
+def sum_of_squares(
+    values,  # in (d,) float64
+):
+    """Return the sum of the squares, in four chains that do not wait on each other."""
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    whole = values.size // 4 * 4
+    for f in range(0, whole, 4):
+        first += values[f] * values[f]
+        second += values[f + 1] * values[f + 1]
+        third += values[f + 2] * values[f + 2]
+        fourth += values[f + 3] * values[f + 3]
+    for f in range(whole, values.size):
+        first += values[f] * values[f]
+    return (first + second) + (third + fourth)
+
+
+@jit_inline
 def same_row(
     A,  # in (k, d)
     i,  # a row
@@ -289,13 +306,13 @@ def pack_centers(
     k, d = centers.shape
     largest = 0.0
     for j in range(k):
-        tile, r = j // CENTERS, j % CENTERS
-        norm = 0.0
+        tile, r = tiles[j // CENTERS], j % CENTERS
+        center, c = centers[j], scaled[j]
         for f in range(d):
-            c = (centers[j, f] - shift[f]) * scale
-            norm += c * c
-            scaled[j, f] = c
-            tiles[tile, 1 + f, r] = c
+            c[f] = (center[f] - shift[f]) * scale
+        norm = sum_of_squares(c)
+        for f in range(d):
+            tile[1 + f, r] = c[f]
         norms[j] = norm
         if not norm <= largest:
             largest = norm if norm == norm else np.inf

@@ -27,9 +27,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._jit import jit
+from .._jit import jit, jit_with_scratch
 from .pack import NARROW
 from .row import add_row, add_square
+from .scratch import empty
 
 CHAINS = 4
 """Independent sums of squares per feature: consecutive rows do not wait on each other."""
@@ -124,16 +125,14 @@ def add_squares(
             squares[0, i & NARROW_CHAINS - 1] += w * total
 
 
-@jit
+@jit_with_scratch
 def update_centers(
     sums,  # in (n_ranges, k, d) float64
     cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
     scale,  # power of two
     scatter,  # weighted sum of squares of all rows, scaled and shifted
-    scaled,  # in (k, d) float64, the centers in scaled, shifted coordinates
     centers,  # in (k, d) float64
-    total,  # out (k, d) float64, sums of all ranges
     total_weights,  # out (2, k) float64
     new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
 ):
@@ -141,34 +140,47 @@ def update_centers(
 
     Returns the inertia of the rows against ``centers`` (see the top of this file) and
     the squared distance that the centers move, summed over the centers, both in scaled
-    units, and the number of empty clusters.
+    units, and the number of empty clusters.  Both are added up feature by feature first,
+    over the centers: each loop over the features is elementwise and writes to one array,
+    which is what it takes to vectorise.
     """
     n_ranges, k, d = sums.shape
+    squares = empty((2, d), np.float64)
+    between, moved, n_empty = squares[0], squares[1], 0
+    inverse = 1.0 / scale
+    for f in range(d):
+        between[f] = 0.0
+        moved[f] = 0.0
     for j in range(k):
         total_weights[WEIGHT, j] = 0.0
         total_weights[COUNT, j] = 0.0
+        means, old = new_centers[j], centers[j]
         for f in range(d):
-            total[j, f] = 0.0
-    for r in range(n_ranges):
-        for j in range(k):
+            means[f] = 0.0
+        for r in range(n_ranges):
             total_weights[WEIGHT, j] += cluster_weights[r, WEIGHT, j]
             total_weights[COUNT, j] += cluster_weights[r, COUNT, j]
+            part = sums[r, j]
             for f in range(d):
-                total[j, f] += sums[r, j, f]
-    between, moved, n_empty = 0.0, 0.0, 0
-    for j in range(k):
+                means[f] += part[f]
         if total_weights[COUNT, j] == 0.0:
             n_empty += 1
             for f in range(d):
-                new_centers[j, f] = centers[j, f]
+                means[f] = old[f]
             continue
         w = total_weights[WEIGHT, j]
         for f in range(d):
-            mean = total[j, f] / w
-            step = mean - scaled[j, f]
-            between += w * (mean * mean - step * step)
-            new_centers[j, f] = mean / scale + shift[f]
-            step = (new_centers[j, f] - centers[j, f]) * scale
-            moved += step * step
-    inertia = scatter - between
-    return inertia if inertia > 0.0 else 0.0, moved, n_empty
+            means[f] /= w
+        for f in range(d):
+            step = means[f] - (old[f] - shift[f]) * scale
+            between[f] += w * (means[f] * means[f] - step * step)
+        for f in range(d):
+            means[f] = means[f] * inverse + shift[f]
+        for f in range(d):
+            step = (means[f] - old[f]) * scale
+            moved[f] += step * step
+    inertia, shifted = scatter, 0.0
+    for f in range(d):
+        inertia -= between[f]
+        shifted += moved[f]
+    return inertia if inertia > 0.0 else 0.0, shifted, n_empty
