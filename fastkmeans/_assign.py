@@ -103,7 +103,7 @@ class Plain:
     def __init__(self, rows: Rows, n_clusters: int, frame: Frame, team: Team) -> None:
         n, d = rows.shape
         self._rows, self._frame, self._team = rows, frame, team
-        self.cost = n * (8 + 0.2 * d + n_clusters * (0.0104 * d + 0.06))
+        self.cost = n * (5 + 0.3 * d + n_clusters * (0.0129 * d + 0.065))
 
     def label(
         self,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ._assign import Labelled, Packed
 from ._frame import Frame
 from ._kernels.bytes import screen_rows
-from ._kernels.quantize import LANES, quantize_centers, quantize_rows
+from ._kernels.quantize import LANES, WIDER, measure_drift, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
 from ._parallel import Team
 from ._rows import ArrayRows, Rows, twice
@@ -25,10 +25,13 @@ SPAN = 3.5
 """Standard deviations of the widest column that the bytes cover; the few values beyond
 are cut off, which the bound of their row accounts for."""
 
+EXPECTED, LONGEST_WAIT = 0.75, 16
+"""What an iteration costs that compares rows with some centers only, until one did, as a
+share of one with all; and the iterations between two tries of the other kind."""
 MOST_FEATURES = 1 << 16
 FEWEST_CLUSTERS = 32
 """Below, plain Lloyd reads a row and is done."""
-PROBED, MOST_PROBED = 64, 2048
+PROBED, MOST_PROBED = 64, 1024
 """Every so many rows are probed, but no more than that."""
 
 
@@ -51,22 +54,53 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     return BYTE_DOT is not None and within and n_clusters >= FEWEST_CLUSTERS
 
 
-def _cost(shape: tuple[int, int], k: int, screened: float, scored: float) -> float:
+def _cost(shape: tuple[int, int], met: float, screened: float, scored: float) -> float:
     n, d = shape
-    per_row = 16 + 0.1 * d + k * (0.0026 * d + 0.065)
-    return 3.0 * n + per_row * screened + (35 + 0.35 * d) * scored
+    by_rows, by_pairs = (35 + 0.11 * d) * met, (0.045 + 0.00345 * d) * screened
+    return 4.0 * n + by_rows + by_pairs + (34 + 0.24 * d) * scored
 
 
 def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
     """Estimate what an iteration costs at least: a row that moves has a rival."""
-    n = shape[0]
-    return _cost(shape, k, n, 2.0 * n_moved)
+    return _cost(shape, n_moved, n_moved * k, 2.0 * n_moved)
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:
     """Estimate the cost of writing the rows as bytes."""
     n, d = shape
-    return n * (40 + 1.2 * d)
+    return n * (40 + 0.85 * d)
+
+
+class Patience:
+    """Whether rows whose bounds meet are compared with all centers, or with some.
+
+    A row needs only the centers that moved farther than its bounds are apart, the first
+    tiles.  Compared with all, it gets a new lower bound, which may spare it the next
+    iterations.  Where that did not pay, it is tried again later, each time after twice as long.
+    """
+
+    def __init__(self, cost_of_all: float) -> None:
+        self._cost_of_some = EXPECTED * cost_of_all
+        self._wait, self._left = 1, 0
+        self._was_full = self._failed = False
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the next iteration is to compare rows with some centers only."""
+        return self._left > 0 or (self._was_full and self._failed)
+
+    def hear(self, cost_of_all: float, cost: float) -> None:
+        """Hear what an iteration cost, and would have if it had compared with all centers."""
+        partial = self.is_partial
+        if self._was_full:
+            self._failed = cost_of_all > self._cost_of_some
+            self._left = self._wait if self._failed else 0
+            self._wait = min(2 * self._wait, LONGEST_WAIT) if self._failed else 1
+        elif partial:
+            self._left -= 1
+        if partial:
+            self._cost_of_some = cost
+        self._was_full = not partial
 
 
 class Bytes:
@@ -80,15 +114,15 @@ class Bytes:
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
         self._before = np.zeros((n_clusters, d))
         self._values = np.zeros((n_clusters, -(-d // LANES) * LANES), np.float32)
-        self._bytes = np.zeros((n_tiles, d4, CENTERS, 4), np.int8)
+        self._tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
         width = -(-d4 // LANES) * LANES
         self._own_bytes = np.zeros((n_clusters, 4 * width), np.int8)
         self._starts = np.empty((n_tiles, CENTERS), np.int32)
         self._parameters = np.empty((n_tiles, 2, CENTERS), np.float32)
         self._coefficients = np.empty((n_tiles, 2), np.float32)
-        self._drift = np.empty(n_clusters, np.float32)
+        self._fastest = np.zeros((2, n_tiles + 1), np.float32)
         self._step = np.float32(SPAN * frame.widest / 127.0 or 1.0)
-        self._first = True
+        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters, 0)), True
         as_bytes = self._words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
@@ -101,7 +135,8 @@ class Bytes:
     def forget(self) -> None:
         """Drop what is known of distances."""
         self.forget_rows(slice(None))
-        self._first = True
+        n, k = self._rows.shape[0], len(self._before)
+        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k, 0)), True
 
     def forget_rows(self, rows: Any) -> None:
         """Drop what is known of the distances of some rows."""
@@ -109,6 +144,23 @@ class Bytes:
 
     def write(self, labels: NDArray[np.int32]) -> None:
         """Do nothing: ``labels`` are where they belong."""
+
+    def _sort(self, scaled: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+        """Return how far the centers moved, each and all but each, and their order by that.
+
+        The order is that of the tiles; the places of the centers in it come with it.
+        """
+        drift = np.empty(len(scaled), np.float32)
+        measure_drift(scaled, self._before, drift)
+        order = np.argsort(-drift, kind="stable").astype(np.int32)
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        for rank, row in enumerate(self._fastest):
+            firsts = drift[order[rank::CENTERS]] * WIDER
+            row[: firsts.size] = firsts
+        others = np.full_like(drift, self._fastest[0, 0])
+        others[order[0]] = self._fastest[1, 0]
+        return drift, others, order, place
 
     def label(
         self,
@@ -119,27 +171,28 @@ class Bytes:
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label the rows, block by block, and move them between the sums."""
+        drift, others, order, place = self._sort(packed.scaled)
+        partial = self._patience.is_partial
         farthest = quantize_centers(
-            packed.scaled, packed.norms, packed.repeated, self._step, self._before,
-            self._values, self._bytes, self._own_bytes, self._starts, self._parameters,
-            self._coefficients, self._drift,
+            packed.scaled, packed.norms, packed.repeated, self._step, order, self._values,
+            self._tiles, self._own_bytes, self._own_bytes.view(np.int32), self._starts,
+            self._parameters, self._coefficients,
         )  # fmt: skip
         frame, team = self._frame, self._team
-        n_tiles, d4, _, _ = self._bytes.shape
         centers_in: tuple[Any, ...] = (
-            frame.offset, frame.scale, centers, self._values,
-            self._bytes.view(np.int32).reshape(n_tiles, d4, CENTERS),
-            self._own_bytes.view(np.int32), self._starts,
-            self._parameters, self._coefficients, farthest, packed.largest, self._drift,
+            frame.offset, frame.scale, centers, order, place, self._fastest, others,
+            partial, self._values,
+            self._tiles, self._own_bytes.view(np.int32), self._starts,
+            self._parameters, self._coefficients, farthest, packed.largest, drift,
         )  # fmt: skip
-        total = np.zeros(4, np.int64)
+        total = np.zeros(5, np.int64)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
             rows_in = (
                 twice(self._words[part]), *self._state[:, part], previous[part], labels[part]
             )  # fmt: skip
             bounds = team.cut(X.shape[1])
-            counts = np.zeros((len(bounds) - 1, 4), np.int64)
+            counts = np.zeros((len(bounds) - 1, 5), np.int64)
             arguments = (*centers_in, *rows_in)
             team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
             if sums is not None:
@@ -147,13 +200,13 @@ class Bytes:
             total += counts.sum(axis=0)
         if packed.repeated.any():  # left out of the bytes, so of the bounds: they may part
             self._state[3] = 0.0
-        moved, settled, screened, scored = total.tolist()
+        moved, settled, met, screened, scored = total.tolist()
         n, k = self._rows.shape[0], len(centers)
         first, self._first = self._first, False
         avoided = 1.0 - (scored + settled * k) / (n * k)
-        return Labelled(
-            moved, max(0.0, avoided), _cost(self._rows.shape, k, screened, scored), first
-        )
+        cost = _cost(self._rows.shape, met, screened, scored)
+        self._patience.hear(_cost(self._rows.shape, met, met * k, scored), cost)
+        return Labelled(moved, max(0.0, avoided), cost, first)
 
 
 class Probe:

@@ -8,7 +8,12 @@ import numpy as np
 from engines import F32
 from numpy.typing import NDArray
 
-from fastkmeans._kernels.quantize import LANES, quantize_centers, quantize_rows
+from fastkmeans._kernels.quantize import (
+    LANES,
+    measure_drift,
+    quantize_centers,
+    quantize_rows,
+)
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._rows import twice
 
@@ -23,9 +28,14 @@ def padded(values: Array, multiple: int, fill: float = 0.0) -> Array:
 
 
 class Screen:
-    """Rows and centers as bytes, made by the kernels, and their exact scores."""
+    """Rows and centers as bytes, made by the kernels, and their exact scores.
 
-    def __init__(self, X: Array, centers: Array, step: float, repeated: Any = None) -> None:
+    The tiles hold the centers in some order; scores and distances are in that order, too.
+    """
+
+    def __init__(
+        self, X: Array, centers: Array, step: float, repeated: Any = None, order: Any = None
+    ) -> None:
         (n, d), k = X.shape, len(centers)
         d4, n_tiles = -(-d // 4), -(-k // CENTERS)
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
@@ -37,20 +47,19 @@ class Screen:
             self.reach, self.residual, self.upper, self.lower,
         )  # fmt: skip
         self.norms = (centers**2).sum(axis=1)
-        self.before = np.zeros((k, d))
+        self.order = np.arange(k, dtype=np.int32) if order is None else order
         self.values = np.zeros((k, -(-d // LANES) * LANES), F32)
-        self.bytes = np.zeros((n_tiles, d4, CENTERS, 4), np.int8)
+        self.tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
         self.own = np.zeros((k, 4 * -(-d4 // LANES) * LANES), np.int8)
         self.starts = np.empty((n_tiles, CENTERS), np.int32)
         self.parameters = np.empty((n_tiles, 2, CENTERS), F32)
         self.coefficients = np.empty((n_tiles, 2), F32)
-        self.drift = np.empty(k, F32)
         self.repeated = np.zeros(k, bool) if repeated is None else repeated
         self.farthest = quantize_centers(
-            centers, self.norms, self.repeated, F32(step), self.before, self.values, self.bytes,
-            self.own, self.starts, self.parameters, self.coefficients, self.drift,
+            centers, self.norms, self.repeated, F32(step), self.order, self.values, self.tiles,
+            self.own, self.own.view(np.int32), self.starts, self.parameters, self.coefficients,
         )  # fmt: skip
-        x, c = X.astype(np.longdouble), centers.astype(np.longdouble)
+        x, c = X.astype(np.longdouble), centers[self.order].astype(np.longdouble)
         self.scores = x @ c.T - (c**2).sum(axis=1) / 2
         self.distances = np.sqrt(((x[:, None] - c) ** 2).sum(axis=2))
 
@@ -66,12 +75,19 @@ class Screen:
         rivals = np.zeros(CENTERS * VECTORS, np.int64)
         ids = np.stack([own, np.full(POINTS, -9)]).astype(np.int32)
         found = kernel(
-            self.block(), self.bytes.view(np.int32)[..., 0], self.starts, self.parameters,
+            self.block(), self.tiles, self.starts, self.parameters,
             self.coefficients, tile, ids, points, rivals,
         )  # fmt: skip
         lanes = POINTS // VECTORS
         bits = rivals.reshape(CENTERS, VECTORS, 1) >> np.arange(lanes) & 1
         return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), points[3]
+
+
+def drift_of(before: Array, after: Array) -> Array:
+    """Return how far centers moved, as the kernel measures it."""
+    drift = np.empty(len(after), F32)
+    measure_drift(after, before.copy(), drift)
+    return drift
 
 
 def adversarial(rng: np.random.Generator, d: int, k: int) -> Screen:

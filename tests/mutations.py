@@ -177,8 +177,8 @@ MUTATIONS = [
     Mutation(
         "centers are not shifted",
         "_kernels/pack.py",
-        "c = (centers[j, f] - shift[f]) * scale",
-        "c = centers[j, f] * scale",
+        "c[f] = (center[f] - shift[f]) * scale",
+        "c[f] = center[f] * scale",
         f"{PACK}: test_pack_centers",
     ),
     Mutation(
@@ -464,9 +464,16 @@ MUTATIONS = [
     Mutation(
         "how far a center moved is rounded down",
         "_kernels/quantize.py",
-        "drift[j] = np.float32(math.sqrt(moved)) * WIDER",
-        "drift[j] = np.float32(math.sqrt(moved))",
-        f"{B}: test_quantised",
+        "drift[j] = np.float32(math.sqrt(sum_of_squares(steps))) * WIDER",
+        "drift[j] = np.float32(math.sqrt(sum_of_squares(steps)))",
+        f"{B}: test_drift",
+    ),
+    Mutation(
+        "bytes of centers stay in the order of their index",
+        "_kernels/quantize.py",
+        "j = order[place]",
+        "j = place",
+        f"{B}: test_the_order",
     ),
     Mutation(
         "the bound of a tile forgets the residual",
@@ -490,11 +497,39 @@ MUTATIONS = [
         f"{B}: test_no_score",
     ),
     Mutation(
-        "the drift of the runner-up serves all centers",
+        "a lower bound does not widen",
         "_kernels/bytes.py",
-        "far[r] -= (runner_up if a == fastest else widest) * WIDER",
-        "far[r] -= runner_up * WIDER",
+        "far[r] = least[r] if apart else far[r]",
+        "far[r] = far[r]",
         f"{W}: test_bounds_widen",
+    ),
+    Mutation(
+        "centers that a row is not compared with do not widen its lower bound",
+        "_kernels/bytes.py",
+        "lower[i] = least * NARROWER if depth < n_tiles else np.inf",
+        "lower[i] = np.inf",
+        f"{W}: test_rows_need",
+    ),
+    Mutation(
+        "a row is compared with one tile less than it needs",
+        "_kernels/bytes.py",
+        "if depth > 0 and at == (depth - 1) * CENTERS and fastest[1, depth - 1] < gap:",
+        "if depth > 0:",
+        f"{W}: test_rows_need",
+    ),
+    Mutation(
+        "a block goes as deep as its first row",
+        "_kernels/bytes.py",
+        "depths[begin + count - 1]",
+        "depths[begin]",
+        f"{G}: test_some_centers",
+    ),
+    Mutation(
+        "a lower bound from some tiles takes the place of that of the others",
+        "_kernels/bytes.py",
+        "lower[i] = lanes[LIMIT, p] if lanes[LIMIT, p] < lower[i] else lower[i]",
+        "lower[i] = lanes[LIMIT, p]",
+        f"{W}: test_bounds_hold",
     ),
     Mutation(
         "an upper bound does not widen",
@@ -513,8 +548,19 @@ MUTATIONS = [
     Mutation(
         "rivals are told apart by the best score alone",
         "_kernels/bytes.py",
-        "if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):",
-        "if high > low:",
+        """g, largest, d * 1e-40, error):
+            labels[i]""",
+        """g, 0.0, 0.0, 0.0) or high > low:
+            labels[i]""",
+        f"{G}: test_near_ties and bytes-float32",
+    ),
+    Mutation(
+        "of centers that scores leave open only the best is looked at",
+        "_kernels/bytes.py",
+        """g, largest, d * 1e-40, error):
+            continue""",
+        """g, largest, d * 1e-40, error) or high > low:
+            continue""",
         f"{G}: test_near_ties and bytes-float32",
     ),
     Mutation(

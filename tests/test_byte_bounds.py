@@ -11,13 +11,16 @@ from engines import F32, F64, blobs, by_differences, visits
 from numpy.typing import NDArray
 from reference import squared_distances
 
+from fastkmeans._bytes import Patience
 from fastkmeans._kernels.bytes import (
     BEST,
     LIMIT,
+    STRETCH,
     begin_block,
     screen_rows,
     set_bounds,
-    two_largest,
+    sort_by_depth,
+    tighten,
     widen,
 )
 from fastkmeans._kernels.quantize import LANES
@@ -36,21 +39,32 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
         g = (d + 4) * UNIT * 1.01
         set_bounds(d, g, screen.farthest, bounds)
         previous = rng.integers(0, 9, POINTS).astype(np.int32)
+        place = np.arange(9, dtype=np.int32)
         every, lanes = np.arange(POINTS), np.empty((8, POINTS), F32)
+        some = every[:: int(rng.integers(1, 3))]  # also less than a block
         exact = screen.distances[every, previous]
         known = rng.random(POINTS) < 0.5  # a bound from before, just above the distance
         screen.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
         before = screen.upper.copy()
-        begin_block(
-            every, POINTS, twice(screen.words), screen.own.view(np.int32), screen.starts,
+        tighten(
+            some, some.size, twice(screen.words), screen.own.view(np.int32), screen.starts,
             screen.parameters, screen.coefficients, bounds, screen.reach, screen.residual,
-            screen.upper, previous, lanes, np.empty((2, POINTS), np.int32),
+            previous, place, screen.upper, lanes,
         )  # fmt: skip
         assert (screen.upper >= exact).all()
         assert (screen.upper <= before).all()
+        others = np.setdiff1d(every, some)
+        np.testing.assert_array_equal(screen.upper[others], before[others])
+        assert np.isfinite(screen.upper[some]).all()
+        ids = np.empty((2, POINTS), np.int32)
+        begin_block(
+            every, POINTS, bounds, screen.reach, screen.residual, previous, place, screen.upper,
+            lanes, ids,
+        )  # fmt: skip
         score = screen.scores[every, previous]
         assert (lanes[LIMIT] <= score).all()
         assert (lanes[BEST] == -np.inf).all()
+        np.testing.assert_array_equal(ids[0], previous)
         tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
     assert tight > 100
 
@@ -82,39 +96,100 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     assert squared_distances(x[None], centers).argmin() == CENTERS
     screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
     previous, labels = np.zeros((2, POINTS), np.int32)
-    screen_rows(
-        twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.values,
-        screen.bytes.view(np.int32)[..., 0], screen.own.view(np.int32), screen.starts,
-        screen.parameters, screen.coefficients, screen.farthest, screen.norms.max(), screen.drift,
-        twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
-        previous, labels, np.empty(4, np.int64),
-    )  # fmt: skip
-    assert (labels == CENTERS).all()
-
-
-def test_two_largest() -> None:
-    for drift, expected in [([3, 1, 2], (3, 2, 0)), ([0, 0], (0, 0, -1)), ([1, 5, 5], (5, 5, 1)),
-                            ([2], (2, 0, 0)), ([1, 2, 3], (3, 2, 2))]:  # fmt: skip
-        assert two_largest(np.array(drift, F32)) == expected
+    drift = np.zeros(screen.k, F32)
+    for partial in (False, True):
+        screen_rows(
+            twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.order,
+            screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, screen.values,
+            screen.tiles, screen.own.view(np.int32), screen.starts, screen.parameters,
+            screen.coefficients, screen.farthest, screen.norms.max(), drift,
+            twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
+            previous, labels, np.empty(5, np.int64),
+        )  # fmt: skip
+        assert (labels == CENTERS).all()
 
 
 def test_bounds_widen_by_what_moved() -> None:
-    drift = np.array([0.5, 2.0, 0.25], F32)
+    drift, others = np.array([0.5, 2.0, 0.25], F32), np.array([2.0, 0.5, 2.0], F32)
     previous = np.array([0, 0, 1, 2, 1, 0, 0], np.int32)
     upper = np.array([7.0, 1, 1, 1, 1, 9, 7], F32)
     lower = np.array([7, 3.6, 1.5, 3.4, 3.6, 9, 7], F32)
     before = upper.copy(), lower.copy()
     labels, rows = np.full(7, -1, np.int32), np.full(5, -1, np.int64)
-    count = widen(1, 6, previous, labels, drift, two_largest(drift), upper, lower, rows)
+    count = widen(1, 6, previous, labels, drift, others, upper, lower, np.empty(STRETCH, F32), rows)
     assert rows[:count].tolist() == [2, 5]
     part = slice(1, 6)
     np.testing.assert_array_equal(labels[part], previous[part])
     assert labels[[0, -1]].tolist() == [-1, -1]
-    furthest = np.where(previous == 1, 0.5, 2.0)
-    for found, old, move in ((upper, before[0], drift[previous]), (-lower, -before[1], furthest)):
-        assert (found[part] >= (old + move)[part]).all()
-        assert (found[part] <= (old + move)[part] + 1e-5).all()
-        np.testing.assert_array_equal(found[[0, -1]], old[[0, -1]])
+    assert (upper[part] >= (before[0] + drift[previous])[part]).all()
+    assert (upper[part] <= (before[0] + drift[previous])[part] + 1e-5).all()
+    apart = [1, 3, 4]
+    exact = (before[1] - others[previous])[apart]
+    assert (lower[apart] < exact).all()
+    np.testing.assert_allclose(lower[apart], exact, rtol=1e-6)
+    np.testing.assert_array_equal(lower[[0, 2, 5, 6]], before[1][[0, 2, 5, 6]])
+    np.testing.assert_array_equal(upper[[0, -1]], before[0][[0, -1]])
+
+
+def test_rows_need_the_centers_that_moved_farther_than_their_bounds_are_apart() -> None:
+    """The rows come by rising depth; what is left out widens the lower bound."""
+    rng = np.random.default_rng(0)
+    k = 3 * CENTERS - 2
+    kinds = set()
+    for _ in range(200):
+        drift = (rng.random(k) * 10.0 ** rng.uniform(-3, 0, k)).astype(F32)
+        drift[rng.random(k) < 0.3] = 0.0
+        order = np.argsort(-drift, kind="stable").astype(np.int32)
+        place = np.empty_like(order)
+        place[order] = np.arange(k)
+        fastest = np.zeros((2, 4), F32)
+        fastest[0, :3], fastest[1, :3] = drift[order[::CENTERS]], drift[order[1::CENTERS]]
+        previous = rng.integers(0, k, 60).astype(np.int32)
+        upper = rng.random(60).astype(F32)
+        lower = (upper + rng.choice([-1, 1], 60) * 10.0 ** rng.uniform(-4, 0, 60)).astype(F32)
+        before, some = lower.copy(), np.sort(rng.permutation(60)[:50])
+        rows, depths = np.full((2, 50), -1, np.int64)
+        count = sort_by_depth(
+            some, 50, previous, place, fastest, upper, lower, np.empty(4, np.int64),
+            np.empty(50, np.int64), rows, depths,
+        )  # fmt: skip
+        found = dict(zip(rows[:count].tolist(), depths[:count].tolist(), strict=True))
+        assert len(found) == count
+        assert (np.diff(depths[:count]) >= 0).all()
+        assert set(found) <= set(some.tolist())
+        left_out = np.setdiff1d(np.arange(60), some)
+        np.testing.assert_array_equal(lower[left_out], before[left_out])
+        for i in some:
+            depth = found.get(i, 0)
+            rest = [j for j in order[depth * CENTERS :] if j != previous[i]]
+            widest = max((drift[j] for j in rest), default=0.0)
+            assert before[i] - widest > upper[i] or not rest
+            if rest:
+                exact = np.float64(before[i]) - widest
+                assert exact - 1e-6 * abs(exact) <= lower[i] <= max(exact, exact * (1 - 1e-6))
+            else:
+                assert lower[i] == np.inf or depth * CENTERS < k
+            if depth > 0:  # one tile less would not do
+                last = [j for j in order[(depth - 1) * CENTERS :] if j != previous[i]]
+                assert before[i] - max(drift[j] for j in last) <= upper[i] * (1 + 1e-5)
+            kinds.add(depth)
+    assert kinds == {0, 1, 2, 3}
+
+
+def test_patience() -> None:
+    """New bounds are taken at once where they pay, else after ever more iterations."""
+
+    def course(pays: Any) -> str:
+        patience, modes = Patience(100.0), ""
+        for number in range(40):
+            modes += "s" if patience.is_partial else "A"
+            patience.hear(10.0 if pays(number) else 99.0, 50.0)
+        return modes
+
+    assert course(lambda number: True) == "A" * 40
+    waits = [len(some) for some in course(lambda number: False).split("A")]
+    assert waits == [0, 0, 3, 5, 9, 17, 0]
+    assert course(lambda number: number > 12) == "AAsssAsssssAsssssssssAs" + "A" * 17
 
 
 @pytest.mark.parametrize("dtype", [F32, F64])
@@ -124,16 +199,17 @@ def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
     rng = np.random.default_rng(d)
     informed = 0
     for _ in range(5):
-        X, centers = blobs(rng, 500, d, 6, 0.5), rng.normal(size=(9, d)) * 4
+        k = int(rng.choice([9, 40]))
+        X, centers = blobs(rng, 500, d, 6, 0.5), rng.normal(size=(k, d)) * 4
         X[::50] *= 10.0 ** rng.uniform(0, 4)
         X[1::50, 0] *= 10.0 ** rng.uniform(0, 4)
         X = X.astype(dtype)
         sequence = [centers]
         for _ in range(12):
-            step = rng.normal(size=centers.shape) * 10.0 ** rng.uniform(-9, -1, (9, 1))
-            sequence.append(sequence[-1] + step * (rng.random((9, 1)) < 0.7))
+            step = rng.normal(size=centers.shape) * 10.0 ** rng.uniform(-9, -1, (k, 1))
+            sequence.append(sequence[-1] + step * (rng.random((k, 1)) < rng.uniform(0, 1)))
             if rng.random() < 0.2:  # two centers meet
-                sequence[-1][rng.integers(9)] = sequence[-1][rng.integers(9)]
+                sequence[-1][rng.integers(k)] = sequence[-1][rng.integers(k)]
         seen = visits(
             "bytes", X, sequence,
             lambda lloyd: (lloyd.frame.scale, lloyd.labels.copy(),

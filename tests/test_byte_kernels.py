@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from byte_screen import UNIT, Screen, adversarial, padded
+from byte_screen import UNIT, Screen, adversarial, drift_of, padded
 from engines import F32, F64
 from numpy.typing import NDArray
 
@@ -162,18 +162,50 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
     assert excluded > 1000
 
 
+@pytest.mark.parametrize("d", [1, 4, 6, 67])
+def test_drift_is_rounded_up(d: int) -> None:
+    rng = np.random.default_rng(d)
+    before = rng.normal(size=(50, d))
+    after = before + rng.normal(size=(50, d)) * 10.0 ** rng.uniform(-12, 1, (50, 1))
+    after[3] = before[3]
+    exact = ((after - before).astype(np.longdouble) ** 2).sum(axis=1) ** 0.5
+    kept = before.copy()
+    found = np.empty(50, F32)
+    quantize.measure_drift(after, kept, found)
+    np.testing.assert_allclose(found, exact.astype(F64), rtol=1e-6)
+    assert (found >= exact).all()
+    np.testing.assert_array_equal(kept, after)
+    assert not drift_of(after, after).any()
+
+
+def test_the_order_of_the_tiles() -> None:
+    """Centers in another order are the same bytes, norms and values in other places."""
+    rng = np.random.default_rng(0)
+    X, centers = rng.normal(size=(POINTS, 7)).astype(F32), rng.normal(size=(CENTERS + 3, 7))
+    order = rng.permutation(CENTERS + 3).astype(np.int32)
+    plain, other = Screen(X, centers, 0.03), Screen(X, centers, 0.03, None, order)
+    for name in ("own", "values"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name)[order])
+    places = np.arange(CENTERS + 3)
+    tile, r = places // CENTERS, places % CENTERS
+    for t, s, j in zip(tile, r, order, strict=True):
+        at = j // CENTERS, j % CENTERS
+        np.testing.assert_array_equal(other.tiles[t, :, s], plain.tiles[at[0], :, at[1]])
+        np.testing.assert_array_equal(other.parameters[t, :, s], plain.parameters[at[0], :, at[1]])
+        assert other.starts[t, s] == plain.starts[at]
+
+
 def test_quantised_centers() -> None:
     rng = np.random.default_rng(0)
     X, centers = rng.normal(size=(POINTS, 6)).astype(F32), rng.normal(size=(CENTERS + 2, 6))
     centers[1] = 0.0
     repeated = np.arange(CENTERS + 2) == 3
     screen = Screen(X, centers, 0.03, repeated)
-    np.testing.assert_allclose(screen.drift, np.sqrt(screen.norms), rtol=1e-6)
-    assert (screen.drift >= np.sqrt(screen.norms)).all()
     np.testing.assert_array_equal(screen.values[:, :6], centers.astype(F32))
     bias = screen.parameters[:, BIAS].ravel()
     assert np.isneginf(bias).nonzero()[0].tolist() == [3, *range(CENTERS + 2, bias.size)]
-    by_center = screen.bytes.transpose(0, 2, 1, 3).reshape(-1, 8)[: CENTERS + 2]
+    as_bytes = screen.tiles.view(np.int8).reshape(*screen.tiles.shape, 4)
+    by_center = as_bytes.transpose(0, 2, 1, 3).reshape(-1, 8)[: CENTERS + 2]
     np.testing.assert_array_equal(screen.own[:, :8], by_center)
     unit = np.abs(centers).max(axis=1, keepdims=True) / 127 + (screen.norms == 0)[:, None]
     error = np.linalg.norm(centers - by_center[:, :6] * unit, axis=1)

@@ -42,6 +42,27 @@ def test_any_centers_may_follow_each_other(algorithm: str, d: int, dtype: Any) -
             np.testing.assert_array_equal(found, by_differences(X, centers))
 
 
+@each_dtype
+@pytest.mark.parametrize("d", [2, 12, 40])
+def test_some_centers_may_stand_still(d: int, dtype: Any) -> None:
+    """Rows are then compared with those that move only, for many iterations at a time."""
+    rng = np.random.default_rng(d)
+    modes, k = set(), 60
+    for _ in range(3):
+        X, centers = blobs(rng, 900, d, 40).astype(dtype), rng.normal(size=(k, d)) * 4
+        sequence = [centers]
+        for _ in range(24):
+            movers = rng.permutation(k)[: rng.integers(1, 30)]
+            step = rng.normal(size=(len(movers), d)) * 10.0 ** rng.uniform(-4, 0.3)
+            sequence.append(sequence[-1].copy())
+            sequence[-1][movers] += step
+        seen = visits("bytes", X, sequence, lambda lloyd: (labels_of(lloyd), lloyd.engines._other))
+        for (found, engine), centers in zip(seen, sequence, strict=True):
+            np.testing.assert_array_equal(found, by_differences(X, centers))
+            modes.add(engine is not None and engine._patience.is_partial)
+    assert modes == {False, True}
+
+
 @each_engine
 def test_a_new_run_knows_nothing_of_the_last(algorithm: str) -> None:
     """Its second centers are those that the last run ended with, its labels are not."""

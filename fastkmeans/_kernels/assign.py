@@ -105,27 +105,42 @@ def margin_needed(
 
 
 @jit_inline
+def square_below(
+    X,  # in (2, m, d)
+    i,  # row of X
+    centers,  # in (k, d) float64
+    j,  # row of centers
+    scale,  # power of two
+    limit,
+):
+    """Return the squared distance of a row and a center, or a part of it, not below a limit.
+
+    The sum runs feature by feature in order.
+    """
+    _, d = centers.shape
+    total = 0.0
+    f = 0
+    while f < d and total < limit:
+        stop = f + UNROLL if f + UNROLL < d else d
+        for g in range(f, stop):
+            difference = np.float64(X[0, i, g]) * scale - centers[j, g] * scale
+            total += difference * difference
+        f += UNROLL
+    return total
+
+
+@jit_inline
 def closest_by_differences(
     X,  # in (2, m, d)
     i,  # row of X
     centers,  # in (k, d) float64
     scale,  # power of two
 ):
-    """Return the closest center of one row by float64 differences, lowest index first.
-
-    Sums run feature by feature in order and stop as soon as they exceed the best.
-    """
-    k, d = centers.shape
+    """Return the closest center of one row by float64 differences, lowest index first."""
+    k, _ = centers.shape
     best, index = np.inf, 0
     for j in range(k):
-        total = 0.0
-        f = 0
-        while f < d and total < best:
-            stop = f + UNROLL if f + UNROLL < d else d
-            for g in range(f, stop):
-                difference = np.float64(X[0, i, g]) * scale - centers[j, g] * scale
-                total += difference * difference
-            f += UNROLL
+        total = square_below(X, i, centers, j, scale, best)
         if total < best:
             best, index = total, j
     return index

@@ -7,7 +7,14 @@ upper bound on the distance to its own center and a lower bound on that to any o
 When the centers move, the bounds widen by how far they moved; a row whose bounds stay
 apart keeps its label and costs nothing.
 
-Scores in bytes.  The other rows are compared with all centers by the integers of
+Depth.  The tiles hold the centers in the order of how far they moved, farthest first.  Of
+a row whose bounds meet, the upper one is tightened first, by the bytes of its own center.
+Then a center can be closer only if it moved farther than the bounds had been apart, so
+the row needs the first tiles, its *depth*, or none.  Rows are sorted by it, and a block
+goes as deep as its deepest row.  What is left out widens the lower bound as before, which
+so grows old; ``_bytes.Patience`` decides when all tiles are compared for a new one.
+
+Scores in bytes.  Those rows are compared with the centers by the integers of
 ``bytes_tile``.  With ``x' = step q + r`` and ``c' = unit p + e`` (``q, p`` bytes),
 
     x'.c' = step unit q.p + step q.e + r.c'
@@ -45,7 +52,9 @@ below the own score; a label is accepted by ``assign.margin_needed`` among the r
 and else settled by differences over all centers.  ``|x|^2`` is taken from ``reach`` and
 ``residual``, each rounded up by ``(d + 16) u`` or so: right to ``16 g + 128 u``, because
 ``|r| <= |x'|``.  The bounds on distances are rounded outwards by ``slack`` when they are
-taken, and by a few units whenever they widen.
+taken, and by a few units whenever they widen: each time a bound is added to or subtracted
+from in float32, it is stretched or shrunk by 2^-21 of its size, eight times what rounding
+can take.
 """
 
 from __future__ import annotations
@@ -55,11 +64,11 @@ import math
 import numpy as np
 
 from .._jit import jit, jit_with_scratch
-from .assign import closest_by_differences, margin_needed, rounding
+from .assign import margin_needed, rounding, square_below
 from .bytes_tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL, screen_tile
 from .dots import byte_dot, dot, lowest_bit
 from .pack import pack_points
-from .quantize import UNIT, WIDER
+from .quantize import NARROWER, UNIT, WIDER
 from .row import load_row
 from .scratch import empty
 from .simd import CENTERS, POINTS, VECTORS
@@ -78,44 +87,141 @@ SLOPE, CONSTANT, AGREE, SHRUNK, GROWN = range(5)
 
 
 @jit
-def two_largest(
-    drift,  # in (k,) float32
-):
-    """Return the two largest values, and the place of the first."""
-    first, second, place = np.float32(0.0), np.float32(0.0), -1
-    for j in range(drift.size):
-        if drift[j] > first:
-            first, second, place = drift[j], first, j
-        elif drift[j] > second:
-            second = drift[j]
-    return first, second, place
-
-
-@jit
 def widen(
     start,  # first row
     stop,  # row to stop before
     previous,  # in (m,) int32
     labels,  # out (m,) int32
     drift,  # in (k,) float32
-    drifts,  # the largest drift, the next, and the center that moved farthest
+    others,  # in (k,) float32, the largest drift of any other center
     upper,  # in/out (m,) float32
-    lower,  # in/out (m,) float32
+    lower,  # in/out (m,) float32; of a row whose bounds meet it stays as it was
+    widened,  # scratch (STRETCH,) float32
     rows,  # out (stop - start,) int64, the rows whose bounds meet
 ):
-    """Widen the bounds of some rows; return how many may have another center now."""
-    widest, runner_up, fastest = drifts
+    """Widen the bounds of some rows; return how many may have another center now.
+
+    The loops over rows that write next to what they read vectorise; the last does not.
+    """
     before, now = previous[start:stop], labels[start:stop]
-    near, far = upper[start:stop], lower[start:stop]
+    near, far, least = upper[start:stop], lower[start:stop], widened[: stop - start]
+    zero, one = np.float32(0.0), np.float32(1.0)
     for r in range(now.size):
         a = before[r]
         now[r] = a
         near[r] = (near[r] + drift[a]) * WIDER
-        far[r] -= (runner_up if a == fastest else widest) * WIDER
+        least[r] = (far[r] - others[a]) * NARROWER
+    for r in range(now.size):
+        apart = near[r] * WIDER * WIDER < least[r]
+        far[r] = least[r] if apart else far[r]
+        least[r] = zero if apart else one
     count = 0
     for r in range(now.size):
         rows[count] = start + r
-        count += not near[r] * WIDER * WIDER < far[r]
+        count += least[r] == one
+    return count
+
+
+@jit
+def tighten(
+    rows,  # in (count,) int64
+    count,
+    words,  # in (2, m, d4) int32
+    own_bytes,  # in (k, width) int32
+    starts,
+    parameters,
+    coefficients,
+    bounds,
+    reach,
+    residual,
+    previous,
+    place,
+    upper,  # in/out (m,) float32
+    lanes,  # scratch (8, POINTS) float32
+):
+    """Tighten the upper bounds of some rows by what the bytes of their own centers say."""
+    two, zero = np.float32(2.0), np.float32(0.0)
+    for begin in range(0, count, POINTS):
+        length = POINTS if count - begin > POINTS else count - begin
+        part = rows[begin : begin + length]
+        for p in range(POINTS):
+            i = part[p if p < length else 0]
+            at = place[previous[i]]
+            tile, r = at // CENTERS, at % CENTERS
+            lanes[REACH, p], lanes[RESIDUAL, p] = reach[i], residual[i]
+            product = np.float32(byte_dot(words, i, own_bytes, at) + starts[tile, r])
+            error = reach[i] * coefficients[tile, OF_REACH]
+            error += residual[i] * coefficients[tile, OF_RESIDUAL]
+            score = product * parameters[tile, FACTOR, r] + parameters[tile, BIAS, r]
+            lanes[BEST, p], lanes[LIMIT, p] = score - error, upper[i]
+        for p in range(POINTS):
+            norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
+            pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
+            square = norm * bounds[GROWN] - two * (lanes[BEST, p] - pad)
+            near = np.sqrt(square if square > zero else zero) * WIDER
+            lanes[LIMIT, p] = near if near < lanes[LIMIT, p] else lanes[LIMIT, p]
+        for p in range(length):
+            upper[part[p]] = lanes[LIMIT, p]
+
+
+@jit
+def sort_by_depth(
+    rows,  # in (count,) int64
+    count,
+    previous,
+    place,
+    fastest,
+    upper,
+    lower,  # in/out (m,) float32, widened by how far the centers that are left out moved
+    places,  # scratch (n_tiles + 1,) int64
+    depths,  # scratch (count,) int64
+    to_rows,  # out (count,) int64
+    to_depths,  # out (count,) int64, rising, none is zero
+):
+    """Find with how many tiles each row has to be compared; return how many rows have any.
+
+    The tiles come in the order of how far their centers moved: a row needs those in which
+    a center moved farther than its bounds are apart.
+    """
+    n_tiles = fastest.shape[1] - 1
+    places[:] = 0
+    for r in range(count):
+        i = rows[r]
+        at = place[previous[i]]
+        gap = (lower[i] - upper[i] * WIDER * WIDER) * NARROWER
+        depth = 0
+        for t in range(n_tiles):
+            depth += not fastest[0, t] < gap
+        if depth > 0 and at == (depth - 1) * CENTERS and fastest[1, depth - 1] < gap:
+            depth -= 1  # it is its own center that moved so far
+        least = lower[i] - fastest[1 if at == depth * CENTERS else 0, depth]
+        lower[i] = least * NARROWER if depth < n_tiles else np.inf
+        depths[r] = depth
+        places[depth] += 1
+    total = 0
+    for t in range(1, n_tiles + 1):
+        places[t], total = total, total + places[t]
+    for r in range(count):
+        t = depths[r]
+        if t > 0:
+            to_rows[places[t]], to_depths[places[t]] = rows[r], t
+            places[t] += 1
+    return total
+
+
+@jit
+def take_all(
+    met,  # in (count,) int64
+    count,
+    n_tiles,
+    lower,  # out (m,) float32, nothing is left out
+    rows,  # out (count,) int64
+    depths,  # out (count,) int64
+):
+    """Compare all rows with all tiles; return how many rows there are."""
+    for r in range(count):
+        rows[r], depths[r] = met[r], n_tiles
+        lower[met[r]] = np.inf
     return count
 
 
@@ -139,46 +245,28 @@ def set_bounds(
 def begin_block(
     rows,  # in (POINTS,) int64, the rows of the block
     count,  # number of valid points; the others repeat the first
-    words,  # in (2, m, d4) int32
-    own_bytes,  # in (k, width) int32
-    starts,
-    parameters,
-    coefficients,
     bounds,
     reach,
     residual,
-    upper,  # in/out (m,) float32, tightened
     previous,
+    place,
+    upper,
     lanes,  # out (8, POINTS) float32
     ids,  # out (2, POINTS) int32
 ):
     """Find what the rows' own centers score at least."""
-    two, half, zero = np.float32(2.0), np.float32(0.5), np.float32(0.0)
+    half = np.float32(0.5)
     for p in range(POINTS):
         i = rows[p if p < count else 0]
-        a = previous[i]
-        tile, r = a // CENTERS, a % CENTERS
         lanes[LIMIT, p], lanes[REACH, p], lanes[RESIDUAL, p] = upper[i], reach[i], residual[i]
-        ids[OWN, p] = a
-        product = np.float32(byte_dot(words, i, own_bytes, a) + starts[tile, r])
-        error = reach[i] * coefficients[tile, OF_REACH]
-        error += residual[i] * coefficients[tile, OF_RESIDUAL]
-        lanes[BEST, p] = product * parameters[tile, FACTOR, r] + parameters[tile, BIAS, r] - error
+        ids[OWN, p] = place[previous[i]]
     for p in range(POINTS):
         norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
+        square = lanes[LIMIT, p] * lanes[LIMIT, p]
         pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
-        least, known = lanes[BEST, p], lanes[LIMIT, p]
-        square = norm * bounds[GROWN] - two * (least - pad)
-        near = np.sqrt(square if square > zero else zero) * WIDER
-        near = near if near < known else known
-        other = half * (norm * bounds[SHRUNK] - near * near)
-        least = least if least > other else other
-        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + near * near)
-        lanes[LIMIT, p] = least - lanes[SLACK, p]
+        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + square)
+        lanes[LIMIT, p] = half * (norm * bounds[SHRUNK] - square) - lanes[SLACK, p]
         lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
-        lanes[SECOND, p] = near
-    for p in range(count):
-        upper[rows[p]] = lanes[SECOND, p]
 
 
 @jit
@@ -186,10 +274,11 @@ def score_rivals(
     X,
     rows,  # in (POINTS,) int64, the rows of the block
     count,  # number of valid points
+    depth,  # tiles to compare with
     offset,
     scale,
     block,  # in (d4, POINTS) int32
-    centers,  # in (k, padded) float32
+    centers,  # in (k, padded) float32, in the order of the tiles
     tiles,
     starts,
     parameters,
@@ -199,11 +288,11 @@ def score_rivals(
     values,  # out (POINTS, padded) float32, the points that have a rival
     rivals,  # scratch (CENTERS * VECTORS,) int64
 ):
-    """Compare a block with all centers; return the number of exact scores."""
+    """Compare a block with the first tiles; return the number of exact scores."""
     width = POINTS // VECTORS
     n_scored = 0
-    (n_tiles, _, _), (k, _) = tiles.shape, centers.shape
-    for tile in range(n_tiles):
+    k, _ = centers.shape
+    for tile in range(depth):
         if not screen_tile(
             block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals
         ):
@@ -236,12 +325,49 @@ def score_rivals(
 
 
 @jit
+def settle(
+    X,
+    i,  # row of X
+    scale,
+    centers,  # in (k, d) float64
+    place,
+    values,  # in (POINTS, padded) float32
+    p,  # the row's place in values
+    packed,  # in (k, padded) float32, in the order of the tiles
+    parameters,
+    norm,  # squared norm of the row
+    high,  # the best score
+    g,
+    largest,
+):
+    """Return the closest center by differences, of those that the scores leave open."""
+    k, d = centers.shape
+    best, index = np.inf, 0
+    error = (d + 4) * 2.0**-53
+    for j in range(k):
+        at = place[j]
+        score = dot(values, p, packed, at) + parameters[at // CENTERS, BIAS, at % CENTERS]
+        low = np.float64(score)
+        if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):
+            continue
+        total = square_below(X, i, centers, j, scale, best)
+        if total < best:
+            best, index = total, j
+    return index
+
+
+@jit
 def end_block(
     X,
     rows,
     count,
     scale,
     centers,  # in (k, d) float64
+    packed,
+    parameters,
+    order,
+    place,
+    values,
     g,
     largest,
     bounds,
@@ -259,22 +385,24 @@ def end_block(
         if lanes[BEST, p] > -np.inf and lanes[SECOND, p] > others:
             others = lanes[SECOND, p]
         square = lanes[NORM, p] * bounds[SHRUNK] - two * (others + lanes[SLACK, p])
-        lanes[LIMIT, p] = np.sqrt(square if square > zero else zero) * (two - WIDER)
+        lanes[LIMIT, p] = np.sqrt(square if square > zero else zero) * NARROWER
     moved, settled = 0, 0
     for p in range(count):
         i = rows[p]
-        lower[i] = lanes[LIMIT, p]
+        lower[i] = lanes[LIMIT, p] if lanes[LIMIT, p] < lower[i] else lower[i]
         if lanes[BEST, p] == -np.inf:
             continue
         norm, high = np.float64(lanes[NORM, p]), np.float64(lanes[BEST, p])
         low = np.float64(lanes[SECOND, p])
         error = (d + 4) * 2.0**-53
         if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):
-            labels[i] = ids[INDEX, p]
+            labels[i] = order[ids[INDEX, p]]
             near = norm * bounds[GROWN] - 2 * high + 2 * lanes[SLACK, p]
             upper[i] = math.sqrt(near if near > 0.0 else 0.0) * WIDER
         else:
-            labels[i] = closest_by_differences(X, i, centers, scale)
+            labels[i] = settle(
+                X, i, scale, centers, place, values, p, packed, parameters, norm, high, g, largest
+            )
             settled += 1
             upper[i], lower[i] = np.inf, 0.0
         moved += labels[i] != previous[i]
@@ -289,7 +417,12 @@ def screen_rows(
     offset,  # in (d,) float64, -shift * scale
     scale,  # power of two, float64
     centers,  # in (k, d) float64
-    packed,  # in (k, padded) float32, centers in scaled, shifted coordinates
+    order,  # in (k,) int32, the centers in the order of the tiles, fastest first
+    place,  # in (k,) int32, where a center is in that order
+    fastest,  # in (2, n_tiles + 1) float32, the drift of the first two centers of a tile
+    others,  # in (k,) float32, the largest drift of any other center
+    partial,  # whether rows are compared only with the tiles that they need
+    packed,  # in (k, padded) float32, centers in scaled, shifted coordinates, in that order
     tiles,  # in (n_tiles, d4, CENTERS) int32
     own_bytes,  # in (k, width) int32
     starts,  # in (n_tiles, CENTERS) int32
@@ -305,15 +438,20 @@ def screen_rows(
     lower,  # in/out (m,) float32, bound on the distance to any other
     previous,  # in (m,) int32, labels, no one negative
     labels,  # out (m,) int32
-    counts,  # out (4,) int64: rows moved, settled by differences, screened, exact scores
+    counts,  # out (5,) int64: rows moved, settled by differences, with bounds that met,
+    # pairs of a row and a center screened, exact scores
 ):
     """Assign rows ``start:stop``, each knowing the center that it had before."""
-    (_, _, d), (_, _, d4), (_, padded) = X.shape, words.shape, packed.shape
+    (_, _, d), (_, _, d4), (_, padded), (n_tiles, _, _) = (
+        X.shape, words.shape, packed.shape, tiles.shape
+    )  # fmt: skip
     g = rounding(d, UNIT, largest)
     bounds = empty(5, np.float32)
     set_bounds(d, g, farthest, bounds)
-    drifts = two_largest(drift)
-    rows = empty(STRETCH, np.int64)
+    widened = empty(STRETCH, np.float32)
+    lists = empty((4, STRETCH), np.int64)
+    met, rows, depths, spare = lists[0], lists[1], lists[2], lists[3]
+    places = empty(fastest.shape[1], np.int64)
     values = np.zeros((POINTS, padded), np.float32)
     blocks = empty((1, d4, POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
@@ -323,23 +461,31 @@ def screen_rows(
     counts[:] = 0
     for first in range(start, stop, STRETCH):
         last = first + STRETCH if first + STRETCH < stop else stop
-        n_rows = widen(first, last, previous, labels, drift, drifts, upper, lower, rows)
-        counts[2] += n_rows
+        n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
+        counts[2] += n_met
+        tighten(
+            met, n_met, words, own_bytes, starts, parameters, coefficients, bounds,
+            reach, residual, previous, place, upper, lanes,
+        )  # fmt: skip
+        if partial:
+            n_rows = sort_by_depth(
+                met, n_met, previous, place, fastest, upper, lower, places, spare, rows, depths
+            )
+        else:
+            n_rows = take_all(met, n_met, n_tiles, lower, rows, depths)
         for begin in range(0, n_rows, POINTS):
             count = POINTS if n_rows - begin > POINTS else n_rows - begin
-            block = rows[begin : begin + POINTS]
-            begin_block(
-                block, count, words, own_bytes, starts, parameters, coefficients, bounds,
-                reach, residual, upper, previous, lanes, ids,
-            )  # fmt: skip
+            block, depth = rows[begin : begin + POINTS], depths[begin + count - 1]
+            counts[3] += POINTS * CENTERS * depth
+            begin_block(block, count, bounds, reach, residual, previous, place, upper, lanes, ids)
             pack_points(words, block, count, nothing, nothing[0], blocks, nothing)
-            counts[3] += score_rivals(
-                X, block, count, offset, scale, blocks[0], packed, tiles, starts, parameters,
-                coefficients, lanes, ids, values, rivals,
+            counts[4] += score_rivals(
+                X, block, count, depth, offset, scale, blocks[0], packed, tiles, starts,
+                parameters, coefficients, lanes, ids, values, rivals,
             )  # fmt: skip
             moved, settled = end_block(
-                X, block, count, scale, centers, g, largest, bounds, lanes, ids,
-                upper, lower, previous, labels,
+                X, block, count, scale, centers, packed, parameters, order, place, values,
+                g, largest, bounds, lanes, ids, upper, lower, previous, labels,
             )  # fmt: skip
             counts[0] += moved
             counts[1] += settled
