@@ -17,7 +17,7 @@ from ._frame import Frame
 from ._kernels.bytes import screen_rows
 from ._kernels.quantize import LANES, WIDER, measure_drift, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
-from ._parallel import Team
+from ._parallel import Team, is_large
 from ._rows import ArrayRows, Rows, twice
 from ._sums import Sums
 
@@ -130,7 +130,7 @@ class Bytes:
                 frame.offset, frame.scale, self._step, as_bytes[part], *self._state[:, part]
             )  # fmt: skip
             bounds = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
-            team.run(quantize_rows, X, bounds, arguments)
+            team.run(quantize_rows, X, bounds, arguments, prange=is_large(X))
 
     def forget(self) -> None:
         """Drop what is known of distances."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
-from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from ._rows import FLOAT32, Block, Rows
 
 WIDE = 32
@@ -148,7 +148,8 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
         stop = start + X.shape[1]
         touched, bounds = within(ranges, start, stop)
         w = weights[start:stop] if weights.size else weights
-        team.run(add_moments, X, bounds // together, (w, scale, together), (parts[touched],))
+        arguments, outputs = (w, scale, together), (parts[touched],)
+        team.run(add_moments, X, bounds // together, arguments, outputs, prange=is_large(X))
         whole = X.shape[1] // together * together
         if whole < X.shape[1]:
             add_moments(X, whole, X.shape[1], w, scale, 1, rest[0])

@@ -4,7 +4,10 @@ A ``Team`` decides per use how a kernel runs:
 
 ``prange``   numba's threads, through ``drivers.drive``: the steps of an iteration.
 ``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): passes
-             made once per fit or per center; and everything in a forked child, where
+             made once per fit or per center, because numba compiles the driver for every
+             kernel that it is to call, unless the table is large (``is_large``): the pool
+             shares the processors with numba's threads, which spin for a while after a
+             region; and everything in a forked child, where
              numba's threads are gone and a parallel region would hang or abort the
              process, and where numba's ``workqueue`` layer is busy with another
              caller, which it does not survive.
@@ -42,6 +45,9 @@ MANY_RANGES = 32
 """Ranges of a table for sums that must not depend on the number of threads ..."""
 SMALL_TABLE = 1 << 16
 """... unless the table has no more values than this."""
+
+LARGE_TABLE = 1 << 22
+"""Values from which on a pass that is made once runs in numba's threads as well."""
 
 _workqueue_lock = threading.Lock()
 _forked = False
@@ -107,6 +113,12 @@ def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDA
     first = int(np.searchsorted(bounds, start, side="right")) - 1
     last = int(np.searchsorted(bounds, stop, side="left"))
     return slice(first, last), np.clip(bounds[first : last + 1] - start, 0, stop - start)
+
+
+def is_large(X: NDArray[Any]) -> bool:
+    """Tell whether a pass over these rows, ``(2, m, d)``, made once, is worth a ``prange``."""
+    _, m, d = X.shape
+    return bool(m * d >= LARGE_TABLE)
 
 
 class Team:

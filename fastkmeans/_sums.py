@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._frame import Frame
 from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
-from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, within
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from ._rows import Block, Rows
 
 REBUILD_AFTER, TURNOVER = 64, 2.0
@@ -83,7 +83,7 @@ class Sums:
         frame, d = self._frame, X.shape[2]
         weights = self._weights[part] if self._weights.size else self._weights
         n_ranges = len(bounds) - 1
-        n_slices = max(1, min(-(-2 * self._team.size // n_ranges), d // 32))
+        n_slices = max(1, min(-(-self._team.size // n_ranges), d // 32))
         slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
         arguments = (
             bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
@@ -137,5 +137,5 @@ def sum_of_squares(
         touched, bounds = within(ranges, start, part.stop)
         own = weights[part] if weights.size else weights
         arguments = (own, labels[part], no_offset, scale, centers)
-        team.run(add_squares, X, bounds, arguments, (squares[touched],))
+        team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
     return float(squares.sum())

@@ -18,6 +18,7 @@ import numpy as np
 def warmup() -> float:
     """Compile the kernels for float32 and float64; return the seconds it took."""
     from . import KMeans, kmeans_plusplus
+    from ._parallel import LARGE_TABLE
 
     began = time.perf_counter()
     rng = np.random.default_rng(0)
@@ -35,6 +36,9 @@ def warmup() -> float:
                 model.predict(X)
                 model.transform(X)
                 model.score(X)
+            # Of a large table passes that are made once run in numba's threads, too.
+            X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)
+            KMeans(8, max_iter=2, init=X[:8], algorithm="bytes", n_threads=2).fit(X)
             # Many centers are drawn from pools; one far row leaves float32 no digits.
             X = rng.standard_normal((40_000, 4)).astype(dtype)
             X[0] = 1e7

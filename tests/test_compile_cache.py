@@ -153,6 +153,8 @@ USES = {
     "use": "m = KMeans(k, init=X[:k], max_iter=1).fit(X); m.predict(X); m.predict(X[:1]);"
     " m.transform(X); m.score(X)",
     "engines": "for a in ('boxes', 'bytes'): KMeans(k, init=X[:k], max_iter=3, algorithm=a).fit(X)",
+    "large table": "L = np.tile(X[:3000], (240, 1));"
+    " KMeans(k, init=L[:k], max_iter=2, algorithm='bytes').fit(L) if m > 300 else None",
     "many clusters": "Y = X.copy(); Y[0] = 1e7; kmeans_plusplus(X, 150, random_state=0);"
     " kmeans_plusplus(Y, 150, random_state=0)",
     "functions": "kmeans_plusplus(X, 5, random_state=0); find_closest_centroids(X, X[:k]);"
