@@ -1,7 +1,6 @@
 """The engine for many features: rows as bytes, bounds on distances (``_kernels.bytes``).
 
-It knows the previous center of every row, so the first iteration of a run is one of
-plain Lloyd.  Labels are those of plain Lloyd in every iteration, and the sums are added
+Labels are those of plain Lloyd in every iteration, and the sums are added
 up by the same code, so a run gives the same bits with this engine as without it.
 """
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._assign import Labelled, Packed
 from ._frame import Frame
-from ._kernels.bytes import screen_rows
+from ._kernels.bytes import AHEAD, screen_rows
 from ._kernels.quantize import LANES, WIDER, measure_drift, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
 from ._parallel import Team, is_large
@@ -54,15 +53,22 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     return BYTE_DOT is not None and within and n_clusters >= FEWEST_CLUSTERS
 
 
-def _cost(shape: tuple[int, int], met: float, screened: float, scored: float) -> float:
+def _cost(shape: tuple[int, int], met: float, screened: float, scored: float, read: float) -> float:
+    """Estimate nanoseconds on one thread, from what ``screen_rows`` counts."""
     n, d = shape
-    by_rows, by_pairs = (35 + 0.11 * d) * met, (0.045 + 0.00345 * d) * screened
-    return 4.0 * n + by_rows + by_pairs + (34 + 0.24 * d) * scored
+    by_rows, by_pairs = (43 + 0.064 * d) * met, (0.01 + 0.00356 * d) * screened
+    return 4.0 * n + by_rows + by_pairs + (16 + 0.148 * d) * scored + (23 + 0.47 * d) * read
 
 
 def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
     """Estimate what an iteration costs at least: a row that moves has a rival."""
-    return _cost(shape, n_moved, n_moved * k, 2.0 * n_moved)
+    return _cost(shape, n_moved, n_moved * k, 2.0 * n_moved, n_moved)
+
+
+def least_first_cost(shape: tuple[int, int], k: int) -> float:
+    """Estimate what the first iteration of a run costs at least: every row has rivals."""
+    n = shape[0]
+    return _cost(shape, n, (1.0 + 1.0 / AHEAD) * n * k, 2.0 * n, n)
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:
@@ -122,7 +128,7 @@ class Bytes:
         self._coefficients = np.empty((n_tiles, 2), np.float32)
         self._fastest = np.zeros((2, n_tiles + 1), np.float32)
         self._step = np.float32(SPAN * frame.widest / 127.0 or 1.0)
-        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters, 0)), True
+        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters, 0, 0)), True
         as_bytes = self._words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
@@ -136,7 +142,7 @@ class Bytes:
         """Drop what is known of distances."""
         self.forget_rows(slice(None))
         n, k = self._rows.shape[0], len(self._before)
-        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k, 0)), True
+        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k, 0, 0)), True
 
     def forget_rows(self, rows: Any) -> None:
         """Drop what is known of the distances of some rows."""
@@ -181,18 +187,18 @@ class Bytes:
         frame, team = self._frame, self._team
         centers_in: tuple[Any, ...] = (
             frame.offset, frame.scale, centers, order, place, self._fastest, others,
-            partial, self._values,
-            self._tiles, self._own_bytes.view(np.int32), self._starts,
-            self._parameters, self._coefficients, farthest, packed.largest, drift,
+            partial, bool(previous[0] < 0), self._values, self._tiles,
+            self._own_bytes.view(np.int32), self._starts, self._parameters, self._coefficients,
+            farthest, packed.largest, drift,
         )  # fmt: skip
-        total = np.zeros(5, np.int64)
+        total = np.zeros(6, np.int64)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
             rows_in = (
                 twice(self._words[part]), *self._state[:, part], previous[part], labels[part]
             )  # fmt: skip
             bounds = team.cut(X.shape[1])
-            counts = np.zeros((len(bounds) - 1, 5), np.int64)
+            counts = np.zeros((len(bounds) - 1, 6), np.int64)
             arguments = (*centers_in, *rows_in)
             team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
             if sums is not None:
@@ -200,12 +206,12 @@ class Bytes:
             total += counts.sum(axis=0)
         if packed.repeated.any():  # left out of the bytes, so of the bounds: they may part
             self._state[3] = 0.0
-        moved, settled, met, screened, scored = total.tolist()
+        moved, settled, met, screened, scored, read = total.tolist()
         n, k = self._rows.shape[0], len(centers)
         first, self._first = self._first, False
         avoided = 1.0 - (scored + settled * k) / (n * k)
-        cost = _cost(self._rows.shape, met, screened, scored)
-        self._patience.hear(_cost(self._rows.shape, met, met * k, scored), cost)
+        cost = _cost(self._rows.shape, met, screened, scored, read)
+        self._patience.hear(_cost(self._rows.shape, met, met * k, scored, read), cost)
         return Labelled(moved, max(0.0, avoided), cost, first)
 
 

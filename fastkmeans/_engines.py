@@ -166,18 +166,23 @@ class Engines:
         """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
 
         What it takes to begin must be repaid in the iterations to come: a run that is not
-        over after t of them is likely to take t more.  Where that may be so, some of the
-        rows are labelled in bytes, to see what it would cost: once without bounds on their
+        over after t of them is likely to take t more, none of which costs as much as the
+        first, in which no row has a center.  Where that may be so, some of the rows are
+        labelled in bytes, to see what it would cost: once without bounds on their
         distances, and if that is too much, in the next iteration with them.
         """
+        begins = self._done == 0
         left = min(max(self._done, SOON), self._max_iter - self._done)
         debt = _bytes.cost_to_begin(self._shape) if self._other is None else 0.0
 
         def pays(cost: float) -> bool:
             return (WORTH * self.plain.cost - cost) * left > debt
 
-        least = _bytes.least_cost(self._shape, self._k, n_moved)
-        if n_moved > self._begin_below or not pays(least):
+        if begins:
+            least = _bytes.least_first_cost(self._shape, self._k)
+        else:
+            least = _bytes.least_cost(self._shape, self._k, n_moved)
+        if (n_moved > self._begin_below and not begins) or not pays(least):
             return False
         rows, _, frame, team = self._data
         if self._probe is None:
@@ -198,8 +203,7 @@ class Engines:
         if self._name == "lloyd":
             return self.plain
         if self.used is self.plain:
-            # Boxes bring all rows to the sums, bytes ask for the label of every row.
-            if (self._done == 0) != (self._name == "boxes"):
+            if self._name == "boxes" and self._done > 0:  # they bring all rows to the sums
                 return self.plain
             guess = self._name == "bytes" and self._auto
             if guess and not self._is_promising(centers, packed, previous, n_moved):

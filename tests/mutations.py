@@ -566,16 +566,30 @@ MUTATIONS = [
     Mutation(
         "a score that is rounded up excludes what it cannot",
         "_kernels/bytes.py",
-        "lanes[LIMIT, p] = best - lanes[SLACK, p]",
-        "lanes[LIMIT, p] = best",
+        "limit = best - lanes[SLACK, p]",
+        "limit = best",
         f"{W}: test_a_score",
+    ),
+    Mutation(
+        "of a row without a center the best score in bytes counts as certain",
+        "_kernels/bytes.py",
+        "least = lanes[OTHERS, p] - two * WIDER * error",
+        "least = lanes[OTHERS, p]",
+        f"{W}: test_a_row_without",
+    ),
+    Mutation(
+        "a row whose scores overflow keeps the center that it has, or none",
+        "_kernels/bytes.py",
+        "if ids[INDEX, p] == NONE and previous[i] >= 0:",
+        "if lanes[BEST, p] == -np.inf:",
+        f"{G}: test_all_centers and bytes",
     ),
     Mutation(
         "bounds of one run serve the next",
         "_bytes.py",
         "self.forget_rows(slice(None))",
         "pass",
-        f"{G}: test_a_new_run and bytes",
+        "test_probe: test_bounds_end",
     ),
     Mutation(
         "the probe keeps the bounds of rows that moved while it did not look",

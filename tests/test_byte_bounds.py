@@ -15,8 +15,11 @@ from fastkmeans._bytes import Patience
 from fastkmeans._kernels.bytes import (
     BEST,
     LIMIT,
+    OTHERS,
+    SLACK,
     STRETCH,
     begin_block,
+    begin_fresh_block,
     screen_rows,
     set_bounds,
     sort_by_depth,
@@ -24,7 +27,7 @@ from fastkmeans._kernels.bytes import (
     widen,
 )
 from fastkmeans._kernels.quantize import LANES
-from fastkmeans._kernels.simd import CENTERS, POINTS
+from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._rows import twice
 
 Array = NDArray[Any]
@@ -69,6 +72,31 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
     assert tight > 100
 
 
+@pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
+def test_a_row_without_a_center_begins_below_its_best_score(d: int) -> None:
+    rng = np.random.default_rng(d)
+    bounds = np.empty(5, F32)
+    for _ in range(80):
+        screen = adversarial(rng, d, int(rng.integers(1, 3 * CENTERS)))
+        set_bounds(d, (d + 4) * UNIT * 1.01, screen.farthest, bounds)
+        lanes, ids = np.empty((8, POINTS), F32), np.empty((2, POINTS), np.int32)
+        ahead = int(rng.integers(1, screen.n_tiles + 1))
+        begin_fresh_block(
+            np.arange(POINTS), POINTS, screen.block(), ahead, screen.tiles, screen.starts,
+            screen.parameters, screen.coefficients, bounds, screen.reach, screen.residual, lanes,
+            ids, np.empty(CENTERS * VECTORS, np.int64),
+        )  # fmt: skip
+        best = screen.scores[:, : ahead * CENTERS].max(axis=1)
+        assert (lanes[SLACK] >= 0.0).all()
+        assert (lanes[LIMIT] <= best).all()
+        for row, value in ((BEST, -np.inf), (OTHERS, -np.inf)):
+            assert (lanes[row] == value).all()
+        assert (ids[0] == -1).all()
+        of_reach, of_residual = screen.coefficients[:ahead].max(axis=0)
+        error = screen.reach.astype(F64) * of_reach + screen.residual * of_residual
+        assert (lanes[LIMIT] >= best - 2.01 * error - 2.0 * lanes[SLACK]).all()
+
+
 def rounded_up() -> tuple[Array, Array]:
     """Return a row, and centers of which the last is the closest, and seems not to be.
 
@@ -100,11 +128,12 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     for partial in (False, True):
         screen_rows(
             twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.order,
-            screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, screen.values,
+            screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, False,
+            screen.values,
             screen.tiles, screen.own.view(np.int32), screen.starts, screen.parameters,
             screen.coefficients, screen.farthest, screen.norms.max(), drift,
             twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
-            previous, labels, np.empty(5, np.int64),
+            previous, labels, np.empty(6, np.int64),
         )  # fmt: skip
         assert (labels == CENTERS).all()
 

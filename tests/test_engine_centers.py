@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from test_engines import _no_huge_array, each_dtype, each_engine
 from test_numerics import CASES as HARD_CASES
 
+from fastkmeans._bytes import Patience
 from fastkmeans._kernels.update import COUNT, WEIGHT
 
 Array = NDArray[Any]
@@ -44,11 +45,14 @@ def test_any_centers_may_follow_each_other(algorithm: str, d: int, dtype: Any) -
 
 @each_dtype
 @pytest.mark.parametrize("d", [2, 12, 40])
-def test_some_centers_may_stand_still(d: int, dtype: Any) -> None:
-    """Rows are then compared with those that move only, for many iterations at a time."""
+def test_some_centers_may_stand_still(d: int, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows may then be compared with those that move only, in any iterations."""
     rng = np.random.default_rng(d)
-    modes, k = set(), 60
-    for _ in range(3):
+    k = 60
+    for rate in (0.5, 0.9, 1.0):
+        coin = np.random.default_rng(d)
+        partial = property(lambda _, coin=coin, rate=rate: coin.random() < rate)
+        monkeypatch.setattr(Patience, "is_partial", partial)
         X, centers = blobs(rng, 900, d, 40).astype(dtype), rng.normal(size=(k, d)) * 4
         sequence = [centers]
         for _ in range(24):
@@ -56,11 +60,8 @@ def test_some_centers_may_stand_still(d: int, dtype: Any) -> None:
             step = rng.normal(size=(len(movers), d)) * 10.0 ** rng.uniform(-4, 0.3)
             sequence.append(sequence[-1].copy())
             sequence[-1][movers] += step
-        seen = visits("bytes", X, sequence, lambda lloyd: (labels_of(lloyd), lloyd.engines._other))
-        for (found, engine), centers in zip(seen, sequence, strict=True):
+        for found, centers in zip(visits("bytes", X, sequence, labels_of), sequence, strict=True):
             np.testing.assert_array_equal(found, by_differences(X, centers))
-            modes.add(engine is not None and engine._patience.is_partial)
-    assert modes == {False, True}
 
 
 @each_engine
@@ -86,6 +87,17 @@ def test_near_ties_are_decided_by_differences(algorithm: str, d: int, dtype: Any
         before = centers + rng.normal(size=centers.shape) * 10.0 ** rng.uniform(-9, -1)
         for found in visits(algorithm, X, [before, centers, centers], labels_of)[1:]:
             np.testing.assert_array_equal(found, by_differences(X, centers))
+
+
+@each_dtype
+@each_engine
+def test_all_centers_are_out_of_reach(algorithm: str, dtype: Any) -> None:
+    """Their scores overflow in float32, in the first iteration as well as later."""
+    rng = np.random.default_rng(0)
+    X = blobs(rng, 300, 5, 6).astype(dtype)
+    sequence = [rng.normal(size=(11, 5)) * size for size in (1e25, 1e30, 1.0, 1e25)]
+    for found, centers in zip(visits(algorithm, X, sequence, labels_of), sequence, strict=True):
+        np.testing.assert_array_equal(found, by_differences(X, centers))
 
 
 @each_engine

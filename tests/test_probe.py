@@ -89,6 +89,21 @@ def test_cost_is_that_of_all_rows(shape: tuple[int, int, int]) -> None:
     assert probed.probe.cost(*arguments, previous)[1]
 
 
+def test_bounds_end_with_their_run() -> None:
+    """A run that begins where the last one ended, but with other labels, finds the right ones."""
+    X = blobs(np.random.default_rng(6), 3000, 16, 40).astype(F32)
+    centers = X[:40].astype(F64)
+    probed = Probed(X, centers)
+    engine = Bytes(probed.rows, 40, probed.frame, probed.team)
+    expected = closest(X, centers)
+    labels = np.empty(3000, np.int32)
+    engine.label(*probed.pack(centers), None, np.full(3000, -1, np.int32), labels)
+    np.testing.assert_array_equal(labels, expected)
+    engine.forget()
+    engine.label(*probed.pack(centers), None, labels[::-1].copy(), labels)
+    np.testing.assert_array_equal(labels, expected)
+
+
 def avoided(X: Array, k: int) -> list[float]:
     model = KMeans(k, init=X[:k], max_iter=12, tol=0.0).fit(X)
     return [step.avoided for step in model.history_]
@@ -106,6 +121,12 @@ def test_bytes_that_pay_are_begun_at_once() -> None:
     shares = avoided(X, 400)
     assert not shares[0]
     assert all(shares[1:])
+
+
+@needs_bytes
+def test_many_features_and_clusters_begin_with_bytes() -> None:
+    X = np.random.default_rng(5).normal(size=(4000, 256)).astype(F32)
+    assert avoided(X, 600)[0] > 0.9
 
 
 def test_the_probe_starts_no_pool() -> None:

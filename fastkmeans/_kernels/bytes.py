@@ -24,11 +24,11 @@ Scores in bytes.  Those rows are compared with the centers by the integers of
 ``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a
 tile, by Cauchy-Schwarz, and from below likewise.  The score of the own center is at
 least what its bytes say less that bound, or what the upper bound ``D`` on its distance
-says, ``(|x'|^2 - D^2) / 2``.  Centers whose score can on no account reach that are
-excluded; the few that can are the row's *rivals*.  Only a row that has a rival is read
-from ``X``, for the exact scores (float32, as in ``assign``) of its own center and of the
-rivals.  Nothing is assumed about the data, and it works from the first iteration in
-which a row has a center.
+says, ``(|x'|^2 - D^2) / 2``; a row without a center, in the first iteration of a run, is
+given the largest such bound among the centers of the first tiles.  Centers whose score
+can on no account reach that are excluded; the few that can are the row's *rivals*.  Only a
+row that has a rival is read from ``X``, for the exact scores (float32, as in ``assign``) of
+its own center and of the rivals.  Nothing is assumed about the data.
 
 Lower bounds for groups of centers (Ding et al. 2015, ICML, "Yinyang k-means") instead of
 one for all leave a third of the pairs of a row and a tile of 16 centers over 20
@@ -75,13 +75,16 @@ from .simd import CENTERS, POINTS, VECTORS
 
 STRETCH = 512
 """Rows whose bounds are widened together."""
+AHEAD = 8
+"""A row without a center is compared with one tile of so many before it is with all."""
 
 LIMIT, REACH, RESIDUAL, OTHERS, SLACK, NORM, BEST, SECOND = range(8)
 """Rows of the lanes of a block, ``(8, POINTS)`` float32; the first four are those that
-``screen_tile`` knows.  SLACK: how far below the best score the limit is.  NORM: |x'|^2.
-BEST: -inf for a point without a rival."""
+``screen_tile`` knows.  SLACK: how far below the best score the limit is.  NORM: |x'|^2."""
 OWN, INDEX = 0, 1
-"""Rows of the centers of a block, ``(2, POINTS)`` int32: before, and best so far."""
+"""Rows of the centers of a block, ``(2, POINTS)`` int32: before, and best so far; NONE for
+a point without a rival, whose row is not read."""
+NONE = -1
 SLOPE, CONSTANT, AGREE, SHRUNK, GROWN = range(5)
 """What bounds are made of, ``(5,)`` float32."""
 
@@ -267,6 +270,52 @@ def begin_block(
         lanes[SLACK, p] = pad + bounds[AGREE] * (norm + square)
         lanes[LIMIT, p] = half * (norm * bounds[SHRUNK] - square) - lanes[SLACK, p]
         lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
+        ids[INDEX, p] = NONE
+
+
+@jit
+def begin_fresh_block(
+    rows,  # in (POINTS,) int64, the rows of the block
+    count,  # number of valid points; the others repeat the first
+    block,  # in (d4, POINTS) int32
+    ahead,  # tiles to look at
+    tiles,
+    starts,
+    parameters,
+    coefficients,
+    bounds,
+    reach,
+    residual,
+    lanes,  # out (8, POINTS) float32
+    ids,  # out (2, POINTS) int32
+    rivals,  # scratch (CENTERS * VECTORS,) int64
+):
+    """Find what the best center of the first tiles scores at least: rows have no own one.
+
+    With an infinite limit there are no rivals, and OTHERS becomes the largest score in
+    bytes with its error on top; that center scores no less than that less twice the
+    largest error.
+    """
+    two, zero = np.float32(2.0), np.float32(0.0)
+    for p in range(POINTS):
+        i = rows[p if p < count else 0]
+        lanes[LIMIT, p], lanes[REACH, p], lanes[RESIDUAL, p] = np.inf, reach[i], residual[i]
+        lanes[OTHERS, p], ids[OWN, p] = -np.inf, NONE
+    of_reach, of_residual = zero, zero
+    for tile in range(ahead):
+        screen_tile(block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals)
+        of_reach = max(of_reach, coefficients[tile, OF_REACH])
+        of_residual = max(of_residual, coefficients[tile, OF_RESIDUAL])
+    for p in range(POINTS):
+        norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
+        error = lanes[REACH, p] * of_reach + lanes[RESIDUAL, p] * of_residual
+        least = lanes[OTHERS, p] - two * WIDER * error
+        pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
+        square = norm * bounds[GROWN] - two * (least - pad)
+        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + (square if square > zero else zero))
+        lanes[LIMIT, p] = least - lanes[SLACK, p]
+        lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
+        ids[INDEX, p] = NONE
 
 
 @jit
@@ -306,13 +355,15 @@ def score_rivals(
                 j = tile * CENTERS + r
                 if p >= count or j >= k:
                     continue
-                if best == -np.inf:
+                if ids[INDEX, p] == NONE:
                     a = ids[OWN, p]
                     load_row(X, rows[p], offset, scale, values, p)
-                    best = dot(values, p, centers, a) + parameters[a // CENTERS, BIAS, a % CENTERS]
                     lanes[NORM, p] = dot(values, p, values, p)
-                    lanes[SECOND, p], ids[INDEX, p] = -np.inf, a
-                    n_scored += 1
+                    lanes[SECOND, p], ids[INDEX, p] = -np.inf, a if a != NONE else j
+                    if a != NONE:
+                        bias = parameters[a // CENTERS, BIAS, a % CENTERS]
+                        best = dot(values, p, centers, a) + bias
+                        n_scored += 1
                 score = dot(values, p, centers, j) + parameters[tile, BIAS, r]
                 n_scored += 1
                 if score > best:
@@ -320,7 +371,8 @@ def score_rivals(
                 elif score > lanes[SECOND, p]:
                     lanes[SECOND, p] = score
                 lanes[BEST, p] = best
-                lanes[LIMIT, p] = best - lanes[SLACK, p]
+                limit = best - lanes[SLACK, p]
+                lanes[LIMIT, p] = limit if limit > lanes[LIMIT, p] else lanes[LIMIT, p]
     return n_scored
 
 
@@ -378,20 +430,21 @@ def end_block(
     previous,
     labels,
 ):
-    """Write labels and bounds of a block; return how many moved, and were settled."""
+    """Write labels and bounds of a block; return how many moved, were settled, and read."""
     (_, d), zero, two = centers.shape, np.float32(0.0), np.float32(2.0)
     for p in range(POINTS):
         others = lanes[OTHERS, p]
-        if lanes[BEST, p] > -np.inf and lanes[SECOND, p] > others:
+        if ids[INDEX, p] != NONE and lanes[SECOND, p] > others:
             others = lanes[SECOND, p]
         square = lanes[NORM, p] * bounds[SHRUNK] - two * (others + lanes[SLACK, p])
         lanes[LIMIT, p] = np.sqrt(square if square > zero else zero) * NARROWER
-    moved, settled = 0, 0
+    moved, settled, read = 0, 0, 0
     for p in range(count):
         i = rows[p]
         lower[i] = lanes[LIMIT, p] if lanes[LIMIT, p] < lower[i] else lower[i]
-        if lanes[BEST, p] == -np.inf:
+        if ids[INDEX, p] == NONE and previous[i] >= 0:
             continue
+        read += 1
         norm, high = np.float64(lanes[NORM, p]), np.float64(lanes[BEST, p])
         low = np.float64(lanes[SECOND, p])
         error = (d + 4) * 2.0**-53
@@ -406,7 +459,7 @@ def end_block(
             settled += 1
             upper[i], lower[i] = np.inf, 0.0
         moved += labels[i] != previous[i]
-    return moved, settled
+    return moved, settled, read
 
 
 @jit_with_scratch
@@ -422,6 +475,7 @@ def screen_rows(
     fastest,  # in (2, n_tiles + 1) float32, the drift of the first two centers of a tile
     others,  # in (k,) float32, the largest drift of any other center
     partial,  # whether rows are compared only with the tiles that they need
+    fresh,  # whether no row has a center
     packed,  # in (k, padded) float32, centers in scaled, shifted coordinates, in that order
     tiles,  # in (n_tiles, d4, CENTERS) int32
     own_bytes,  # in (k, width) int32
@@ -436,12 +490,12 @@ def screen_rows(
     residual,  # in (m,) float32, |r|
     upper,  # in/out (m,) float32, bound on the distance to the own center
     lower,  # in/out (m,) float32, bound on the distance to any other
-    previous,  # in (m,) int32, labels, no one negative
+    previous,  # in (m,) int32, labels, all of them negative or none
     labels,  # out (m,) int32
-    counts,  # out (5,) int64: rows moved, settled by differences, with bounds that met,
-    # pairs of a row and a center screened, exact scores
+    counts,  # out (6,) int64: rows moved, settled by differences, with bounds that met,
+    # pairs of a row and a center screened, exact scores, rows read for them
 ):
-    """Assign rows ``start:stop``, each knowing the center that it had before."""
+    """Assign rows ``start:stop``, each knowing the center that it had before, if any."""
     (_, _, d), (_, _, d4), (_, padded), (n_tiles, _, _) = (
         X.shape, words.shape, packed.shape, tiles.shape
     )  # fmt: skip
@@ -451,7 +505,7 @@ def screen_rows(
     widened = empty(STRETCH, np.float32)
     lists = empty((4, STRETCH), np.int64)
     met, rows, depths, spare = lists[0], lists[1], lists[2], lists[3]
-    places = empty(fastest.shape[1], np.int64)
+    places, ahead = empty(fastest.shape[1], np.int64), (n_tiles + AHEAD - 1) // AHEAD
     values = np.zeros((POINTS, padded), np.float32)
     blocks = empty((1, d4, POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
@@ -461,12 +515,17 @@ def screen_rows(
     counts[:] = 0
     for first in range(start, stop, STRETCH):
         last = first + STRETCH if first + STRETCH < stop else stop
-        n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
+        if fresh:
+            n_met = last - first
+            for r in range(n_met):
+                met[r] = first + r
+        else:
+            n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
+            tighten(
+                met, n_met, words, own_bytes, starts, parameters, coefficients, bounds,
+                reach, residual, previous, place, upper, lanes,
+            )  # fmt: skip
         counts[2] += n_met
-        tighten(
-            met, n_met, words, own_bytes, starts, parameters, coefficients, bounds,
-            reach, residual, previous, place, upper, lanes,
-        )  # fmt: skip
         if partial:
             n_rows = sort_by_depth(
                 met, n_met, previous, place, fastest, upper, lower, places, spare, rows, depths
@@ -476,16 +535,25 @@ def screen_rows(
         for begin in range(0, n_rows, POINTS):
             count = POINTS if n_rows - begin > POINTS else n_rows - begin
             block, depth = rows[begin : begin + POINTS], depths[begin + count - 1]
-            counts[3] += POINTS * CENTERS * depth
-            begin_block(block, count, bounds, reach, residual, previous, place, upper, lanes, ids)
+            counts[3] += POINTS * CENTERS * (depth + ahead if fresh else depth)
             pack_points(words, block, count, nothing, nothing[0], blocks, nothing)
+            if fresh:
+                begin_fresh_block(
+                    block, count, blocks[0], ahead, tiles, starts, parameters, coefficients,
+                    bounds, reach, residual, lanes, ids, rivals,
+                )  # fmt: skip
+            else:
+                begin_block(
+                    block, count, bounds, reach, residual, previous, place, upper, lanes, ids
+                )
             counts[4] += score_rivals(
                 X, block, count, depth, offset, scale, blocks[0], packed, tiles, starts,
                 parameters, coefficients, lanes, ids, values, rivals,
             )  # fmt: skip
-            moved, settled = end_block(
+            moved, settled, read = end_block(
                 X, block, count, scale, centers, packed, parameters, order, place, values,
                 g, largest, bounds, lanes, ids, upper, lower, previous, labels,
             )  # fmt: skip
             counts[0] += moved
             counts[1] += settled
+            counts[5] += read
