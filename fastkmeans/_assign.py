@@ -55,14 +55,23 @@ class Packed:
         self.repeated = np.empty(n_clusters, np.bool_)
         self.scaled = np.empty((n_clusters, n_features))
         self.tiles = np.zeros(shape, np.float32)
+        self._is_tiled, self._no_tiles = False, self.tiles[:0]
         self.largest = 0.0
 
     @property
     def buffers(self) -> tuple[NDArray[Any], ...]:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
-    def pack(self, centers: NDArray[np.float64], frame: Frame) -> None:
-        self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers)
+    def pack(self, centers: NDArray[np.float64], frame: Frame, tiled: bool = True) -> None:
+        """Pack centers; without the tiles, if it is not likely that these are asked for."""
+        tiles, self._is_tiled = self.tiles if tiled else self._no_tiles, tiled
+        self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+
+    def tiles32(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float32]:
+        """Return the tiles of the centers that were packed."""
+        if not self._is_tiled:
+            self.pack(centers, frame)
+        return self.tiles
 
     def tiles64(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
         """Return the tiles in float64, for the rows that float32 leaves open."""
@@ -83,13 +92,12 @@ def assign_block(
     """Assign the rows of a block; return how many changed cluster."""
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
-    rest = (packed.largest, previous, labels)
-    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles, *rest)
+    tiles, rest = packed.tiles32(centers, frame), (packed.largest, previous, labels)
+    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
-        tiles = packed.tiles64(centers, frame)
-        arguments = (frame.offset, frame.scale, centers, tiles, *rest)
+        arguments = (frame.offset, frame.scale, centers, packed.tiles64(centers, frame), *rest)
         bounds = cut(X.shape[1], team.size)  # few: each fills up its last block
         counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))

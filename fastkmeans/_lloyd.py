@@ -158,7 +158,7 @@ class Lloyd:
         if self.team.serial and self.engines.only_plain and isinstance(self.rows, ArrayRows):
             steps = self._steps_serial(self.rows, limit, tolerance)
         else:
-            self.packed.pack(self.centers, self.frame)
+            self.packed.pack(self.centers, self.frame, self.engines.used is self.engines.plain)
             labelled = self.engines.label(
                 self.centers, self.packed, self.sums, self.previous, self.labels, self._n_moved
             )

@@ -91,6 +91,23 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
     return packed
 
 
+def test_tiles_that_are_left_out_are_packed_when_they_are_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    shift, frame = np.ones(3), make_frame(np.dtype(np.float32), np.ones(3), 0.5)
+    packed = Packed(11, 3)
+    for tiled in (True, False, False, True, False):
+        centers = rng.integers(-99, 99, (11, 3)) / 4
+        before = packed.tiles.copy()
+        packed.pack(centers, frame, tiled)
+        if not tiled:
+            np.testing.assert_array_equal(packed.tiles, before)
+        expected = pack(centers, shift, 0.5)
+        np.testing.assert_array_equal(packed.norms, expected.norms)
+        assert packed.largest == expected.largest
+        found = packed.tiles32(centers, frame)
+        np.testing.assert_array_equal(found[:, :, :3], expected.tiles[:, :, :3])
+
+
 @pytest.mark.parametrize("k", [1, CENTERS - 1, CENTERS, CENTERS + 1, 3 * CENTERS])
 def test_pack_centers(k: int) -> None:
     rng = np.random.default_rng(k)

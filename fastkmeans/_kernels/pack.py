@@ -296,28 +296,28 @@ def pack_centers(
     table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
     scaled,  # out (k, d) float64, centers in scaled, shifted coordinates
-    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
+    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64; or none of them
 ):
     """Pack centers; return the largest squared norm.
 
     Row 0 of a tile is the bias ``-|c'|^2 / 2``, or ``-inf`` for padding and repeated
     centers, so that neither can win.
     """
-    k, d = centers.shape
+    (k, d), (n_tiles, _, _) = centers.shape, tiles.shape
     largest = 0.0
     for j in range(k):
-        tile, r = tiles[j // CENTERS], j % CENTERS
         center, c = centers[j], scaled[j]
         for f in range(d):
             c[f] = (center[f] - shift[f]) * scale
+        if n_tiles > 0:
+            tile, r = tiles[j // CENTERS], j % CENTERS
+            for f in range(d):
+                tile[1 + f, r] = c[f]
         norm = sum_of_squares(c)
-        for f in range(d):
-            tile[1 + f, r] = c[f]
         norms[j] = norm
         if not norm <= largest:
             largest = norm if norm == norm else np.inf
     mark_repeats(centers, norms, table, repeated)
-    n_tiles, _, _ = tiles.shape
     for j in range(n_tiles * CENTERS):
         tile, r = j // CENTERS, j % CENTERS
         bias = -0.5 * norms[j] if j < k and not repeated[j] else -np.inf
