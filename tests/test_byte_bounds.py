@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from byte_screen import UNIT, Screen, adversarial
 from engines import F32, F64, blobs, by_differences, visits
+from kernels import sealed
 from numpy.typing import NDArray
 from reference import squared_distances
 
-from fastkmeans._bytes import Patience
+from fastkmeans._bytes import SPANS, Patience, choose_step
+from fastkmeans._frame import frame_of
 from fastkmeans._kernels.bytes import (
     BEST,
     LIMIT,
@@ -28,7 +30,9 @@ from fastkmeans._kernels.bytes import (
 )
 from fastkmeans._kernels.quantize import LANES
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
-from fastkmeans._rows import twice
+from fastkmeans._parallel import Team
+from fastkmeans._rows import ArrayRows, twice
+from fastkmeans._validation import NO_WEIGHTS
 
 Array = NDArray[Any]
 
@@ -203,6 +207,23 @@ def test_rows_need_the_centers_that_moved_farther_than_their_bounds_are_apart() 
                 assert before[i] - max(drift[j] for j in last) <= upper[i] * (1 + 1e-5)
             kinds.add(depth)
     assert kinds == {0, 1, 2, 3}
+
+
+def test_the_step_of_the_bytes_is_that_which_loses_least() -> None:
+    rng = np.random.default_rng(0)
+    even, heavy = rng.uniform(-1, 1, (4000, 8)), rng.laplace(size=(4000, 8))
+    spans = []
+    for X in (even, heavy):
+        frame = frame_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
+        assert frame is not None
+        spans.append(float(choose_step(ArrayRows(X), frame)) * 127.0 / frame.widest)
+    assert spans == pytest.approx([min(SPANS), max(SPANS)])
+    constant = np.ones((200, 3))
+    constant[0] = 7.0  # of no weight
+    weights = sealed(np.where(np.arange(200) == 0, 0.0, 1.0))
+    frame = frame_of(ArrayRows(constant), weights, Team(1, 0.0))
+    assert frame is not None
+    assert choose_step(ArrayRows(constant), frame) == 1.0
 
 
 def test_patience() -> None:
