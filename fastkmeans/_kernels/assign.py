@@ -8,6 +8,12 @@ scored again in float64, and what even that cannot prove (exact ties, as a rule)
 settled by float64 differences ``sum((x - c)^2)``, lowest index first.  Labels are
 therefore those of a float64 argmin by differences, whatever path a row took.
 
+What it is for: a row between two centers that float32 cannot tell apart is decided by
+the order in which products are added, and one row is enough.  In NumPy, on 20 000 sentence
+embeddings with 200 clusters, three starts, float32 runs that add in another order, or leave
+a row where it is on a tie, part from the exact run within ten iterations, and in 190 to
+300 rows by the thirtieth, in four of nine cases.
+
 The bound
 ---------
 Let ``u`` be the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing
