@@ -132,6 +132,7 @@ class Bytes:
         n, d = rows.shape
         n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
         self._rows, self._frame, self._team = rows, frame, team
+        self._step = choose_step(rows, frame)  # before there is anything else in memory
         self._words = np.empty((n, d4), np.int32)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
         self._before = np.zeros((n_clusters, d))
@@ -143,7 +144,6 @@ class Bytes:
         self._parameters = np.empty((n_tiles, 2, CENTERS), np.float32)
         self._coefficients = np.empty((n_tiles, 2), np.float32)
         self._fastest = np.zeros((2, n_tiles + 1), np.float32)
-        self._step = choose_step(rows, frame)
         self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters, 0, 0)), True
         as_bytes = self._words.view(np.uint8)
         for start, X in rows.blocks():

@@ -126,6 +126,27 @@ def widen(
 
 
 @jit
+def list_loose(
+    rows,  # in (count,) int64
+    count,
+    previous,
+    drift,
+    upper,
+    loose,  # out (count,) int64
+):
+    """List the rows whose upper bound is wider than it was; return how many there are.
+
+    Of most others it has been tightened before; none has to be.
+    """
+    n_loose = 0
+    for r in range(count):
+        i = rows[r]
+        loose[n_loose] = i
+        n_loose += drift[previous[i]] > 0 or upper[i] == np.inf
+    return n_loose
+
+
+@jit
 def tighten(
     rows,  # in (count,) int64
     count,
@@ -521,8 +542,9 @@ def screen_rows(
                 met[r] = first + r
         else:
             n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
+            n_loose = list_loose(met, n_met, previous, drift, upper, spare)
             tighten(
-                met, n_met, words, own_bytes, starts, parameters, coefficients, bounds,
+                spare, n_loose, words, own_bytes, starts, parameters, coefficients, bounds,
                 reach, residual, previous, place, upper, lanes,
             )  # fmt: skip
         counts[2] += n_met
