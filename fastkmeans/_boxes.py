@@ -47,8 +47,9 @@ MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
 center: at three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128."""
 LIMIT_FEATURES = 128
 """Up to here the rounding of ``candidates`` is bounded."""
-COST_TEST, COST_SCORE = 8.0, 1.5
-"""Estimated nanoseconds of a test of a center and a box, and of a center and a row."""
+COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
+"""Estimated nanoseconds of a test of a center and a box, of a center and a row, and of a row
+that changes its cluster."""
 REPAID_AFTER = 8
 """Iterations after which the sort has paid for itself."""
 
@@ -147,6 +148,7 @@ class Boxes:
     def forget(self) -> None:
         """Drop all labels."""
         self._whole[:] = NEW
+        self._costs: NDArray[np.float64] = np.empty(0)
 
     def _sort(self, spare: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the order of the rows; ``spare`` and the labels' array serve as scratch."""
@@ -184,6 +186,17 @@ class Boxes:
             self._X, bounds, (), (places,),
         )  # fmt: skip
 
+    def _turns(self, n_shares: int) -> NDArray[np.int64]:
+        """Return the shares of the boxes, so that the runs of them that the threads get cost
+        about the same: dealt out to and fro by what they cost in the last iteration.
+        """
+        if self._costs.size != n_shares:
+            return np.arange(n_shares)
+        places, size = np.arange(n_shares), self._team.size
+        thread = np.where(places // size % 2, size - 1 - places % size, places % size)
+        dealt = np.argsort(-self._costs, kind="stable")
+        return dealt[np.argsort(thread, kind="stable")]
+
     def label(
         self,
         centers: NDArray[np.float64],
@@ -200,15 +213,15 @@ class Boxes:
         table, ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
         table[:d, :n], table[d, :n], ids[:n] = packed.scaled[first].T, packed.norms[first], first
         n_parts = len(sums.parts)
-        arguments = (
-            n_parts, self._order, self._weights, frame.offset, frame.scale, centers, table,
-            ids, n, self._limits, self._copy, self._sums, self._weights_of, self._whole,
-            self._sorted, sums.rebuild,
-        )  # fmt: skip
         counts = np.zeros((n_parts, 4), np.int64)
-        outputs = (sums.parts, sums.part_weights, counts)
+        arguments = (
+            self._turns(n_parts), self._order, self._weights, frame.offset, frame.scale, centers,
+            table, ids, n, self._limits, self._copy, self._sums, self._weights_of, self._whole,
+            self._sorted, sums.rebuild, sums.parts, sums.part_weights, counts,
+        )  # fmt: skip
         bounds = np.arange(n_parts + 1)
-        self._team.run(visit_boxes, self._X, bounds, arguments, outputs, prange=True)
+        self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)
+        self._costs = counts @ np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
         n_rows = self._order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)

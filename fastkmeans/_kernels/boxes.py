@@ -171,18 +171,16 @@ def label_rows(
 
 @jit
 def visit_with_scratch(
-    X, start, stop, stride, order, weights, offset, scale, centers, table, ids, n, limits,
+    X, share, n_shares, order, weights, offset, scale, centers, table, ids, n, limits,
     copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,
     table1, ids1, table2, ids2, table3, ids3, near, now,
 ):  # fmt: skip
-    """Do the work of ``visit_boxes``; apart from it, because scratch is counted."""
+    """Do one share of ``visit_boxes``; apart from it, because scratch is counted."""
     n_boxes, _ = box_sums.shape
     n_super = (n_boxes + FAN - 1) // FAN
     n_hyper = (n_super + FAN - 1) // FAN
     moved, settled, scored, work = 0, 0, 0, 0
-    for h in range(n_hyper):
-        if not start <= h % stride < stop:
-            continue
+    for h in range(share, n_hyper, n_shares):
         n1 = narrow(limits, n_boxes + n_super + h, table, ids, n, -1, table1, ids1)
         work += n
         for s in range(h * FAN, min(h * FAN + FAN, n_super)):
@@ -228,9 +226,9 @@ def visit_with_scratch(
 @jit_with_scratch
 def visit_boxes(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first share of the hyperboxes
-    stop,  # share to stop before
-    stride,  # number of shares: hyperboxes from one to the next of a share
+    start,  # first place in shares
+    stop,  # place to stop before
+    shares,  # in (n_shares,) int64, the shares of the hyperboxes in the order of their turns
     order,  # in (m,) int32, rows in their order in space
     weights,  # in (m,) float64, or of size 0: all ones
     offset,  # in (d,) float64, -shift * scale
@@ -246,20 +244,23 @@ def visit_boxes(
     whole,  # in/out (boxes and superboxes,) int32, label of all rows, MIXED or NEW
     labels,  # in/out (m,) int32, in order; valid for MIXED boxes
     rebuild,  # whether no row is in the sums
-    sums,  # in/out (k, d) float64
-    cluster_weights,  # in/out (2, k) float64
-    counts,  # out (4,) int64: rows moved, settled by differences, rows scored, work
+    sums,  # in/out (n_shares, k, d) float64
+    cluster_weights,  # in/out (n_shares, 2, k) float64
+    counts,  # out (n_shares, 4) int64: rows moved, settled by differences, scored, work
 ):
     """Label the rows of some shares of the hyperboxes and move them between the sums.
 
-    A share is every ``stride``-th hyperbox, so that none is harder than another.
+    A share is every ``n_shares``-th hyperbox, so that none is much harder than another.
     """
     (_, _, d), room = X.shape, ids.size
-    visit_with_scratch(
-        X, start, stop, stride, order, weights, offset, scale, centers, table, ids, n,
-        limits, copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,
-        empty((d + 1, room), np.float64), empty(room, np.int32),
-        empty((d + 1, room), np.float64), empty(room, np.int32),
-        empty((d + 1, room), np.float64), empty(room, np.int32),
-        empty((room, d + 1), np.float32), empty(BOX, np.int32),
-    )  # fmt: skip
+    for place in range(start, stop):
+        share = shares[place]
+        visit_with_scratch(
+            X, share, shares.size, order, weights, offset, scale, centers, table, ids, n, limits,
+            copy, box_sums, box_weights, whole, labels, rebuild, sums[share],
+            cluster_weights[share], counts[share],
+            empty((d + 1, room), np.float64), empty(room, np.int32),
+            empty((d + 1, room), np.float64), empty(room, np.int32),
+            empty((d + 1, room), np.float64), empty(room, np.int32),
+            empty((room, d + 1), np.float32), empty(BOX, np.int32),
+        )  # fmt: skip
