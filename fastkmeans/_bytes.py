@@ -28,8 +28,9 @@ EXPECTED, LONGEST_WAIT = 0.75, 16
 """What an iteration costs that compares rows with some centers only, until one did, as a
 share of one with all; and the iterations between two tries of the other kind."""
 MOST_FEATURES = 1 << 16
-FEWEST_CLUSTERS = 32
-"""Below, plain Lloyd reads a row and is done."""
+FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
+"""Below so many clusters, or products of a row and all centers, plain Lloyd reads a row and is
+done: it is not worth the seconds that the kernels of bytes take to compile, once."""
 PROBED, MOST_PROBED = 64, 1024
 """Every so many rows are probed, but no more than that."""
 
@@ -50,7 +51,8 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     The budget is half the bytes of the data as float32: from 16 features up.
     """
     within = state_bytes(shape[1]) <= 2 * shape[1]
-    return BYTE_DOT is not None and within and n_clusters >= FEWEST_CLUSTERS
+    much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
+    return BYTE_DOT is not None and within and much
 
 
 def _cost(shape: tuple[int, int], met: float, screened: float, scored: float, read: float) -> float:

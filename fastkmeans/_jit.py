@@ -115,6 +115,14 @@ def jit_inline(function: Callable[..., Any]) -> Any:
     return _compile(function, _nrt=False, inline="always")
 
 
+def jit_unfused(function: Callable[..., Any]) -> Any:
+    """Compile a part of a kernel whose sums are rounded as NumPy's: nothing fuses.
+
+    A function by itself: inlined into a kernel it would be under that one's rules.
+    """
+    return _compile(function, _nrt=False, fastmath=False)
+
+
 def jit_with_scratch(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that allocates scratch for its range of rows."""
     return _compile(function)

@@ -448,6 +448,13 @@ MUTATIONS = [
         f"{D}: test_keys",
     ),
     Mutation(
+        "sums of squared differences are not rounded as NumPy's",
+        "_kernels/assign.py",
+        "@jit_unfused",
+        "@jit_inline",
+        f"{ASSIGN}: test_where_rounding",
+    ),
+    Mutation(
         "what rounding to bytes takes from a row is forgotten",
         "_kernels/quantize.py",
         "residual[i] = lost + norm * np.float32(4 * UNIT)",

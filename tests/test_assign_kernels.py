@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from engines import labels_of, visits
 from kernels import (
     DTYPES,
     LAYOUTS,
@@ -18,7 +19,7 @@ from kernels import (
     new_best_two,
     prepare,
 )
-from reference import closest
+from reference import closest, squared_distances
 
 from fastkmeans._kernels.assign import (
     GROUP,
@@ -212,3 +213,28 @@ def test_by_differences(dtype: Any) -> None:
         labels = np.empty(50, np.int32)
         assign_few(twice(X), centers, 0.5, labels)
         assert labels.tolist() == found
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_where_rounding_alone_decides_it_is_that_of_numpy(dtype: Any) -> None:
+    """Means of zeros and ones, equally far but for the last digit of a sum of squares.
+
+    A multiplication that fuses with an addition, in one kernel or another, shows here.
+    """
+    rng = np.random.default_rng(6)
+    n_close = 0
+    for d in (5, 16, 17, 33):
+        X = rng.integers(0, 2, (1200, d)).astype(dtype)
+        members = X[rng.integers(0, 1200, (60, 3))].astype(float)
+        centers = np.concatenate([members.mean(axis=1), 1.0 - members[:, :, ::-1].mean(axis=1)])
+        squares = squared_distances(X, centers)
+        two = np.sort(squares, axis=1)[:, :2]
+        n_close += ((two[:, 0] < two[:, 1]) & (two[:, 1] < two[:, 0] * (1 + 1e-14))).sum()
+        expected = squares.argmin(axis=1)
+        labels = np.empty(len(X), np.int32)
+        assign_few(twice(X), centers, 0.5, labels)
+        np.testing.assert_array_equal(labels, expected)
+        for algorithm in ("lloyd", "boxes", "bytes"):
+            found = visits(algorithm, X, [centers], labels_of)[0]
+            np.testing.assert_array_equal(found, expected)
+    assert n_close > 20

@@ -58,7 +58,7 @@ import math
 
 import numpy as np
 
-from .._jit import jit, jit_inline, jit_with_scratch
+from .._jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from .pack import pack_points
 from .scratch import empty
 from .simd import CENTERS, POINTS
@@ -110,7 +110,7 @@ def margin_needed(
     return 1.01 * (near if near < far else far) + agree + tiny
 
 
-@jit_inline
+@jit_unfused
 def square_below(
     X,  # in (2, m, d)
     i,  # row of X
@@ -121,7 +121,8 @@ def square_below(
 ):
     """Return the squared distance of a row and a center, or a part of it, not below a limit.
 
-    The sum runs feature by feature in order.
+    The sum runs feature by feature in order.  Its rounding decides where two centers are
+    equally close but for it, and is the same on any processor.
     """
     _, d = centers.shape
     total = 0.0
