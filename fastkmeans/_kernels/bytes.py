@@ -126,6 +126,18 @@ def widen(
 
 
 @jit
+def list_all(
+    start,  # first row
+    stop,  # row to stop before
+    rows,  # out (stop - start,) int64
+):
+    """List all rows of a stretch; return how many there are."""
+    for r in range(stop - start):
+        rows[r] = start + r
+    return stop - start
+
+
+@jit
 def list_loose(
     rows,  # in (count,) int64
     count,
@@ -537,9 +549,7 @@ def screen_rows(
     for first in range(start, stop, STRETCH):
         last = first + STRETCH if first + STRETCH < stop else stop
         if fresh:
-            n_met = last - first
-            for r in range(n_met):
-                met[r] = first + r
+            n_met = list_all(first, last, met)
         else:
             n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
             n_loose = list_loose(met, n_met, previous, drift, upper, spare)

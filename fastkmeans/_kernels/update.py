@@ -147,7 +147,7 @@ def update_centers(
     n_ranges, k, d = sums.shape
     squares = empty((2, d), np.float64)
     between, moved, n_empty = squares[0], squares[1], 0
-    inverse = 1.0 / scale
+    inverse = 1.0 / scale  # infinite, if the data are as large as can be
     for f in range(d):
         between[f] = 0.0
         moved[f] = 0.0
@@ -175,7 +175,8 @@ def update_centers(
             step = means[f] - (old[f] - shift[f]) * scale
             between[f] += w * (means[f] * means[f] - step * step)
         for f in range(d):
-            means[f] = means[f] * inverse + shift[f]
+            mean = means[f] * inverse if inverse < np.inf else means[f] / scale
+            means[f] = mean + shift[f]
         for f in range(d):
             step = (means[f] - old[f]) * scale
             moved[f] += step * step
