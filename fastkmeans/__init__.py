@@ -27,9 +27,9 @@ The map
     _parallel   threads, forks, row ranges          _disk        files that are whole, and last
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
-                order, boxes, candidates; quantize, bytes, bytes_tile, dots: the engines;
-                moments, seeding, pool, distances; lines, of CSV; drivers, the parallel entry
-                points; simd, the words of the vector IR
+                order, boxes, candidates; quantize, bounds, bytes, bytes_tile, dots: the
+                engines; moments, seeding, pool, distances; lines, of CSV; drivers, the
+                parallel entry points; simd, the words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
 loads nothing but this file.

@@ -505,21 +505,21 @@ MUTATIONS = [
     ),
     Mutation(
         "a lower bound does not widen",
-        "_kernels/bytes.py",
+        "_kernels/bounds.py",
         "far[r] = least[r] if apart else far[r]",
         "far[r] = far[r]",
         f"{W}: test_bounds_widen",
     ),
     Mutation(
         "centers that a row is not compared with do not widen its lower bound",
-        "_kernels/bytes.py",
+        "_kernels/bounds.py",
         "lower[i] = least * NARROWER if depth < n_tiles else np.inf",
         "lower[i] = np.inf",
         f"{W}: test_rows_need",
     ),
     Mutation(
         "a row is compared with one tile less than it needs",
-        "_kernels/bytes.py",
+        "_kernels/bounds.py",
         "if depth > 0 and at == (depth - 1) * CENTERS and fastest[1, depth - 1] < gap:",
         "if depth > 0:",
         f"{W}: test_rows_need",
@@ -540,7 +540,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an upper bound does not widen",
-        "_kernels/bytes.py",
+        "_kernels/bounds.py",
         "near[r] = (near[r] + drift[a]) * WIDER",
         "near[r] = near[r] * WIDER",
         f"{W}: test_bounds_widen",

@@ -14,20 +14,18 @@ from reference import squared_distances
 
 from fastkmeans._bytes import SPANS, Patience, choose_step
 from fastkmeans._frame import frame_of
-from fastkmeans._kernels.bytes import (
+from fastkmeans._kernels.bounds import (
     BEST,
     LIMIT,
     OTHERS,
     SLACK,
     STRETCH,
-    begin_block,
-    begin_fresh_block,
-    screen_rows,
     set_bounds,
     sort_by_depth,
     tighten,
     widen,
 )
+from fastkmeans._kernels.bytes import begin_block, begin_fresh_block, screen_rows
 from fastkmeans._kernels.quantize import LANES
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._parallel import Team
