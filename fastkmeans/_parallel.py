@@ -94,12 +94,14 @@ def count_threads(n_threads: int | None) -> int:
 
 
 def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
-    """Cut rows into about ``parts`` ranges; return their ``(n_ranges + 1,)`` bounds."""
+    """Cut rows into ``parts`` even ranges, if there are rows enough; return their bounds."""
     if parts <= 1:
         return np.array([0, n_rows])
-    step = -(-n_rows // parts)
-    step = -(-step // RANGE_MULTIPLE) * RANGE_MULTIPLE
-    return np.append(np.arange(0, n_rows, step, dtype=np.int64), n_rows)
+    n_units = max(1, -(-n_rows // RANGE_MULTIPLE))
+    parts = min(parts, n_units)
+    bounds = np.arange(parts + 1) * n_units // parts * RANGE_MULTIPLE
+    bounds[-1] = n_rows
+    return bounds
 
 
 def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDArray[np.int64]]:

@@ -106,7 +106,8 @@ def test_cut_covers_all_rows() -> None:
             assert bounds[-1] == n
             assert (np.diff(bounds) > 0).all()
             assert (bounds[:-1] % 256 == 0).all()
-            assert len(bounds) - 1 <= max(1, parts)
+            assert len(bounds) - 1 == max(1, min(parts, -(-n // 256)))
+            assert np.diff(bounds).max() - np.diff(bounds).min() < 512
 
 
 def test_the_mask_is_restored() -> None:
