@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ._assign import Labelled, Packed
 from ._frame import Frame
-from ._kernels.bytes import AHEAD, screen_rows
+from ._kernels.bytes import screen_rows
 from ._kernels.quantize import LANES, WIDER, measure_drift, quantize_centers, quantize_rows
 from ._kernels.simd import BYTE_DOT, CENTERS
 from ._parallel import Team, is_large
@@ -70,7 +70,7 @@ def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
 def least_first_cost(shape: tuple[int, int], k: int) -> float:
     """Estimate what the first iteration of a run costs at least: every row has rivals."""
     n = shape[0]
-    return _cost(shape, n, (1.0 + 1.0 / AHEAD) * n * k, 2.0 * n, n)
+    return _cost(shape, n, 1.0 * n * k, 2.0 * n, n)
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:

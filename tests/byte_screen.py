@@ -67,20 +67,25 @@ class Screen:
         """Return the first rows as a block of words."""
         return np.ascontiguousarray(self.words[:POINTS].T)
 
-    def screen(self, kernel: Any, tile: int, own: Array, limit: Array) -> tuple[Any, ...]:
-        """Return whether there is a rival, the rivals by center and point, and lane 3."""
+    def screen(
+        self, kernel: Any, tile: int, own: Array, limit: Array, slack: Any = np.inf
+    ) -> tuple[Any, ...]:
+        """Return whether there is a rival, the rivals by center and point, what the
+        centers score at most if there are any, lane 3, and the limits, raised but for an
+        infinite slack.
+        """
         points = np.full((8, POINTS), np.nan, F32)
         points[0], points[1], points[2] = limit, self.reach[:POINTS], self.residual[:POINTS]
-        points[3] = -np.inf
-        rivals = np.zeros(CENTERS * VECTORS, np.int64)
+        points[3], points[4] = -np.inf, slack
+        rivals, most = np.zeros(CENTERS * VECTORS, np.int64), np.zeros((CENTERS, POINTS), F32)
         ids = np.stack([own, np.full(POINTS, -9)]).astype(np.int32)
         found = kernel(
             self.block(), self.tiles, self.starts, self.parameters,
-            self.coefficients, tile, ids, points, rivals,
+            self.coefficients, tile, ids, points, rivals, most,
         )  # fmt: skip
         lanes = POINTS // VECTORS
         bits = rivals.reshape(CENTERS, VECTORS, 1) >> np.arange(lanes) & 1
-        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), points[3]
+        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), most, points[3], points[0]
 
 
 def drift_of(before: Array, after: Array) -> Array:

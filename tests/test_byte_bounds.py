@@ -17,6 +17,7 @@ from fastkmeans._frame import frame_of
 from fastkmeans._kernels.bounds import (
     BEST,
     LIMIT,
+    NONE,
     OTHERS,
     SLACK,
     STRETCH,
@@ -25,9 +26,9 @@ from fastkmeans._kernels.bounds import (
     tighten,
     widen,
 )
-from fastkmeans._kernels.bytes import begin_block, begin_fresh_block, screen_rows
+from fastkmeans._kernels.bytes import begin_block, screen_rows
 from fastkmeans._kernels.quantize import LANES
-from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
+from fastkmeans._kernels.simd import CENTERS, POINTS
 from fastkmeans._parallel import Team
 from fastkmeans._rows import ArrayRows, twice
 from fastkmeans._validation import NO_WEIGHTS
@@ -62,41 +63,22 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
         np.testing.assert_array_equal(screen.upper[others], before[others])
         assert np.isfinite(screen.upper[some]).all()
         ids = np.empty((2, POINTS), np.int32)
+        previous_or_none = np.where(rng.random(POINTS) < 0.1, -1, previous).astype(np.int32)
+        screen.upper[previous_or_none < 0] = np.inf
         begin_block(
-            every, POINTS, bounds, screen.reach, screen.residual, previous, place, screen.upper,
-            lanes, ids,
+            every, POINTS, screen.farthest, bounds, screen.reach, screen.residual,
+            previous_or_none, place, screen.upper, lanes, ids,
         )  # fmt: skip
         score = screen.scores[every, previous]
         assert (lanes[LIMIT] <= score).all()
-        assert (lanes[BEST] == -np.inf).all()
-        np.testing.assert_array_equal(ids[0], previous)
+        assert (lanes[LIMIT, previous_or_none < 0] == -np.inf).all()
+        assert (lanes[SLACK] >= 0.0).all()
+        assert np.isfinite(lanes[SLACK]).all()
+        for row in (BEST, OTHERS):
+            assert (lanes[row] == -np.inf).all()
+        np.testing.assert_array_equal(ids, [previous_or_none, np.full(POINTS, NONE)])
         tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
     assert tight > 100
-
-
-@pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
-def test_a_row_without_a_center_begins_below_its_best_score(d: int) -> None:
-    rng = np.random.default_rng(d)
-    bounds = np.empty(5, F32)
-    for _ in range(80):
-        screen = adversarial(rng, d, int(rng.integers(1, 3 * CENTERS)))
-        set_bounds(d, (d + 4) * UNIT * 1.01, screen.farthest, bounds)
-        lanes, ids = np.empty((8, POINTS), F32), np.empty((2, POINTS), np.int32)
-        ahead = int(rng.integers(1, screen.n_tiles + 1))
-        begin_fresh_block(
-            np.arange(POINTS), POINTS, screen.block(), ahead, screen.tiles, screen.starts,
-            screen.parameters, screen.coefficients, bounds, screen.reach, screen.residual, lanes,
-            ids, np.empty(CENTERS * VECTORS, np.int64),
-        )  # fmt: skip
-        best = screen.scores[:, : ahead * CENTERS].max(axis=1)
-        assert (lanes[SLACK] >= 0.0).all()
-        assert (lanes[LIMIT] <= best).all()
-        for row, value in ((BEST, -np.inf), (OTHERS, -np.inf)):
-            assert (lanes[row] == value).all()
-        assert (ids[0] == -1).all()
-        of_reach, of_residual = screen.coefficients[:ahead].max(axis=0)
-        error = screen.reach.astype(F64) * of_reach + screen.residual * of_residual
-        assert (lanes[LIMIT] >= best - 2.01 * error - 2.0 * lanes[SLACK]).all()
 
 
 def rounded_up() -> tuple[Array, Array]:

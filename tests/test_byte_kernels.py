@@ -22,9 +22,11 @@ WIDTHS = [1, 3, 4, 5, 15, 16, 17, 31, 33, 63, 64, 65, 100, 130]
 
 
 @jit
-def run_screen_tile(block, tiles, starts, parameters, coefficients, tile, own, points, rivals):
+def run_screen_tile(
+    block, tiles, starts, parameters, coefficients, tile, own, points, rivals, most
+):
     return bytes_tile.screen_tile(
-        block, tiles, starts, parameters, coefficients, tile, own, points, rivals
+        block, tiles, starts, parameters, coefficients, tile, own, points, rivals, most
     )
 
 
@@ -130,20 +132,26 @@ def test_screen_tile_equals_its_twin(d: int) -> None:
         for tile in range(screen.n_tiles):
             for shift in (-2.0, 0.0, 2.0, np.inf):
                 limit = screen.scores[:, 0].astype(F32) + F32(shift * d**0.5)
-                found = screen.screen(run_screen_tile, tile, own, limit)
-                twin = screen.screen(bytes_tile._screen_tile_twin, tile, own, limit)
-                assert found[0] == twin[0]
-                np.testing.assert_array_equal(found[1], twin[1])
-                np.testing.assert_allclose(found[2], twin[2], rtol=1e-5, atol=1e-5)
-                some += found[0]
+                for slack in (0.0, 1e-3, np.inf):
+                    arguments = (tile, own, limit, F32(slack))
+                    found = screen.screen(run_screen_tile, *arguments)
+                    twin = screen.screen(bytes_tile._screen_tile_twin, *arguments)
+                    assert found[0] == twin[0]
+                    np.testing.assert_array_equal(found[1], twin[1])
+                    for ours, other in zip(found[2:], twin[2:], strict=True):
+                        np.testing.assert_allclose(ours, other, rtol=1e-5, atol=1e-5)
+                    some += found[0]
     assert some
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
 def test_no_score_exceeds_its_bound(d: int) -> None:
-    """A center that is no rival scores less than the limit; the others, than lane 3."""
+    """A center that is no rival scores less than the limit; the others, than lane 3.
+
+    The limit is raised to no more than the best rival scores.
+    """
     rng = np.random.default_rng(d)
-    excluded = 0
+    excluded = raised = 0
     for _ in range(80):
         screen = adversarial(rng, d, int(rng.integers(1, 2 * CENTERS)))
         own = rng.integers(0, screen.k, POINTS)
@@ -151,15 +159,27 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
         slack = slack * (screen.reach + screen.farthest) + 1e-35
         limit = (screen.scores.max(axis=1) - rng.random(POINTS) * screen.reach).astype(F32)
         for tile in range(screen.n_tiles):
-            for limits in (limit, np.full(POINTS, np.inf, F32)):
-                _, rivals, others = screen.screen(run_screen_tile, tile, own, limits)
+            high = np.full(POINTS, np.inf, F32)
+            for before, pad in ((limit, np.inf), (high, np.inf), (-high, slack), (limit, slack)):
+                _, rivals, most, others, limits = screen.screen(
+                    run_screen_tile, tile, own, before, pad
+                )
+                assert (limits >= before).all()
+                assert pad is slack or (limits == before).all()
+                higher, best = limits > before, np.full(POINTS, -np.inf)
+                raised += higher.sum()
                 for r in range(min(CENTERS, screen.k - tile * CENTERS)):
                     j = tile * CENTERS + r
                     score, out = screen.scores[:, j], ~rivals[r] & (own != j)
                     assert (score <= limits + slack)[out].all()
                     assert (score <= others + slack)[out].all()
+                    found = rivals[r] & (own != j)
+                    assert (score <= most[r] + slack)[found].all()
+                    best[found] = np.maximum(best, score)[found]
                     excluded += out.sum()
+                assert (limits <= best)[higher].all()
     assert excluded > 1000
+    assert raised > 1000
 
 
 @pytest.mark.parametrize("d", [1, 4, 6, 67])

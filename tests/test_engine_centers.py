@@ -16,6 +16,8 @@ from test_engines import _no_huge_array, each_dtype, each_engine
 from test_numerics import CASES as HARD_CASES
 
 from fastkmeans._bytes import Patience
+from fastkmeans._kernels.bytes import ROOM
+from fastkmeans._kernels.simd import POINTS
 from fastkmeans._kernels.update import COUNT, WEIGHT
 
 Array = NDArray[Any]
@@ -150,3 +152,15 @@ def test_sums_follow_the_labels(algorithm: str, weights: bool) -> None:
         np.testing.assert_array_equal(table[COUNT], np.bincount(labels, w > 0, 8))
         expected = reference.means(X, labels, w, centers)
         np.testing.assert_allclose(means, expected, rtol=0, atol=1e-12)
+
+
+@each_dtype
+def test_many_rivals(dtype: Any) -> None:
+    """Where bytes tell no center from another there is no room to keep all rivals of a block."""
+    rng = np.random.default_rng(0)
+    k, d = ROOM // POINTS * 3, 16
+    X = rng.normal(size=(100, d)).astype(dtype)
+    centers = rng.normal(size=d) + rng.normal(size=(k, d)) * 1e-4
+    for labels in visits("bytes", X, [centers, centers[::-1].copy()], labels_of):
+        np.testing.assert_array_equal(labels, by_differences(X, centers))
+        centers = centers[::-1]

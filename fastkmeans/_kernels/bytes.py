@@ -15,11 +15,14 @@ Scores in bytes.  Those rows are compared with the centers by the integers of
 ``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a
 tile, by Cauchy-Schwarz, and from below likewise.  The score of the own center is at
 least what its bytes say less that bound, or what the upper bound ``D`` on its distance
-says, ``(|x'|^2 - D^2) / 2``; a row without a center, in the first iteration of a run, is
-given the largest such bound among the centers of the first tiles.  Centers whose score
-can on no account reach that are excluded; the few that can are the row's *rivals*.  Only a
-row that has a rival is read from ``X``, for the exact scores (float32, as in ``assign``) of
-its own center and of the rivals.  Nothing is assumed about the data.
+says, ``(|x'|^2 - D^2) / 2``; that is the *limit* at first, and nothing is for a row without
+a center, in the first iteration of a run.  Centers whose score can on no account reach the
+limit are excluded; the few that can are the row's *rivals*, and what the bytes of one say
+at least becomes the limit, if that is higher.  Rivals are kept until the block has been
+compared with all tiles, and looked at again: of a row without a center all but one or two
+are below the limit by then.  Only a row that has a rival left is read from ``X``, for the
+exact scores (float32, as in ``assign``) of its own center and of the rivals.  Nothing is
+assumed about the data.
 
 Rounding
 --------
@@ -33,7 +36,7 @@ bias (``2 u``), the bound itself (``8 u`` of it).  All are below
 
 ``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``
 plus the margin of ``assign`` that makes the label agree with float64 differences is
-below the own score; a label is accepted by ``assign.margin_needed`` among the rivals,
+below the limit; a label is accepted by ``assign.margin_needed`` among the rivals,
 and else settled by differences among those that the scores leave open.  ``|x|^2`` is
 taken from ``reach`` and ``residual``, each rounded up by ``(d + 16) u`` or so: right to
 ``16 g + 128 u``, because ``|r| <= |x'|``.
@@ -73,7 +76,7 @@ from .bounds import (
     tighten,
     widen,
 )
-from .bytes_tile import BIAS, OF_REACH, OF_RESIDUAL, screen_tile
+from .bytes_tile import BIAS, screen_tile
 from .dots import dot, lowest_bit
 from .pack import pack_points
 from .quantize import NARROWER, UNIT, WIDER
@@ -81,14 +84,15 @@ from .row import load_row
 from .scratch import empty
 from .simd import CENTERS, POINTS, VECTORS
 
-AHEAD = 8
-"""A row without a center is compared with one tile of so many before it is with all."""
+ROOM = 4 * CENTERS * POINTS
+"""Pairs of a row and a rival that are kept until they are scored."""
 
 
 @jit
 def begin_block(
     rows,  # in (POINTS,) int64, the rows of the block
     count,  # number of valid points; the others repeat the first
+    farthest,  # largest |c'| + |e|
     bounds,
     reach,
     residual,
@@ -98,122 +102,108 @@ def begin_block(
     lanes,  # out (8, POINTS) float32
     ids,  # out (2, POINTS) int32
 ):
-    """Find what the rows' own centers score at least."""
-    half = np.float32(0.5)
+    """Find what the rows' own centers score at least: of those that have none, nothing."""
+    half, most = np.float32(0.5), np.float32(farthest)
     for p in range(POINTS):
         i = rows[p if p < count else 0]
         lanes[LIMIT, p], lanes[REACH, p], lanes[RESIDUAL, p] = upper[i], reach[i], residual[i]
-        ids[OWN, p] = place[previous[i]]
+        ids[OWN, p] = place[previous[i]] if previous[i] >= 0 else NONE
     for p in range(POINTS):
         norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
         square = lanes[LIMIT, p] * lanes[LIMIT, p]
+        far = lanes[REACH, p] + most
         pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
-        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + square)
+        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + min(square, far * far))
         lanes[LIMIT, p] = half * (norm * bounds[SHRUNK] - square) - lanes[SLACK, p]
         lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
         ids[INDEX, p] = NONE
 
 
 @jit
-def begin_fresh_block(
-    rows,  # in (POINTS,) int64, the rows of the block
-    count,  # number of valid points; the others repeat the first
+def find_rivals(
+    count,  # number of valid points
+    first,  # first tile
+    depth,  # tile to stop before
+    k,
     block,  # in (d4, POINTS) int32
-    ahead,  # tiles to look at
     tiles,
     starts,
     parameters,
     coefficients,
-    bounds,
-    reach,
-    residual,
-    lanes,  # out (8, POINTS) float32
-    ids,  # out (2, POINTS) int32
+    lanes,  # in/out (8, POINTS) float32
+    ids,  # in (2, POINTS) int32
     rivals,  # scratch (CENTERS * VECTORS,) int64
+    most,  # scratch (CENTERS, POINTS) float32
+    pairs,  # out (2, ROOM) int32, points and their rivals
+    bounds,  # out (ROOM,) float32, what the rivals score at most
 ):
-    """Find what the best center of the first tiles scores at least: rows have no own one.
+    """Compare a block with some tiles; return the next tile, and the number of pairs.
 
-    With an infinite limit there are no rivals, and OTHERS becomes the largest score in
-    bytes with its error on top; that center scores no less than that less twice the
-    largest error.
+    It stops short of the last tile where there is no more room.
     """
-    two, zero = np.float32(2.0), np.float32(0.0)
-    for p in range(POINTS):
-        i = rows[p if p < count else 0]
-        lanes[LIMIT, p], lanes[REACH, p], lanes[RESIDUAL, p] = np.inf, reach[i], residual[i]
-        lanes[OTHERS, p], ids[OWN, p] = -np.inf, NONE
-    of_reach, of_residual = zero, zero
-    for tile in range(ahead):
-        screen_tile(block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals)
-        of_reach = max(of_reach, coefficients[tile, OF_REACH])
-        of_residual = max(of_residual, coefficients[tile, OF_RESIDUAL])
-    for p in range(POINTS):
-        norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
-        error = lanes[REACH, p] * of_reach + lanes[RESIDUAL, p] * of_residual
-        least = lanes[OTHERS, p] - two * WIDER * error
-        pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
-        square = norm * bounds[GROWN] - two * (least - pad)
-        lanes[SLACK, p] = pad + bounds[AGREE] * (norm + (square if square > zero else zero))
-        lanes[LIMIT, p] = least - lanes[SLACK, p]
-        lanes[OTHERS, p], lanes[BEST, p], lanes[NORM, p] = -np.inf, -np.inf, norm
-        ids[INDEX, p] = NONE
+    width, n_pairs = POINTS // VECTORS, 0
+    while first < depth and n_pairs <= ROOM - CENTERS * POINTS:
+        tile = first
+        first += 1
+        if not screen_tile(
+            block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals, most
+        ):
+            continue
+        for place in range(CENTERS * VECTORS):
+            bits = rivals[place]
+            while bits != 0:
+                p, r = place % VECTORS * width + lowest_bit(bits), place // VECTORS
+                bits &= bits - 1
+                if p < count and tile * CENTERS + r < k:
+                    pairs[0, n_pairs], pairs[1, n_pairs] = p, tile * CENTERS + r
+                    bounds[n_pairs] = most[r, p]
+                    n_pairs += 1
+    return first, n_pairs
 
 
 @jit
 def score_rivals(
     X,
     rows,  # in (POINTS,) int64, the rows of the block
-    count,  # number of valid points
-    depth,  # tiles to compare with
     offset,
     scale,
-    block,  # in (d4, POINTS) int32
     centers,  # in (k, padded) float32, in the order of the tiles
-    tiles,
-    starts,
     parameters,
-    coefficients,
+    n_pairs,
+    pairs,  # in (2, ROOM) int32, points and their rivals
+    bounds,  # in (ROOM,) float32, what the rivals score at most
     lanes,  # in/out (8, POINTS) float32
     ids,  # in/out (2, POINTS) int32
     values,  # out (POINTS, padded) float32, the points that have a rival
-    rivals,  # scratch (CENTERS * VECTORS,) int64
 ):
-    """Compare a block with the first tiles; return the number of exact scores."""
-    width = POINTS // VECTORS
+    """Score rows and their rivals; return the number of exact scores.
+
+    By now the limits are higher than when the rivals were found: most of them can be left out.
+    """
     n_scored = 0
-    k, _ = centers.shape
-    for tile in range(depth):
-        if not screen_tile(
-            block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals
-        ):
+    for n in range(n_pairs):
+        p, j = pairs[0, n], pairs[1, n]
+        if bounds[n] < lanes[LIMIT, p]:
+            lanes[OTHERS, p] = max(lanes[OTHERS, p], bounds[n])
             continue
-        for place in range(CENTERS * VECTORS):
-            bits = rivals[place]
-            while bits != 0:
-                p = place % VECTORS * width + lowest_bit(bits)
-                bits &= bits - 1
-                r, best = place // VECTORS, lanes[BEST, p]
-                j = tile * CENTERS + r
-                if p >= count or j >= k:
-                    continue
-                if ids[INDEX, p] == NONE:
-                    a = ids[OWN, p]
-                    load_row(X, rows[p], offset, scale, values, p)
-                    lanes[NORM, p] = dot(values, p, values, p)
-                    lanes[SECOND, p], ids[INDEX, p] = -np.inf, a if a != NONE else j
-                    if a != NONE:
-                        bias = parameters[a // CENTERS, BIAS, a % CENTERS]
-                        best = dot(values, p, centers, a) + bias
-                        n_scored += 1
-                score = dot(values, p, centers, j) + parameters[tile, BIAS, r]
+        best = lanes[BEST, p]
+        if ids[INDEX, p] == NONE:
+            a = ids[OWN, p]
+            load_row(X, rows[p], offset, scale, values, p)
+            lanes[NORM, p] = dot(values, p, values, p)
+            lanes[SECOND, p], ids[INDEX, p] = -np.inf, a if a != NONE else j
+            if a != NONE:
+                best = dot(values, p, centers, a) + parameters[a // CENTERS, BIAS, a % CENTERS]
                 n_scored += 1
-                if score > best:
-                    lanes[SECOND, p], best, ids[INDEX, p] = best, score, j
-                elif score > lanes[SECOND, p]:
-                    lanes[SECOND, p] = score
-                lanes[BEST, p] = best
-                limit = best - lanes[SLACK, p]
-                lanes[LIMIT, p] = limit if limit > lanes[LIMIT, p] else lanes[LIMIT, p]
+        score = dot(values, p, centers, j) + parameters[j // CENTERS, BIAS, j % CENTERS]
+        n_scored += 1
+        if score > best:
+            lanes[SECOND, p], best, ids[INDEX, p] = best, score, j
+        elif score > lanes[SECOND, p]:
+            lanes[SECOND, p] = score
+        lanes[BEST, p] = best
+        limit = best - lanes[SLACK, p]
+        lanes[LIMIT, p] = limit if limit > lanes[LIMIT, p] else lanes[LIMIT, p]
     return n_scored
 
 
@@ -346,13 +336,14 @@ def screen_rows(
     widened = empty(STRETCH, np.float32)
     lists = empty((4, STRETCH), np.int64)
     met, rows, depths, spare = lists[0], lists[1], lists[2], lists[3]
-    places, ahead = empty(fastest.shape[1], np.int64), (n_tiles + AHEAD - 1) // AHEAD
+    places = empty(fastest.shape[1], np.int64)
     values = np.zeros((POINTS, padded), np.float32)
     blocks = empty((1, d4, POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
     lanes = empty((8, POINTS), np.float32)
     ids = empty((2, POINTS), np.int32)
-    rivals = empty(CENTERS * VECTORS, np.int64)
+    rivals, most = empty(CENTERS * VECTORS, np.int64), empty((CENTERS, POINTS), np.float32)
+    pairs, at_most = empty((2, ROOM), np.int32), empty(ROOM, np.float32)
     counts[:] = 0
     for first in range(start, stop, STRETCH):
         last = first + STRETCH if first + STRETCH < stop else stop
@@ -375,21 +366,21 @@ def screen_rows(
         for begin in range(0, n_rows, POINTS):
             count = POINTS if n_rows - begin > POINTS else n_rows - begin
             block, depth = rows[begin : begin + POINTS], depths[begin + count - 1]
-            counts[3] += POINTS * CENTERS * (depth + ahead if fresh else depth)
+            counts[3] += POINTS * CENTERS * depth
             pack_points(words, block, count, nothing, nothing[0], blocks, nothing)
-            if fresh:
-                begin_fresh_block(
-                    block, count, blocks[0], ahead, tiles, starts, parameters, coefficients,
-                    bounds, reach, residual, lanes, ids, rivals,
+            begin_block(
+                block, count, farthest, bounds, reach, residual, previous, place, upper, lanes, ids
+            )
+            tile = 0
+            while tile < depth:
+                tile, n_pairs = find_rivals(
+                    count, tile, depth, len(packed), blocks[0], tiles, starts, parameters,
+                    coefficients, lanes, ids, rivals, most, pairs, at_most,
                 )  # fmt: skip
-            else:
-                begin_block(
-                    block, count, bounds, reach, residual, previous, place, upper, lanes, ids
-                )
-            counts[4] += score_rivals(
-                X, block, count, depth, offset, scale, blocks[0], packed, tiles, starts,
-                parameters, coefficients, lanes, ids, values, rivals,
-            )  # fmt: skip
+                counts[4] += score_rivals(
+                    X, block, offset, scale, packed, parameters, n_pairs, pairs, at_most, lanes,
+                    ids, values,
+                )  # fmt: skip
             moved, settled, read = end_block(
                 X, block, count, scale, centers, packed, parameters, order, place, values,
                 g, largest, bounds, lanes, ids, upper, lower, previous, labels,

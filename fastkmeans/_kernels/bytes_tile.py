@@ -65,15 +65,18 @@ def _screen_tile_intrinsic(
     own: Any,
     points: Any,
     rivals: Any,
+    most: Any,
 ) -> Any:
     n = types.intp
-    signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals)
+    signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals, most)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float32)
         tile = args[5]
         words, first, numbers, bound = (emit.item(sig.args[i], args[i], tile) for i in (1, 2, 3, 4))
-        block, own, points, rivals = (emit.pointer(sig.args[i], args[i]) for i in (0, 6, 7, 8))
+        block, own, points, rivals, most = (
+            emit.pointer(sig.args[i], args[i]) for i in (0, 6, 7, 8, 9)
+        )
         n_words = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 0)
         sums = _integer_loop(emit, block, words, first, n_words)
 
@@ -114,12 +117,22 @@ def _screen_tile_intrinsic(
             builder.store(top, slot)
         with builder.if_then(builder.icmp_unsigned("!=", any_hit, integer(0)), likely=False):
             for v, slot in enumerate(tops):
+                place = integer(4 * POINTS + v * emit.lanes)
+                slack = emit.load(points, place, emit.floats)
+                sure = builder.fsub(builder.fsub(highest[v], errors[v]), slack)
+                limit = emit.load(points, integer(v * emit.lanes), emit.floats)
+                higher = builder.fcmp_ordered(">", sure, limit)
+                limit = builder.select(higher, sure, limit)
+                emit.store(limit, points, integer(v * emit.lanes))
+                limits[v] = builder.fsub(limit, errors[v])
                 top = lowest
                 for center in range(CENTERS):
                     score = scores[v][center]
                     rival = builder.fcmp_unordered(">=", score, limits[v])
                     place = emit.at(rivals, integer(center * VECTORS + v))
                     builder.store(emit.bits(rival), place)
+                    reach = builder.fadd(score, errors[v])
+                    emit.store(reach, most, integer(center * POINTS + v * emit.lanes))
                     top = emit.larger(builder.select(rival, lowest, score), top)
                 builder.store(top, slot)
         for v, slot in enumerate(tops):
@@ -140,15 +153,18 @@ def _screen_tile_twin(
     coefficients: Any,  # in (n_tiles, 2) float32, OF_REACH and OF_RESIDUAL
     tile: int,  # tile to score
     own: Any,  # in (.., POINTS) int32, row 0: a center that is no rival of the point
-    points: Any,  # in/out (4 or more, POINTS) float32: limit, reach, residual, best of the others
+    points: Any,  # in/out (5 or more, POINTS) float32: limit, reach, residual, best of the
+    # others, slack
     rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if something is returned
+    most: Any,  # out (CENTERS, POINTS) float32, what the centers score at most; likewise
 ) -> int:
     """Find the centers of a tile whose score may reach a point's limit.
 
+    What the best of them scores at least, less the slack, is the limit if that is higher.
     The bound on the score of any other center of the tile goes to ``points[3]``, if it
     is larger than what is there.  Returns 0 if there is no rival of any point.
     """
-    limit, reach, residual, others = points[:4]
+    limit, reach, residual, others, slack = points[:5]
     x = np.ascontiguousarray(block).view(np.uint8).reshape(*block.shape, 4).astype(np.int64)
     c = np.ascontiguousarray(tiles[tile]).view(np.int8).reshape(*tiles[tile].shape, 4)
     sums = starts[tile][:, None] + np.einsum("wpb,wcb->cp", x, c.astype(np.int64))
@@ -156,12 +172,14 @@ def _screen_tile_twin(
     mine = own[0] == np.arange(tile * CENTERS, (tile + 1) * CENTERS)[:, None]
     scores = np.where(mine, -np.inf, scores).astype(np.float32)
     error = reach * coefficients[tile, OF_REACH] + residual * coefficients[tile, OF_RESIDUAL]
+    sure = scores.max(axis=0) - error - slack
+    limit[:] = np.where(sure > limit, sure, limit)
     rival = ~(scores < limit - error)
     others[:] = np.maximum(others, np.where(rival, -np.inf, scores).max(axis=0) + error)
     lanes = POINTS // VECTORS
     bits = rival.reshape(CENTERS * VECTORS, lanes) @ (1 << np.arange(lanes))
     if bits.any():
-        rivals[:] = bits
+        rivals[:], most[:] = bits, scores + error
     return int(bits.sum())
 
 
