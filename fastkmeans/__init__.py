@@ -25,6 +25,7 @@ The map
     _sums       sums of the clusters            _plusplus    k-means++
     _frame      shift and scale of the data
     _parallel   threads, forks, row ranges          _disk        files that are whole, and last
+    _aligned    arrays for vectors
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bounds, bytes, bytes_tile, dots: the

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._aligned import aligned
 from ._frame import Frame
 from ._kernels.assign import assign_rows, settle_rows
 from ._kernels.pack import pack_centers
@@ -54,8 +55,8 @@ class Packed:
         self.table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
         self.repeated = np.empty(n_clusters, np.bool_)
         self.scaled = np.empty((n_clusters, n_features))
-        self.tiles = np.zeros(shape, np.float32)
-        self._is_tiled, self._no_tiles = False, self.tiles[:0]
+        self.tiles = aligned(shape, np.float32)
+        self.tiles[:] = 0.0
         self.largest = 0.0
 
     @property
@@ -63,15 +64,9 @@ class Packed:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
     def pack(self, centers: NDArray[np.float64], frame: Frame, tiled: bool = True) -> None:
-        """Pack centers; without the tiles, if it is not likely that these are asked for."""
-        tiles, self._is_tiled = self.tiles if tiled else self._no_tiles, tiled
+        """Pack centers, with the tiles or without."""
+        tiles = self.tiles if tiled else self.tiles[:0]
         self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
-
-    def tiles32(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float32]:
-        """Return the tiles of the centers that were packed."""
-        if not self._is_tiled:
-            self.pack(centers, frame)
-        return self.tiles
 
     def tiles64(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
         """Return the tiles in float64, for the rows that float32 leaves open."""
@@ -92,8 +87,8 @@ def assign_block(
     """Assign the rows of a block; return how many changed cluster."""
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
-    tiles, rest = packed.tiles32(centers, frame), (packed.largest, previous, labels)
-    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, tiles, *rest)
+    rest = packed.largest, previous, labels
+    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
@@ -108,21 +103,21 @@ def assign_block(
 class Plain:
     """The engine that compares every row with every center."""
 
-    def __init__(self, rows: Rows, n_clusters: int, frame: Frame, team: Team) -> None:
-        n, d = rows.shape
-        self._rows, self._frame, self._team = rows, frame, team
+    def __init__(self, rows: Rows, packed: Packed, frame: Frame, team: Team) -> None:
+        (n, d), n_clusters = rows.shape, len(packed.norms)
+        self._rows, self._packed, self._frame, self._team = rows, packed, frame, team
         self.cost = n * (5 + 0.3 * d + n_clusters * (0.0129 * d + 0.065))
 
     def label(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label the rows, block by block, and move them between the sums."""
-        n_moved = 0
+        n_moved, packed = 0, self._packed
+        packed.pack(centers, self._frame)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
             before, now = previous[part], labels[part]

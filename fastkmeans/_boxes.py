@@ -119,6 +119,7 @@ class Boxes:
         self,
         rows: Rows,
         weights: NDArray[np.float64],
+        packed: Packed,
         frame: Frame,
         team: Team,
         spare: NDArray[np.int32],
@@ -126,6 +127,7 @@ class Boxes:
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
         self._X, self._weights, self._frame, self._team = X, weights, frame, team
+        self._packed = packed
         self._sorted = np.empty(n, np.int32)  # labels, in order
         self._order = self._sort(spare)
         n_boxes = -(-n // BOX)
@@ -200,13 +202,13 @@ class Boxes:
     def label(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label all rows, in their order in space, and move them between the sums."""
-        frame = self._frame
+        frame, packed = self._frame, self._packed
+        packed.pack(centers, frame, tiled=False)
         first = np.flatnonzero(~packed.repeated)
         (k, d), n = centers.shape, len(first)
         room = -(-n // LANES) * LANES

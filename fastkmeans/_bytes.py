@@ -6,17 +6,26 @@ up by the same code, so a run gives the same bits with this engine as without it
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._assign import Labelled, Packed
+from ._aligned import aligned
+from ._assign import Labelled
 from ._frame import Frame
 from ._kernels.bytes import screen_rows
-from ._kernels.quantize import LANES, WIDER, measure_drift, quantize_centers, quantize_rows
+from ._kernels.quantize import (
+    DRIFT,
+    LANES,
+    WIDER,
+    arrange_tiles,
+    quantize_centers,
+    quantize_rows,
+)
 from ._kernels.simd import BYTE_DOT, CENTERS
-from ._parallel import Team, is_large
+from ._parallel import Team, cut_centers, is_large
 from ._rows import ArrayRows, Rows, twice
 from ._sums import Sums
 
@@ -55,22 +64,24 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     return BYTE_DOT is not None and within and much
 
 
-def _cost(shape: tuple[int, int], met: float, screened: float, scored: float, read: float) -> float:
+def _cost(
+    shape: tuple[int, int], met: float, screened: float, listed: float = 0.0, scored: float = 0.0
+) -> float:
     """Estimate nanoseconds on one thread, from what ``screen_rows`` counts."""
     n, d = shape
-    by_rows, by_pairs = (43 + 0.064 * d) * met, (0.01 + 0.00356 * d) * screened
-    return 4.0 * n + by_rows + by_pairs + (16 + 0.148 * d) * scored + (23 + 0.47 * d) * read
+    by_bytes = (38 + 0.047 * d) * met + (0.06 + 0.0033 * d) * screened + 9.3 * listed
+    return 4.0 * n + by_bytes + (36 + 0.43 * d) * scored
 
 
 def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
     """Estimate what an iteration costs at least: a row that moves has a rival."""
-    return _cost(shape, n_moved, n_moved * k, 2.0 * n_moved, n_moved)
+    return _cost(shape, n_moved, n_moved * k, n_moved, 2.0 * n_moved)
 
 
 def least_first_cost(shape: tuple[int, int], k: int) -> float:
     """Estimate what the first iteration of a run costs at least: every row has rivals."""
     n = shape[0]
-    return _cost(shape, n, 1.0 * n * k, 2.0 * n, n)
+    return _cost(shape, n, n * k, math.log(k) * n, n)
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:
@@ -130,28 +141,33 @@ class Patience:
 class Bytes:
     """The state of the rows, and the centers in the form the kernel reads."""
 
-    def __init__(self, rows: Rows, n_clusters: int, frame: Frame, team: Team) -> None:
+    def __init__(
+        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
+    ) -> None:
         n, d = rows.shape
         n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
-        self._rows, self._frame, self._team = rows, frame, team
-        self._step = choose_step(rows, frame)  # before there is anything else in memory
-        self._words = np.empty((n, d4), np.int32)
+        self._rows, self._frame, self._team, self._step = rows, frame, team, step
+        self._words = aligned((n, d4), np.int32)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
-        self._before = np.zeros((n_clusters, d))
-        self._values = np.zeros((n_clusters, -(-d // LANES) * LANES), np.float32)
+        self._before = aligned((n_clusters, d), np.float64)
+        self._values = aligned((n_clusters, -(-d // LANES) * LANES), np.float32)
         self._tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
         width = -(-d4 // LANES) * LANES
-        self._own_bytes = np.zeros((n_clusters, 4 * width), np.int8)
+        self._as_bytes = aligned((n_clusters, 4 * width), np.int8)
+        self._before[:] = self._values[:] = self._as_bytes[:] = 0
+        self._facts, self._starts_of = np.empty((4, n_clusters)), np.empty(n_clusters, np.int32)
+        self._table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self._repeated = np.empty(n_clusters, np.bool_)
         self._starts = np.empty((n_tiles, CENTERS), np.int32)
-        self._parameters = np.empty((n_tiles, 2, CENTERS), np.float32)
+        self._parameters = np.empty((n_tiles, 4, CENTERS), np.float32)
         self._coefficients = np.empty((n_tiles, 2), np.float32)
         self._fastest = np.zeros((2, n_tiles + 1), np.float32)
-        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters, 0, 0)), True
+        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
         as_bytes = self._words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
             arguments = (
-                frame.offset, frame.scale, self._step, as_bytes[part], *self._state[:, part]
+                frame.x_offset, frame.x_scale, self._step, as_bytes[part], *self._state[:, part]
             )  # fmt: skip
             bounds = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
             team.run(quantize_rows, X, bounds, arguments, prange=is_large(X))
@@ -160,7 +176,7 @@ class Bytes:
         """Drop what is known of distances."""
         self.forget_rows(slice(None))
         n, k = self._rows.shape[0], len(self._before)
-        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k, 0, 0)), True
+        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k)), True
 
     def forget_rows(self, rows: Any) -> None:
         """Drop what is known of the distances of some rows."""
@@ -169,45 +185,49 @@ class Bytes:
     def write(self, labels: NDArray[np.int32]) -> None:
         """Do nothing: ``labels`` are where they belong."""
 
-    def _sort(self, scaled: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
-        """Return how far the centers moved, each and all but each, and their order by that.
+    def _sort(self, drift: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
+        """Return how far all centers but each moved, and the order of them by their drift.
 
         The order is that of the tiles; the places of the centers in it come with it.
         """
-        drift = np.empty(len(scaled), np.float32)
-        measure_drift(scaled, self._before, drift)
-        order = np.argsort(-drift, kind="stable").astype(np.int32)
+        k = drift.size
+        order = (-drift).argsort(kind="stable").astype(np.int32)
         place = np.empty_like(order)
-        place[order] = np.arange(order.size)
+        place[order] = np.arange(k, dtype=np.int32)
+        falling = drift[order] * WIDER
         for rank, row in enumerate(self._fastest):
-            firsts = drift[order[rank::CENTERS]] * WIDER
+            firsts = falling[rank::CENTERS]
             row[: firsts.size] = firsts
-        others = np.full_like(drift, self._fastest[0, 0])
-        others[order[0]] = self._fastest[1, 0]
-        return drift, others, order, place
+        others = np.full(k, falling[0])
+        others[order[0]] = falling[1] if k > 1 else 0.0
+        return others, order, place
 
     def label(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         sums: Sums | None,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label the rows, block by block, and move them between the sums."""
-        drift, others, order, place = self._sort(packed.scaled)
-        partial = self._patience.is_partial
-        farthest = quantize_centers(
-            packed.scaled, packed.norms, packed.repeated, self._step, order, self._values,
-            self._tiles, self._own_bytes, self._own_bytes.view(np.int32), self._starts,
-            self._parameters, self._coefficients,
-        )  # fmt: skip
         frame, team = self._frame, self._team
+        arguments: tuple[Any, ...] = (
+            frame.shift, frame.scale, self._step, self._before, self._values, self._as_bytes,
+            self._facts, self._starts_of,
+        )  # fmt: skip
+        team.run(quantize_centers, centers, cut_centers(*centers.shape), arguments, prange=True)
+        drift = self._facts[DRIFT].astype(np.float32)
+        others, order, place = self._sort(drift)
+        partial = self._patience.is_partial
+        own_words = self._as_bytes.view(np.int32)
+        farthest, largest = arrange_tiles(
+            centers, order, own_words, self._facts, self._starts_of, self._table, self._repeated,
+            self._tiles, self._starts, self._parameters, self._coefficients,
+        )  # fmt: skip
         centers_in: tuple[Any, ...] = (
-            frame.offset, frame.scale, centers, order, place, self._fastest, others,
-            partial, bool(previous[0] < 0), self._values, self._tiles,
-            self._own_bytes.view(np.int32), self._starts, self._parameters, self._coefficients,
-            farthest, packed.largest, drift,
+            frame.x_offset, frame.x_scale, frame.scale, centers, order, place, self._fastest,
+            others, partial, bool(previous[0] < 0), self._values, self._tiles, own_words,
+            self._starts, self._parameters, self._coefficients, farthest, largest, drift,
         )  # fmt: skip
         total = np.zeros(6, np.int64)
         for start, X in self._rows.blocks():
@@ -222,26 +242,28 @@ class Bytes:
             if sums is not None:
                 sums.move(start, X, previous[part], labels[part])
             total += counts.sum(axis=0)
-        if packed.repeated.any():  # left out of the bytes, so of the bounds: they may part
+        if self._repeated.any():  # left out of the bytes, so of the bounds: they may part
             self._state[3] = 0.0
-        moved, settled, met, screened, scored, read = total.tolist()
+        moved, settled, met, screened, listed, scored = total.tolist()
         n, k = self._rows.shape[0], len(centers)
         first, self._first = self._first, False
         avoided = 1.0 - (scored + settled * k) / (n * k)
-        cost = _cost(self._rows.shape, met, screened, scored, read)
-        self._patience.hear(_cost(self._rows.shape, met, met * k, scored, read), cost)
+        cost = _cost(self._rows.shape, met, screened, listed, scored)
+        self._patience.hear(_cost(self._rows.shape, met, met * k, listed, scored), cost)
         return Labelled(moved, max(0.0, avoided), cost, first)
 
 
 class Probe:
     """The engine on some of the rows, to see what it would cost on all."""
 
-    def __init__(self, rows: Rows, n_clusters: int, frame: Frame, team: Team) -> None:
+    def __init__(
+        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
+    ) -> None:
         n = rows.shape[0]
-        step = max(PROBED, -(-n // MOST_PROBED))
-        self._share = slice(0, n, step)
-        array = rows.take(np.arange(0, n, step))
-        self._bytes = Bytes(ArrayRows(array), n_clusters, frame, team)
+        every = max(PROBED, -(-n // MOST_PROBED))
+        self._share = slice(0, n, every)
+        array = rows.take(np.arange(0, n, every))
+        self._bytes = Bytes(ArrayRows(array), n_clusters, frame, team, step)
         self._labels = np.full(len(array), -1, np.int32)
         self._factor = n / len(array)
 
@@ -249,11 +271,9 @@ class Probe:
         """Begin a new run."""
         self._bytes.forget()
 
-    def cost(
-        self, centers: NDArray[np.float64], packed: Packed, previous: NDArray[np.int32]
-    ) -> tuple[float, bool]:
+    def cost(self, centers: NDArray[np.float64], previous: NDArray[np.int32]) -> tuple[float, bool]:
         """Return the cost of labelling all rows, and whether that is without bounds yet."""
         before = previous[self._share].copy()
         self._bytes.forget_rows(before != self._labels)  # moved while this did not look
-        labelled = self._bytes.label(centers, packed, None, before, self._labels)
+        labelled = self._bytes.label(centers, None, before, self._labels)
         return self._factor * labelled.cost, labelled.first

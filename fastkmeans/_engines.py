@@ -57,7 +57,6 @@ class Engine(Protocol):
     def label(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
@@ -82,19 +81,20 @@ class Engines:
         algorithm: str,
         rows: Rows,
         weights: NDArray[np.float64],
-        n_clusters: int,
+        packed: Packed,
         frame: Frame,
         team: Team,
     ) -> None:
-        self._data = rows, weights, frame, team
-        self._shape, self._k = rows.shape, n_clusters
+        self._data = rows, weights, packed, frame, team
+        self._shape, self._k = rows.shape, len(packed.norms)
         self._auto = algorithm == "auto"
-        self.plain = Plain(rows, n_clusters, frame, team)
+        self.plain = Plain(rows, packed, frame, team)
         self.used: Engine = self.plain
         self._name = self._pick(algorithm, team)
         self._other: Engine | None = None
         self._done, self._max_iter = 0, 0
         self._probe: _bytes.Probe | None = None
+        self._step: np.float32 | None = None  # of the bytes
         self._begin_below = rows.shape[0]  # rows moved
 
     def _pick(self, algorithm: str, team: Team) -> str:
@@ -132,7 +132,6 @@ class Engines:
     def label(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
@@ -142,9 +141,9 @@ class Engines:
 
         ``n_moved`` rows changed their cluster in the iteration before.
         """
-        self.used = self._next(centers, packed, previous, n_moved)
+        self.used = self._next(centers, previous, n_moved)
         self._done += 1
-        labelled = self.used.label(centers, packed, sums, previous, labels)
+        labelled = self.used.label(centers, sums, previous, labels)
         if self.used is not self.plain and self._is_costly(labelled):
             self.used.write(labels)
             self.used.forget()
@@ -159,7 +158,6 @@ class Engines:
     def _is_promising(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         previous: NDArray[np.int32],
         n_moved: int,
     ) -> bool:
@@ -184,10 +182,11 @@ class Engines:
             least = _bytes.least_cost(self._shape, self._k, n_moved)
         if (n_moved > self._begin_below and not begins) or not pays(least):
             return False
-        rows, _, frame, team = self._data
+        rows, _, _, frame, team = self._data
         if self._probe is None:
-            self._probe = _bytes.Probe(rows, self._k, frame, team)
-        cost, first = self._probe.cost(centers, packed, previous)
+            self._step = _bytes.choose_step(rows, frame)
+            self._probe = _bytes.Probe(rows, self._k, frame, team, self._step)
+        cost, first = self._probe.cost(centers, previous)
         if not first and not pays(cost):
             self._begin_below = n_moved // FEWER
         return pays(cost)
@@ -195,7 +194,6 @@ class Engines:
     def _next(
         self,
         centers: NDArray[np.float64],
-        packed: Packed,
         previous: NDArray[np.int32],
         n_moved: int,
     ) -> Engine:
@@ -206,14 +204,16 @@ class Engines:
             if self._name == "boxes" and self._done > 0:  # they bring all rows to the sums
                 return self.plain
             guess = self._name == "bytes" and self._auto
-            if guess and not self._is_promising(centers, packed, previous, n_moved):
+            if guess and not self._is_promising(centers, previous, n_moved):
                 return self.plain
         if self._other is None:
             self._other = self._make(previous)
         return self._other
 
     def _make(self, spare: NDArray[np.int32]) -> Engine:
-        rows, weights, frame, team = self._data
+        rows, weights, packed, frame, team = self._data
         if self._name == "boxes":
-            return _boxes.Boxes(rows, weights, frame, team, spare)
-        return _bytes.Bytes(rows, self._k, frame, team)
+            return _boxes.Boxes(rows, weights, packed, frame, team, spare)
+        if self._step is None:
+            self._step = _bytes.choose_step(rows, frame)
+        return _bytes.Bytes(rows, self._k, frame, team, self._step)

@@ -136,13 +136,6 @@ def parallel_jit(function: Callable[..., Any]) -> Any:
 _addresses: dict[tuple[Any, ...], int] = {}
 
 
-def _kind(value: Any) -> Any:
-    """Return what decides how numba types a value, and maybe more."""
-    if isinstance(value, np.ndarray):
-        return value.dtype, value.ndim, value.flags.num
-    return type(value)
-
-
 def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """Return the address of the machine code of a kernel, for a driver to call.
 
@@ -150,7 +143,14 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """
     if numba.config.DISABLE_JIT:
         return kernel
-    key = (kernel, *map(_kind, arguments))
+    # What decides how numba types a value, and maybe more; the loop is worth being fast.
+    key = (
+        kernel,
+        *[
+            (a.dtype, a.ndim, a.flags.num) if isinstance(a, np.ndarray) else type(a)
+            for a in arguments
+        ],
+    )
     if key not in _addresses:
         signature = tuple(map(numba.typeof, arguments))
         kernel.compile(signature)

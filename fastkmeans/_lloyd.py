@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._aligned import aligned
 from ._assign import Packed, assign_block
 from ._empty import relocate, snap
 from ._engines import Engines
@@ -138,12 +139,12 @@ class Lloyd:
         n, d = rows.shape
         self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
         self.packed = Packed(n_clusters, d)
-        self.engines = Engines(algorithm, rows, weights, n_clusters, frame, team)
+        self.engines = Engines(algorithm, rows, weights, self.packed, frame, team)
         self.sums = Sums(rows, weights, n_clusters, frame, team)
         self.labels, self.previous = rows.empty(n, np.int32), rows.empty(n, np.int32)
         self.labels[:] = self.previous[:] = -1
-        self.centers = np.empty((n_clusters, d))
-        self.new_centers = np.empty((n_clusters, d))
+        self.centers = aligned((n_clusters, d), np.float64)
+        self.new_centers = aligned((n_clusters, d), np.float64)
         self._counts = np.empty(3, np.int64)
         self._n_moved = n
 
@@ -158,9 +159,8 @@ class Lloyd:
         if self.team.serial and self.engines.only_plain and isinstance(self.rows, ArrayRows):
             steps = self._steps_serial(self.rows, limit, tolerance)
         else:
-            self.packed.pack(self.centers, self.frame, self.engines.used is self.engines.plain)
             labelled = self.engines.label(
-                self.centers, self.packed, self.sums, self.previous, self.labels, self._n_moved
+                self.centers, self.sums, self.previous, self.labels, self._n_moved
             )
             inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
             steps = [Step(inertia, moved, n_empty, labelled.n_moved, labelled.avoided)]
@@ -180,7 +180,8 @@ class Lloyd:
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,
             sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
-            sums.total_weights, self.new_centers, room, tolerance, steps,
+            sums.total_weights, self.new_centers, sums.center_bounds, np.empty(3), room, tolerance,
+            steps,
         )  # fmt: skip
         if n_done % 2 == 0:
             self.labels, self.previous = self.previous, self.labels

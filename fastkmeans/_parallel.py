@@ -49,6 +49,9 @@ SMALL_TABLE = 1 << 16
 LARGE_TABLE = 1 << 22
 """Values from which on a pass that is made once runs in numba's threads as well."""
 
+LARGE_CENTERS, CENTER_RANGES = 1 << 15, 8
+"""Values from which on work on every center is shared among the threads; ranges of them."""
+
 _workqueue_lock = threading.Lock()
 _forked = False
 
@@ -102,6 +105,12 @@ def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
     bounds = np.arange(parts + 1) * n_units // parts * RANGE_MULTIPLE
     bounds[-1] = n_rows
     return bounds
+
+
+def cut_centers(n_clusters: int, n_features: int) -> NDArray[np.int64]:
+    """Cut centers into ranges, by their shape alone: one, but where there is much to do."""
+    parts = CENTER_RANGES if n_clusters * n_features >= LARGE_CENTERS else 1
+    return np.arange(parts + 1) * n_clusters // parts
 
 
 def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDArray[np.int64]]:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._aligned import aligned
 from ._frame import Frame
 from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
-from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
+from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, cut_centers, is_large, within
 from ._rows import Block, Rows
 
 REBUILD_AFTER, TURNOVER = 64, 2.0
@@ -52,9 +53,10 @@ class Sums:
         parts = min(64, budget // (n_clusters * d * 8), n // 4096)
         self.bounds = cut(n, parts)
         n_ranges = len(self.bounds) - 1
-        self.parts = np.empty((n_ranges, n_clusters, d))
+        self.parts = aligned((n_ranges, n_clusters, d), np.float64)
         self.part_weights = np.empty((n_ranges, 2, n_clusters))
         self.total_weights = np.empty((2, n_clusters))
+        self.center_bounds = cut_centers(n_clusters, d)
         self.all_features = np.array([0, d])
         self.rebuild = True
         self._age, self._moved = 0, 0
@@ -84,7 +86,7 @@ class Sums:
         weights = self._weights[part] if self._weights.size else self._weights
         n_ranges = len(bounds) - 1
         n_slices = max(1, min(-(-self._team.size // n_ranges), d // 32))
-        slices = np.linspace(0, d, n_slices + 1).astype(np.int64)
+        slices = np.arange(n_slices + 1) * d // n_slices
         arguments = (
             bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
             self.parts[ranges], self.part_weights[ranges],
@@ -100,11 +102,19 @@ class Sums:
         self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
     ) -> tuple[float, float, int]:
         """Write the means; return inertia, squared move and number of empty clusters."""
-        result: tuple[float, float, int] = update_centers(
-            self.parts, self.part_weights, self._frame.shift, self._frame.scale,
-            self._frame.scatter, centers, self.total_weights, new_centers,
-        )  # fmt: skip
-        return result
+        frame, bounds = self._frame, self.center_bounds
+        totals = np.empty((len(bounds) - 1, 3))
+        arguments = (
+            self.part_weights,
+            frame.shift,
+            frame.scale,
+            centers,
+            self.total_weights,
+            new_centers,
+        )
+        self._team.run(update_centers, self.parts, bounds, arguments, (totals,), prange=True)
+        gained, moved, n_empty = (sum(column) for column in totals.T.tolist())
+        return max(0.0, frame.scatter - gained), moved, int(n_empty)
 
     def left(self, n_rows: int) -> tuple[int, int]:
         """Return how many iterations, and moved rows, the sums are good for from here on."""

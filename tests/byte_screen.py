@@ -8,9 +8,12 @@ import numpy as np
 from engines import F32
 from numpy.typing import NDArray
 
+from fastkmeans._kernels.bytes_tile import OF_REACH
 from fastkmeans._kernels.quantize import (
+    DRIFT,
     LANES,
-    measure_drift,
+    NORM,
+    arrange_tiles,
     quantize_centers,
     quantize_rows,
 )
@@ -34,7 +37,7 @@ class Screen:
     """
 
     def __init__(
-        self, X: Array, centers: Array, step: float, repeated: Any = None, order: Any = None
+        self, X: Array, centers: Array, step: float, order: Any = None, before: Any = 0.0
     ) -> None:
         (n, d), k = X.shape, len(centers)
         d4, n_tiles = -(-d // 4), -(-k // CENTERS)
@@ -43,21 +46,28 @@ class Screen:
         self.words = as_bytes.view(np.int32)
         self.reach, self.residual, self.upper, self.lower = np.empty((4, n), F32)
         quantize_rows(
-            twice(X), 0, n, np.zeros(d), 1.0, F32(step), as_bytes,
+            twice(X), 0, n, np.zeros(d, X.dtype), X.dtype.type(1.0), F32(step), as_bytes,
             self.reach, self.residual, self.upper, self.lower,
         )  # fmt: skip
-        self.norms = (centers**2).sum(axis=1)
         self.order = np.arange(k, dtype=np.int32) if order is None else order
+        self.before, self.facts = np.zeros((k, d)) + before, np.empty((4, k))
         self.values = np.zeros((k, -(-d // LANES) * LANES), F32)
-        self.tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
         self.own = np.zeros((k, 4 * -(-d4 // LANES) * LANES), np.int8)
+        starts_of = np.empty(k, np.int32)
+        for start, stop in ((0, k // 2), (k // 2, k)):
+            quantize_centers(
+                centers, start, stop, np.zeros(d), 1.0, F32(step), self.before, self.values,
+                self.own, self.facts, starts_of,
+            )  # fmt: skip
+        self.norms, self.drift = self.facts[NORM], self.facts[DRIFT].astype(F32)
+        self.tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
         self.starts = np.empty((n_tiles, CENTERS), np.int32)
-        self.parameters = np.empty((n_tiles, 2, CENTERS), F32)
+        self.parameters = np.empty((n_tiles, 4, CENTERS), F32)
         self.coefficients = np.empty((n_tiles, 2), F32)
-        self.repeated = np.zeros(k, bool) if repeated is None else repeated
-        self.farthest = quantize_centers(
-            centers, self.norms, self.repeated, F32(step), self.order, self.values, self.tiles,
-            self.own, self.own.view(np.int32), self.starts, self.parameters, self.coefficients,
+        self.repeated, table = np.empty(k, bool), np.empty(1 << (2 * k).bit_length(), np.int32)
+        self.farthest, self.largest = arrange_tiles(
+            centers, self.order, self.own.view(np.int32), self.facts, starts_of, table,
+            self.repeated, self.tiles, self.starts, self.parameters, self.coefficients,
         )  # fmt: skip
         x, c = X.astype(np.longdouble), centers[self.order].astype(np.longdouble)
         self.scores = x @ c.T - (c**2).sum(axis=1) / 2
@@ -67,32 +77,30 @@ class Screen:
         """Return the first rows as a block of words."""
         return np.ascontiguousarray(self.words[:POINTS].T)
 
+    def error(self, tile: int, r: int) -> Array:
+        """Return by how much the score of a center may be off in bytes, for the first rows."""
+        of_reach, of_residual = self.parameters[tile, OF_REACH:, r]
+        return self.reach[:POINTS] * of_reach + self.residual[:POINTS] * of_residual
+
     def screen(
         self, kernel: Any, tile: int, own: Array, limit: Array, slack: Any = np.inf
     ) -> tuple[Any, ...]:
         """Return whether there is a rival, the rivals by center and point, what the
-        centers score at most if there are any, lane 3, and the limits, raised but for an
+        centers score in bytes if there are any, lane 3, and the limits, raised but for an
         infinite slack.
         """
         points = np.full((8, POINTS), np.nan, F32)
         points[0], points[1], points[2] = limit, self.reach[:POINTS], self.residual[:POINTS]
         points[3], points[4] = -np.inf, slack
-        rivals, most = np.zeros(CENTERS * VECTORS, np.int64), np.zeros((CENTERS, POINTS), F32)
+        rivals, scores = np.zeros(CENTERS * VECTORS, np.int64), np.zeros((CENTERS, POINTS), F32)
         ids = np.stack([own, np.full(POINTS, -9)]).astype(np.int32)
         found = kernel(
             self.block(), self.tiles, self.starts, self.parameters,
-            self.coefficients, tile, ids, points, rivals, most,
+            self.coefficients, tile, ids, points, rivals, scores,
         )  # fmt: skip
         lanes = POINTS // VECTORS
         bits = rivals.reshape(CENTERS, VECTORS, 1) >> np.arange(lanes) & 1
-        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), most, points[3], points[0]
-
-
-def drift_of(before: Array, after: Array) -> Array:
-    """Return how far centers moved, as the kernel measures it."""
-    drift = np.empty(len(after), F32)
-    measure_drift(after, before.copy(), drift)
-    return drift
+        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), scores, points[3], points[0]
 
 
 def adversarial(rng: np.random.Generator, d: int, k: int) -> Screen:

@@ -54,8 +54,8 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
         before = screen.upper.copy()
         tighten(
             some, some.size, twice(screen.words), screen.own.view(np.int32), screen.starts,
-            screen.parameters, screen.coefficients, bounds, screen.reach, screen.residual,
-            previous, place, screen.upper, lanes,
+            screen.parameters, bounds, screen.reach, screen.residual, previous, place,
+            screen.upper, lanes,
         )  # fmt: skip
         assert (screen.upper >= exact).all()
         assert (screen.upper <= before).all()
@@ -111,7 +111,7 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     drift = np.zeros(screen.k, F32)
     for partial in (False, True):
         screen_rows(
-            twice(screen.X), 0, POINTS, np.zeros(x.size), 1.0, centers, screen.order,
+            twice(screen.X), 0, POINTS, np.zeros(x.size, F32), F32(1.0), 1.0, centers, screen.order,
             screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, False,
             screen.values,
             screen.tiles, screen.own.view(np.int32), screen.starts, screen.parameters,

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from byte_screen import UNIT, Screen, adversarial, drift_of, padded
+from byte_screen import UNIT, Screen, adversarial, padded
 from engines import F32, F64
 from numpy.typing import NDArray
 
 from fastkmeans._jit import jit
 from fastkmeans._kernels import bytes_tile, dots, quantize, row
+from fastkmeans._kernels.bounds import REACH, RESIDUAL
+from fastkmeans._kernels.bytes import ROOM, list_rivals
 from fastkmeans._kernels.bytes_tile import BIAS, OF_REACH, OF_RESIDUAL
 from fastkmeans._kernels.quantize import LANES
-from fastkmeans._kernels.simd import CENTERS, POINTS
+from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._rows import twice
 
 Array = NDArray[Any]
@@ -161,7 +163,7 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
         for tile in range(screen.n_tiles):
             high = np.full(POINTS, np.inf, F32)
             for before, pad in ((limit, np.inf), (high, np.inf), (-high, slack), (limit, slack)):
-                _, rivals, most, others, limits = screen.screen(
+                _, rivals, scores, others, limits = screen.screen(
                     run_screen_tile, tile, own, before, pad
                 )
                 assert (limits >= before).all()
@@ -174,12 +176,46 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
                     assert (score <= limits + slack)[out].all()
                     assert (score <= others + slack)[out].all()
                     found = rivals[r] & (own != j)
-                    assert (score <= most[r] + slack)[found].all()
+                    bound = scores[r] + screen.error(tile, r)
+                    assert (score <= bound + slack)[found].all()
                     best[found] = np.maximum(best, score)[found]
                     excluded += out.sum()
                 assert (limits <= best)[higher].all()
     assert excluded > 1000
     assert raised > 1000
+
+
+def test_rivals_are_listed_with_the_bounds_of_their_centers() -> None:
+    """Lanes beyond the rows of a block and padding of a tile are left out."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        screen = adversarial(rng, 5, CENTERS + 3)
+        k, count, own = screen.k, 20, np.full(POINTS, -1)
+        lanes = np.zeros((8, POINTS), F32)
+        lanes[REACH], lanes[RESIDUAL] = screen.reach, screen.residual
+        pairs, bounds = np.zeros((2, ROOM), np.int32), np.zeros(ROOM, F32)
+        limit, expected, n_pairs = np.full(POINTS, -np.inf, F32), {}, 0
+        for tile in range(screen.n_tiles):
+            _, rivals, scores, _, _ = screen.screen(run_screen_tile, tile, own, limit)
+            bits = rivals.reshape(CENTERS * VECTORS, -1) @ (1 << np.arange(POINTS // VECTORS))
+            n_pairs = list_rivals(
+                count,
+                tile,
+                screen.k,
+                screen.parameters,
+                lanes,
+                bits,
+                scores,
+                n_pairs,
+                pairs,
+                bounds,
+            )
+            for r, p in np.argwhere(rivals[: k - tile * CENTERS, :count]):
+                expected[p, tile * CENTERS + r] = scores[r, p], screen.error(tile, r)[p]
+        assert n_pairs == len(expected) == count * k
+        for p, j, bound in zip(*pairs[:, :n_pairs], bounds, strict=False):
+            score, error = expected[p, j]
+            assert bound == pytest.approx(float(score) + float(error), rel=1e-6, abs=1e-6 * float(error))
 
 
 @pytest.mark.parametrize("d", [1, 4, 6, 67])
@@ -189,13 +225,11 @@ def test_drift_is_rounded_up(d: int) -> None:
     after = before + rng.normal(size=(50, d)) * 10.0 ** rng.uniform(-12, 1, (50, 1))
     after[3] = before[3]
     exact = ((after - before).astype(np.longdouble) ** 2).sum(axis=1) ** 0.5
-    kept = before.copy()
-    found = np.empty(50, F32)
-    quantize.measure_drift(after, kept, found)
-    np.testing.assert_allclose(found, exact.astype(F64), rtol=1e-6)
-    assert (found >= exact).all()
-    np.testing.assert_array_equal(kept, after)
-    assert not drift_of(after, after).any()
+    screen = Screen(np.zeros((1, d), F32), after, 1.0, None, before)
+    np.testing.assert_allclose(screen.drift, exact.astype(F64), rtol=1e-6)
+    assert (screen.drift >= exact).all()
+    np.testing.assert_array_equal(screen.before, after)
+    assert not Screen(np.zeros((1, d), F32), after, 1.0, None, after).drift.any()
 
 
 def test_the_order_of_the_tiles() -> None:
@@ -203,9 +237,9 @@ def test_the_order_of_the_tiles() -> None:
     rng = np.random.default_rng(0)
     X, centers = rng.normal(size=(POINTS, 7)).astype(F32), rng.normal(size=(CENTERS + 3, 7))
     order = rng.permutation(CENTERS + 3).astype(np.int32)
-    plain, other = Screen(X, centers, 0.03), Screen(X, centers, 0.03, None, order)
-    for name in ("own", "values"):
-        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name)[order])
+    plain, other = Screen(X, centers, 0.03), Screen(X, centers, 0.03, order)
+    for name in ("own", "values", "facts"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name))
     places = np.arange(CENTERS + 3)
     tile, r = places // CENTERS, places % CENTERS
     for t, s, j in zip(tile, r, order, strict=True):
@@ -219,20 +253,26 @@ def test_quantised_centers() -> None:
     rng = np.random.default_rng(0)
     X, centers = rng.normal(size=(POINTS, 6)).astype(F32), rng.normal(size=(CENTERS + 2, 6))
     centers[1] = 0.0
+    centers[3] = centers[0]
     repeated = np.arange(CENTERS + 2) == 3
-    screen = Screen(X, centers, 0.03, repeated)
+    screen = Screen(X, centers, 0.03)
+    np.testing.assert_array_equal(screen.repeated, repeated)
     np.testing.assert_array_equal(screen.values[:, :6], centers.astype(F32))
+    np.testing.assert_allclose(screen.norms, (centers**2).sum(axis=1), rtol=1e-14)
+    assert screen.largest == screen.norms.max()
     bias = screen.parameters[:, BIAS].ravel()
     assert np.isneginf(bias).nonzero()[0].tolist() == [3, *range(CENTERS + 2, bias.size)]
-    as_bytes = screen.tiles.view(np.int8).reshape(*screen.tiles.shape, 4)
-    by_center = as_bytes.transpose(0, 2, 1, 3).reshape(-1, 8)[: CENTERS + 2]
-    np.testing.assert_array_equal(screen.own[:, :8], by_center)
     unit = np.abs(centers).max(axis=1, keepdims=True) / 127 + (screen.norms == 0)[:, None]
-    error = np.linalg.norm(centers - by_center[:, :6] * unit, axis=1)
-    error[3] = 0.0
-    norms = np.where(repeated, 0.0, np.sqrt(screen.norms) + error)
-    for t, part in enumerate((slice(0, CENTERS), slice(CENTERS, None))):
-        for place, values in ((OF_REACH, error[part]), (OF_RESIDUAL, norms[part])):
-            assert screen.coefficients[t, place] >= values.max()
-            assert screen.coefficients[t, place] <= values.max() * (1 + 1e-5)
-    assert screen.farthest >= norms.max()
+    error = np.linalg.norm(centers - screen.own[:, :6] * unit, axis=1)
+    reach = np.sqrt(screen.norms) + error
+    as_bytes = screen.tiles.view(np.int8).reshape(*screen.tiles.shape, 4)
+    by_center = as_bytes.transpose(0, 2, 1, 3).reshape(-1, 8)
+    of_center = screen.parameters.transpose(0, 2, 1).reshape(-1, 4)
+    for j in np.flatnonzero(~repeated):
+        np.testing.assert_array_equal(screen.own[j, :8], by_center[j])
+        for place, value in ((OF_REACH, error[j]), (OF_RESIDUAL, reach[j])):
+            assert value <= of_center[j, place] <= value * (1 + 1e-5) + 1e-15
+    for t in range(2):
+        largest = screen.parameters[t, OF_REACH:].max(axis=1)
+        np.testing.assert_array_equal(screen.coefficients[t], largest)
+    assert reach[~repeated].max() <= screen.farthest <= reach.max() * (1 + 1e-5)

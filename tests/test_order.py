@@ -11,6 +11,7 @@ from engines import F32, F64, NO_WEIGHTS
 from kernels import sealed
 from numpy.typing import NDArray
 
+from fastkmeans._assign import Packed
 from fastkmeans._boxes import Boxes
 from fastkmeans._frame import Frame, frame_of
 from fastkmeans._kernels import order
@@ -26,7 +27,9 @@ def boxes_of(X: Array, n_threads: int = 1, weights: Array = NO_WEIGHTS) -> tuple
     with Team(n_threads, 1e12) as team:
         frame = frame_of(ArrayRows(X), weights, team)
         assert frame is not None
-        return Boxes(ArrayRows(X), weights, frame, team, np.empty(len(X), np.int32)), frame
+        packed = Packed(1, X.shape[1])
+        spare = np.empty(len(X), np.int32)
+        return Boxes(ArrayRows(X), weights, packed, frame, team, spare), frame
 
 
 def tables() -> dict[str, Array]:

@@ -17,8 +17,17 @@ from processes import Array, data, digest, layouts, run
 from reference import closest
 
 from fastkmeans import KMeans
+from fastkmeans._aligned import LINE, aligned
 from fastkmeans._assign import work_of
-from fastkmeans._parallel import SERIAL_NANOSECONDS, Team, count_threads, cut
+from fastkmeans._parallel import (
+    CENTER_RANGES,
+    LARGE_CENTERS,
+    SERIAL_NANOSECONDS,
+    Team,
+    count_threads,
+    cut,
+    cut_centers,
+)
 
 # --- the same bits for any number of threads and any layout
 
@@ -108,6 +117,39 @@ def test_cut_covers_all_rows() -> None:
             assert (bounds[:-1] % 256 == 0).all()
             assert len(bounds) - 1 == max(1, min(parts, -(-n // 256)))
             assert np.diff(bounds).max() - np.diff(bounds).min() < 512
+
+
+@pytest.mark.parametrize("algorithm", ["lloyd", "bytes", "auto"])
+def test_wide_centers_give_the_same_bits(algorithm: str) -> None:
+    """Where there is much to do for every center it is shared out, and history adds it up."""
+    X = data(6000, 128, np.float32)
+    k = -(-LARGE_CENTERS // 128) + 3
+    assert len(cut_centers(k, 128)) == CENTER_RANGES + 1
+    models = [KMeans(k, init=X[:k], max_iter=6, algorithm=algorithm, n_threads=t) for t in (1, 2)]
+    first, second = (model.fit(X) for model in models)
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
+    for one, other in zip(first.history_, second.history_, strict=True):
+        assert one[:3] == other[:3]
+    inertias = [step.inertia for step in first.history_] + [first.inertia_]
+    centers = X[:k].astype(np.float64)
+    for inertia in inertias[:3]:
+        labels = closest(X, centers)
+        square = ((X - centers[labels].astype(np.longdouble)) ** 2).sum()
+        assert inertia == pytest.approx(float(square), rel=1e-12)
+        for j in np.unique(labels):
+            centers[j] = X[labels == j].astype(np.float64).mean(axis=0)
+
+
+def test_aligned_arrays_begin_with_a_line() -> None:
+    for shape in ((1,), (7, 3), (2, 5, 9), (100, 1000)):
+        for dtype in (np.float64, np.float32, np.int8):
+            array = aligned(shape, dtype)
+            assert array.shape == shape
+            assert array.dtype == dtype
+            assert array.flags.c_contiguous
+            assert array.flags.writeable
+            assert array.ctypes.data % LINE == 0
 
 
 def test_the_mask_is_restored() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +10,7 @@ from engines import F32, F64, Array, blobs
 from reference import closest
 
 from fastkmeans import KMeans
-from fastkmeans._assign import Packed
-from fastkmeans._bytes import MOST_PROBED, PROBED, Bytes, Probe
+from fastkmeans._bytes import MOST_PROBED, PROBED, Bytes, Probe, choose_step
 from fastkmeans._frame import Frame, frame_of
 from fastkmeans._kernels.simd import BYTE_DOT
 from fastkmeans._parallel import Team
@@ -30,12 +28,8 @@ class Probed:
         frame = frame_of(self.rows, NO_WEIGHTS, self.team)
         assert frame is not None
         self.frame: Frame = frame
-        self.packed = Packed(*centers.shape)
-        self.probe = Probe(self.rows, len(centers), frame, self.team)
-
-    def pack(self, centers: Array) -> Any:
-        self.packed.pack(centers, self.frame)
-        return centers, self.packed
+        self.step = choose_step(self.rows, frame)
+        self.probe = Probe(self.rows, len(centers), frame, self.team, self.step)
 
 
 def wandering(X: Array, k: int, count: int, step: float) -> list[Array]:
@@ -62,7 +56,7 @@ def test_labels_of_rows_it_lost_sight_of() -> None:
     probed = Probed(X, sequence[0])
     share = slice(0, len(X), PROBED)
     for i in (1, 2, 3, 6, 7, 8, 11):
-        probed.probe.cost(*probed.pack(sequence[i]), labels[i - 1])
+        probed.probe.cost(sequence[i], labels[i - 1])
         np.testing.assert_array_equal(probed.probe._labels, labels[i][share])
 
 
@@ -73,20 +67,19 @@ def test_cost_is_that_of_all_rows(shape: tuple[int, int, int]) -> None:
     sequence = wandering(X, k, 4, 0.05)
     probed = Probed(X, sequence[0])
     assert len(probed.probe._labels) == min(-(-n // PROBED), -(-n // -(-n // MOST_PROBED)))
-    engine = Bytes(probed.rows, k, probed.frame, probed.team)
+    engine = Bytes(probed.rows, k, probed.frame, probed.team, probed.step)
     previous, labels = closest(X, sequence[0]).astype(np.int32), np.empty(n, np.int32)
     costs = []
     for i, centers in enumerate(sequence[1:]):
-        arguments = probed.pack(centers)
-        cost, first = probed.probe.cost(*arguments, previous)
-        whole = engine.label(*arguments, None, previous, labels)
+        cost, first = probed.probe.cost(centers, previous)
+        whole = engine.label(centers, None, previous, labels)
         assert first == whole.first == (i == 0)
         assert cost == pytest.approx(whole.cost, rel=0.15)
         costs.append(cost)
         previous, labels = labels, previous
     assert costs[1] < 0.8 * costs[0]  # bounds are worth something
     probed.probe.forget()
-    assert probed.probe.cost(*arguments, previous)[1]
+    assert probed.probe.cost(centers, previous)[1]
 
 
 def test_bounds_end_with_their_run() -> None:
@@ -94,13 +87,13 @@ def test_bounds_end_with_their_run() -> None:
     X = blobs(np.random.default_rng(6), 3000, 16, 40).astype(F32)
     centers = X[:40].astype(F64)
     probed = Probed(X, centers)
-    engine = Bytes(probed.rows, 40, probed.frame, probed.team)
+    engine = Bytes(probed.rows, 40, probed.frame, probed.team, probed.step)
     expected = closest(X, centers)
     labels = np.empty(3000, np.int32)
-    engine.label(*probed.pack(centers), None, np.full(3000, -1, np.int32), labels)
+    engine.label(centers, None, np.full(3000, -1, np.int32), labels)
     np.testing.assert_array_equal(labels, expected)
     engine.forget()
-    engine.label(*probed.pack(centers), None, labels[::-1].copy(), labels)
+    engine.label(centers, None, labels[::-1].copy(), labels)
     np.testing.assert_array_equal(labels, expected)
 
 
@@ -135,7 +128,7 @@ def test_the_probe_starts_no_pool() -> None:
     with Team(2, 1e12) as team:
         frame = frame_of(rows, NO_WEIGHTS, Team(1, 1e12))
         assert frame is not None
-        Probe(rows, 40, frame, team)
+        Probe(rows, 40, frame, team, choose_step(rows, frame))
         assert team._pool is None
-        Bytes(rows, 40, frame, team)
+        Bytes(rows, 40, frame, team, choose_step(rows, frame))
         assert team.serial or team._pool is not None

@@ -110,9 +110,12 @@ def test_update_centers() -> None:
     total_table = np.full((2, k), 7.0)
     new = np.full((k, d), 7.0)
     scatter = float(((x**2).sum(axis=1) * weights).sum())
-    inertia, moved, n_empty = update_centers(
-        sums, table, shift, scale, scatter, centers, total_table, new
-    )
+    totals = np.full((2, 4), 7.0)
+    for totals_of, start, stop in zip(totals, (0, 1), (1, k), strict=True):
+        update_centers(sums, start, stop, table, shift, scale, centers, total_table, new, totals_of)
+    assert (totals[:, 3] == 7.0).all()
+    gained, moved, n_empty = totals.sum(axis=0)[:3]
+    inertia = scatter - gained
     np.testing.assert_array_equal(total_table, table.sum(axis=0))
     exact = float((((x - scaled[labels]) ** 2).sum(axis=1) * weights).sum())
     assert inertia == pytest.approx(exact, rel=1e-13)
@@ -152,7 +155,9 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     n_done = run_serial(
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
-        np.array([0, d]), rebuild, sums, table, total_table, new, m, 0.0, steps,
+        np.array([0, d]), rebuild, sums, table, total_table, new,
+        np.array([0, 4, k]), np.empty(3), m,
+        0.0, steps,
     )  # fmt: skip
     assert n_done == 1
     inertia, _, n_empty, n_moved = steps[0]

@@ -124,7 +124,6 @@ def tighten(
     own_bytes,  # in (k, width) int32
     starts,
     parameters,
-    coefficients,
     bounds,
     reach,
     residual,
@@ -143,9 +142,9 @@ def tighten(
             at = place[previous[i]]
             tile, r = at // CENTERS, at % CENTERS
             lanes[REACH, p], lanes[RESIDUAL, p] = reach[i], residual[i]
-            product = np.float32(byte_dot(words, i, own_bytes, at) + starts[tile, r])
-            error = reach[i] * coefficients[tile, OF_REACH]
-            error += residual[i] * coefficients[tile, OF_RESIDUAL]
+            product = np.float32(byte_dot(words, i, own_bytes, previous[i]) + starts[tile, r])
+            error = reach[i] * parameters[tile, OF_REACH, r]
+            error += residual[i] * parameters[tile, OF_RESIDUAL, r]
             score = product * parameters[tile, FACTOR, r] + parameters[tile, BIAS, r]
             lanes[BEST, p], lanes[LIMIT, p] = score - error, upper[i]
         for p in range(POINTS):

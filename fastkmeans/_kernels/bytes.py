@@ -48,7 +48,7 @@ import math
 
 import numpy as np
 
-from .._jit import jit, jit_with_scratch
+from .._jit import jit, jit_inline, jit_with_scratch
 from .assign import margin_needed, rounding, square_below
 from .bounds import (
     AGREE,
@@ -76,7 +76,7 @@ from .bounds import (
     tighten,
     widen,
 )
-from .bytes_tile import BIAS, screen_tile
+from .bytes_tile import BIAS, OF_REACH, OF_RESIDUAL, screen_tile
 from .dots import dot, lowest_bit
 from .pack import pack_points
 from .quantize import NARROWER, UNIT, WIDER
@@ -119,55 +119,75 @@ def begin_block(
         ids[INDEX, p] = NONE
 
 
-@jit
-def find_rivals(
+@jit_inline
+def list_rivals(
     count,  # number of valid points
-    first,  # first tile
-    depth,  # tile to stop before
+    tile,
     k,
-    block,  # in (d4, POINTS) int32
-    tiles,
-    starts,
     parameters,
-    coefficients,
-    lanes,  # in/out (8, POINTS) float32
-    ids,  # in (2, POINTS) int32
-    rivals,  # scratch (CENTERS * VECTORS,) int64
-    most,  # scratch (CENTERS, POINTS) float32
-    pairs,  # out (2, ROOM) int32, points and their rivals
-    bounds,  # out (ROOM,) float32, what the rivals score at most
+    lanes,  # in (8, POINTS) float32
+    rivals,  # in (CENTERS * VECTORS,) int64
+    scores,  # in (CENTERS, POINTS) float32
+    n_pairs,  # number of pairs so far
+    pairs,  # in/out (2, ROOM) int32, points and their rivals
+    bounds,  # in/out (ROOM,) float32, what the rivals score at most
 ):
-    """Compare a block with some tiles; return the next tile, and the number of pairs.
-
-    It stops short of the last tile where there is no more room.
-    """
-    width, n_pairs = POINTS // VECTORS, 0
-    while first < depth and n_pairs <= ROOM - CENTERS * POINTS:
-        tile = first
-        first += 1
-        if not screen_tile(
-            block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals, most
-        ):
-            continue
-        for place in range(CENTERS * VECTORS):
-            bits = rivals[place]
-            while bits != 0:
-                p, r = place % VECTORS * width + lowest_bit(bits), place // VECTORS
-                bits &= bits - 1
-                if p < count and tile * CENTERS + r < k:
-                    pairs[0, n_pairs], pairs[1, n_pairs] = p, tile * CENTERS + r
-                    bounds[n_pairs] = most[r, p]
-                    n_pairs += 1
-    return first, n_pairs
+    """List what ``screen_tile`` found; return the number of pairs."""
+    width = POINTS // VECTORS
+    for place in range(CENTERS * VECTORS):
+        bits = rivals[place]
+        while bits != 0:
+            p, r = place % VECTORS * width + lowest_bit(bits), place // VECTORS
+            bits &= bits - 1
+            if p >= count or tile * CENTERS + r >= k:
+                continue
+            bound = lanes[REACH, p] * parameters[tile, OF_REACH, r]
+            bound += lanes[RESIDUAL, p] * parameters[tile, OF_RESIDUAL, r] + scores[r, p]
+            pairs[0, n_pairs], pairs[1, n_pairs] = p, tile * CENTERS + r
+            bounds[n_pairs] = bound
+            n_pairs += 1
+    return n_pairs
 
 
 @jit
-def score_rivals(
+def drop_pairs(
+    n_pairs,
+    pairs,  # in/out (2, ROOM) int32
+    bounds,  # in/out (ROOM,) float32
+    lanes,  # in/out (8, POINTS) float32
+):
+    """Drop the rivals that the limits exclude by now; return how many are left."""
+    n_kept = 0
+    for n in range(n_pairs):
+        p, bound = pairs[0, n], bounds[n]
+        if bound < lanes[LIMIT, p]:
+            lanes[OTHERS, p] = max(lanes[OTHERS, p], bound)
+            continue
+        pairs[0, n_kept], pairs[1, n_kept], bounds[n_kept] = p, pairs[1, n], bound
+        n_kept += 1
+    return n_kept
+
+
+@jit_inline
+def raise_limit(
+    score,  # the best score of a point so far
+    p,  # point
+    lanes,  # in/out (8, POINTS) float32
+):
+    """Write down a best score: no center that scores less than the slack allows matters."""
+    limit = score - lanes[SLACK, p]
+    lanes[BEST, p] = score
+    lanes[LIMIT, p] = limit if limit > lanes[LIMIT, p] else lanes[LIMIT, p]
+
+
+@jit
+def score_pairs(
     X,
     rows,  # in (POINTS,) int64, the rows of the block
-    offset,
-    scale,
-    centers,  # in (k, padded) float32, in the order of the tiles
+    x_offset,
+    x_scale,
+    order,  # in (k,) int32, the centers in the order of the tiles
+    centers,  # in (k, padded) float32
     parameters,
     n_pairs,
     pairs,  # in (2, ROOM) int32, points and their rivals
@@ -178,33 +198,88 @@ def score_rivals(
 ):
     """Score rows and their rivals; return the number of exact scores.
 
-    By now the limits are higher than when the rivals were found: most of them can be left out.
+    The rows are loaded one after the other, before anything waits for one of them: they
+    come from anywhere in memory.
     """
-    n_scored = 0
+    n_scored, loaded = 0, 0
+    for n in range(n_pairs):
+        p = pairs[0, n]
+        if ids[INDEX, p] == NONE:
+            load_row(X, rows[p], x_offset, x_scale, values, p)
+            ids[INDEX, p] = ids[OWN, p] if ids[OWN, p] != NONE else pairs[1, n]
+            loaded |= 1 << p
+    while loaded != 0:
+        p = lowest_bit(loaded)
+        loaded &= loaded - 1
+        a = ids[OWN, p]
+        lanes[NORM, p], lanes[SECOND, p] = dot(values, p, values, p), -np.inf
+        if a != NONE:
+            best = dot(values, p, centers, order[a]) + parameters[a // CENTERS, BIAS, a % CENTERS]
+            raise_limit(best, p, lanes)
+            n_scored += 1
     for n in range(n_pairs):
         p, j = pairs[0, n], pairs[1, n]
         if bounds[n] < lanes[LIMIT, p]:
             lanes[OTHERS, p] = max(lanes[OTHERS, p], bounds[n])
             continue
-        best = lanes[BEST, p]
-        if ids[INDEX, p] == NONE:
-            a = ids[OWN, p]
-            load_row(X, rows[p], offset, scale, values, p)
-            lanes[NORM, p] = dot(values, p, values, p)
-            lanes[SECOND, p], ids[INDEX, p] = -np.inf, a if a != NONE else j
-            if a != NONE:
-                best = dot(values, p, centers, a) + parameters[a // CENTERS, BIAS, a % CENTERS]
-                n_scored += 1
-        score = dot(values, p, centers, j) + parameters[j // CENTERS, BIAS, j % CENTERS]
+        score = dot(values, p, centers, order[j]) + parameters[j // CENTERS, BIAS, j % CENTERS]
         n_scored += 1
-        if score > best:
-            lanes[SECOND, p], best, ids[INDEX, p] = best, score, j
+        if score > lanes[BEST, p]:
+            lanes[SECOND, p], ids[INDEX, p] = lanes[BEST, p], j
+            raise_limit(score, p, lanes)
         elif score > lanes[SECOND, p]:
             lanes[SECOND, p] = score
-        lanes[BEST, p] = best
-        limit = best - lanes[SLACK, p]
-        lanes[LIMIT, p] = limit if limit > lanes[LIMIT, p] else lanes[LIMIT, p]
     return n_scored
+
+
+@jit
+def compare_block(
+    X,
+    rows,  # in (POINTS,) int64, the rows of the block
+    count,  # number of valid points
+    depth,  # tiles to compare with
+    x_offset,
+    x_scale,
+    order,
+    centers,  # in (k, padded) float32
+    block,  # in (d4, POINTS) int32
+    tiles,
+    starts,
+    parameters,
+    coefficients,
+    lanes,  # in/out (8, POINTS) float32
+    ids,  # in/out (2, POINTS) int32
+    values,  # out (POINTS, padded) float32, the points that have a rival
+    rivals,  # scratch (CENTERS * VECTORS,) int64
+    scores,  # scratch (CENTERS, POINTS) float32
+    pairs,  # scratch (2, ROOM) int32
+    bounds,  # scratch (ROOM,) float32
+):
+    """Compare a block with the first tiles; return how many rivals and exact scores there were."""
+    n_pairs, n_listed, n_scored = 0, 0, 0
+    for tile in range(depth):
+        if n_pairs > ROOM - CENTERS * POINTS:
+            n_pairs = drop_pairs(n_pairs, pairs, bounds, lanes)
+            if n_pairs > ROOM // 2:
+                n_scored += score_pairs(
+                    X, rows, x_offset, x_scale, order, centers, parameters, n_pairs, pairs,
+                    bounds, lanes, ids, values,
+                )  # fmt: skip
+                n_pairs = 0
+        if screen_tile(
+            block, tiles, starts, parameters, coefficients, tile, ids, lanes, rivals, scores
+        ):
+            n_before = n_pairs
+            n_pairs = list_rivals(
+                count, tile, len(centers), parameters, lanes, rivals, scores, n_pairs, pairs, bounds
+            )
+            n_listed += n_pairs - n_before
+    n_pairs = drop_pairs(n_pairs, pairs, bounds, lanes)
+    n_scored += score_pairs(
+        X, rows, x_offset, x_scale, order, centers, parameters, n_pairs, pairs, bounds, lanes,
+        ids, values,
+    )  # fmt: skip
+    return n_listed, n_scored
 
 
 @jit
@@ -216,7 +291,7 @@ def settle(
     place,
     values,  # in (POINTS, padded) float32
     p,  # the row's place in values
-    packed,  # in (k, padded) float32, in the order of the tiles
+    packed,  # in (k, padded) float32
     parameters,
     norm,  # squared norm of the row
     high,  # the best score
@@ -229,7 +304,7 @@ def settle(
     error = (d + 4) * 2.0**-53
     for j in range(k):
         at = place[j]
-        score = dot(values, p, packed, at) + parameters[at // CENTERS, BIAS, at % CENTERS]
+        score = dot(values, p, packed, j) + parameters[at // CENTERS, BIAS, at % CENTERS]
         low = np.float64(score)
         if high - low > margin_needed(norm, high, low, g, largest, d * 1e-40, error):
             continue
@@ -261,7 +336,7 @@ def end_block(
     previous,
     labels,
 ):
-    """Write labels and bounds of a block; return how many moved, were settled, and read."""
+    """Write labels and bounds of a block; return how many moved, and were settled."""
     (_, d), zero, two = centers.shape, np.float32(0.0), np.float32(2.0)
     for p in range(POINTS):
         others = lanes[OTHERS, p]
@@ -269,13 +344,12 @@ def end_block(
             others = lanes[SECOND, p]
         square = lanes[NORM, p] * bounds[SHRUNK] - two * (others + lanes[SLACK, p])
         lanes[LIMIT, p] = np.sqrt(square if square > zero else zero) * NARROWER
-    moved, settled, read = 0, 0, 0
+    moved, settled = 0, 0
     for p in range(count):
         i = rows[p]
         lower[i] = lanes[LIMIT, p] if lanes[LIMIT, p] < lower[i] else lower[i]
         if ids[INDEX, p] == NONE and previous[i] >= 0:
             continue
-        read += 1
         norm, high = np.float64(lanes[NORM, p]), np.float64(lanes[BEST, p])
         low = np.float64(lanes[SECOND, p])
         error = (d + 4) * 2.0**-53
@@ -290,7 +364,7 @@ def end_block(
             settled += 1
             upper[i], lower[i] = np.inf, 0.0
         moved += labels[i] != previous[i]
-    return moved, settled, read
+    return moved, settled
 
 
 @jit_with_scratch
@@ -298,8 +372,9 @@ def screen_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row
     stop,  # row to stop before
-    offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two, float64
+    x_offset,  # in (d,) of X's dtype, -shift * scale
+    x_scale,  # power of two, of X's dtype
+    scale,  # the same, float64
     centers,  # in (k, d) float64
     order,  # in (k,) int32, the centers in the order of the tiles, fastest first
     place,  # in (k,) int32, where a center is in that order
@@ -307,11 +382,11 @@ def screen_rows(
     others,  # in (k,) float32, the largest drift of any other center
     partial,  # whether rows are compared only with the tiles that they need
     fresh,  # whether no row has a center
-    packed,  # in (k, padded) float32, centers in scaled, shifted coordinates, in that order
+    packed,  # in (k, padded) float32, centers in scaled, shifted coordinates
     tiles,  # in (n_tiles, d4, CENTERS) int32
     own_bytes,  # in (k, width) int32
     starts,  # in (n_tiles, CENTERS) int32
-    parameters,  # in (n_tiles, 2, CENTERS) float32
+    parameters,  # in (n_tiles, 4, CENTERS) float32
     coefficients,  # in (n_tiles, 2) float32
     farthest,  # largest |c'| + |e|
     largest,  # largest squared norm of a center
@@ -323,8 +398,8 @@ def screen_rows(
     lower,  # in/out (m,) float32, bound on the distance to any other
     previous,  # in (m,) int32, labels, all of them negative or none
     labels,  # out (m,) int32
-    counts,  # out (6,) int64: rows moved, settled by differences, with bounds that met,
-    # pairs of a row and a center screened, exact scores, rows read for them
+    counts,  # out (6,) int64: rows moved, settled by differences, with bounds that met, pairs
+    # of a row and a center screened, rivals, exact scores
 ):
     """Assign rows ``start:stop``, each knowing the center that it had before, if any."""
     (_, _, d), (_, _, d4), (_, padded), (n_tiles, _, _) = (
@@ -337,12 +412,13 @@ def screen_rows(
     lists = empty((4, STRETCH), np.int64)
     met, rows, depths, spare = lists[0], lists[1], lists[2], lists[3]
     places = empty(fastest.shape[1], np.int64)
-    values = np.zeros((POINTS, padded), np.float32)
+    values = empty((POINTS, padded), np.float32)
+    values[:] = 0.0
     blocks = empty((1, d4, POINTS), np.int32)
     nothing = np.zeros(1, np.int32)
     lanes = empty((8, POINTS), np.float32)
     ids = empty((2, POINTS), np.int32)
-    rivals, most = empty(CENTERS * VECTORS, np.int64), empty((CENTERS, POINTS), np.float32)
+    rivals, scores = empty(CENTERS * VECTORS, np.int64), empty((CENTERS, POINTS), np.float32)
     pairs, at_most = empty((2, ROOM), np.int32), empty(ROOM, np.float32)
     counts[:] = 0
     for first in range(start, stop, STRETCH):
@@ -353,7 +429,7 @@ def screen_rows(
             n_met = widen(first, last, previous, labels, drift, others, upper, lower, widened, met)
             n_loose = list_loose(met, n_met, previous, drift, upper, spare)
             tighten(
-                spare, n_loose, words, own_bytes, starts, parameters, coefficients, bounds,
+                spare, n_loose, words, own_bytes, starts, parameters, bounds,
                 reach, residual, previous, place, upper, lanes,
             )  # fmt: skip
         counts[2] += n_met
@@ -371,20 +447,15 @@ def screen_rows(
             begin_block(
                 block, count, farthest, bounds, reach, residual, previous, place, upper, lanes, ids
             )
-            tile = 0
-            while tile < depth:
-                tile, n_pairs = find_rivals(
-                    count, tile, depth, len(packed), blocks[0], tiles, starts, parameters,
-                    coefficients, lanes, ids, rivals, most, pairs, at_most,
-                )  # fmt: skip
-                counts[4] += score_rivals(
-                    X, block, offset, scale, packed, parameters, n_pairs, pairs, at_most, lanes,
-                    ids, values,
-                )  # fmt: skip
-            moved, settled, read = end_block(
+            listed, scored = compare_block(
+                X, block, count, depth, x_offset, x_scale, order, packed, blocks[0], tiles, starts,
+                parameters, coefficients, lanes, ids, values, rivals, scores, pairs, at_most,
+            )  # fmt: skip
+            moved, settled = end_block(
                 X, block, count, scale, centers, packed, parameters, order, place, values,
                 g, largest, bounds, lanes, ids, upper, lower, previous, labels,
             )  # fmt: skip
             counts[0] += moved
             counts[1] += settled
-            counts[5] += read
+            counts[4] += listed
+            counts[5] += scored

@@ -28,10 +28,10 @@ from numba.extending import intrinsic
 from .dots import emit_dot4
 from .simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
 
-FACTOR, BIAS = 0, 1
-"""Rows of the parameters of a tile of centers, ``(2, CENTERS)``."""
-OF_REACH, OF_RESIDUAL = 0, 1
-"""What a point's ``reach`` and ``residual`` are multiplied by in the bound of a tile."""
+FACTOR, BIAS, OF_REACH, OF_RESIDUAL = range(4)
+"""Rows of the parameters of a tile of centers, ``(4, CENTERS)``.  The last two are what a
+point's ``reach`` and ``residual`` are multiplied by in the bound of a center; the largest
+of a tile are its coefficients."""
 
 
 def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: Any) -> list[Any]:
@@ -53,6 +53,27 @@ def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: An
     return [[builder.load(slot) for slot in row] for row in slots]
 
 
+def _write_rivals(
+    emit: Emitter, v: int, scores: list[Any], best: Any, error: Any, arrays: tuple[Any, ...]
+) -> Any:
+    """Emit the raising of a vector's limits, and the rivals; return the best of the others."""
+    builder, offset = emit.builder, v * emit.lanes
+    points, rivals, found = arrays
+    slack = emit.load(points, integer(4 * POINTS + offset), emit.floats)
+    sure = builder.fsub(builder.fsub(best, error), slack)
+    limit = emit.load(points, integer(offset), emit.floats)
+    limit = builder.select(builder.fcmp_ordered(">", sure, limit), sure, limit)
+    emit.store(limit, points, integer(offset))
+    limit = builder.fsub(limit, error)
+    top = lowest = ir.Constant(emit.floats, [float("-inf")] * emit.lanes)
+    for center, score in enumerate(scores):
+        rival = builder.fcmp_unordered(">=", score, limit)
+        builder.store(emit.bits(rival), emit.at(rivals, integer(center * VECTORS + v)))
+        emit.store(score, found, integer(center * POINTS + offset))
+        top = emit.larger(builder.select(rival, lowest, score), top)
+    return top
+
+
 @intrinsic
 def _screen_tile_intrinsic(
     typingctx: Any,
@@ -65,16 +86,16 @@ def _screen_tile_intrinsic(
     own: Any,
     points: Any,
     rivals: Any,
-    most: Any,
+    found: Any,
 ) -> Any:
     n = types.intp
-    signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals, most)
+    signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals, found)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float32)
         tile = args[5]
         words, first, numbers, bound = (emit.item(sig.args[i], args[i], tile) for i in (1, 2, 3, 4))
-        block, own, points, rivals, most = (
+        block, own, points, rivals, found = (
             emit.pointer(sig.args[i], args[i]) for i in (0, 6, 7, 8, 9)
         )
         n_words = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 0)
@@ -117,23 +138,8 @@ def _screen_tile_intrinsic(
             builder.store(top, slot)
         with builder.if_then(builder.icmp_unsigned("!=", any_hit, integer(0)), likely=False):
             for v, slot in enumerate(tops):
-                place = integer(4 * POINTS + v * emit.lanes)
-                slack = emit.load(points, place, emit.floats)
-                sure = builder.fsub(builder.fsub(highest[v], errors[v]), slack)
-                limit = emit.load(points, integer(v * emit.lanes), emit.floats)
-                higher = builder.fcmp_ordered(">", sure, limit)
-                limit = builder.select(higher, sure, limit)
-                emit.store(limit, points, integer(v * emit.lanes))
-                limits[v] = builder.fsub(limit, errors[v])
-                top = lowest
-                for center in range(CENTERS):
-                    score = scores[v][center]
-                    rival = builder.fcmp_unordered(">=", score, limits[v])
-                    place = emit.at(rivals, integer(center * VECTORS + v))
-                    builder.store(emit.bits(rival), place)
-                    reach = builder.fadd(score, errors[v])
-                    emit.store(reach, most, integer(center * POINTS + v * emit.lanes))
-                    top = emit.larger(builder.select(rival, lowest, score), top)
+                arrays = points, rivals, found
+                top = _write_rivals(emit, v, scores[v], highest[v], errors[v], arrays)
                 builder.store(top, slot)
         for v, slot in enumerate(tops):
             place = integer(3 * POINTS + v * emit.lanes)
@@ -149,14 +155,14 @@ def _screen_tile_twin(
     block: Any,  # in (d4, POINTS) int32, bytes of the points plus 128
     tiles: Any,  # in (n_tiles, d4, CENTERS) int32, bytes of the centers
     starts: Any,  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
-    parameters: Any,  # in (n_tiles, 2, CENTERS) float32, FACTOR and BIAS
-    coefficients: Any,  # in (n_tiles, 2) float32, OF_REACH and OF_RESIDUAL
+    parameters: Any,  # in (n_tiles, 4, CENTERS) float32
+    coefficients: Any,  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
     tile: int,  # tile to score
     own: Any,  # in (.., POINTS) int32, row 0: a center that is no rival of the point
     points: Any,  # in/out (5 or more, POINTS) float32: limit, reach, residual, best of the
     # others, slack
     rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if something is returned
-    most: Any,  # out (CENTERS, POINTS) float32, what the centers score at most; likewise
+    found: Any,  # out (CENTERS, POINTS) float32, what the centers score in bytes; likewise
 ) -> int:
     """Find the centers of a tile whose score may reach a point's limit.
 
@@ -171,7 +177,7 @@ def _screen_tile_twin(
     scores = sums * parameters[tile, FACTOR][:, None] + parameters[tile, BIAS][:, None]
     mine = own[0] == np.arange(tile * CENTERS, (tile + 1) * CENTERS)[:, None]
     scores = np.where(mine, -np.inf, scores).astype(np.float32)
-    error = reach * coefficients[tile, OF_REACH] + residual * coefficients[tile, OF_RESIDUAL]
+    error = reach * coefficients[tile, 0] + residual * coefficients[tile, 1]
     sure = scores.max(axis=0) - error - slack
     limit[:] = np.where(sure > limit, sure, limit)
     rival = ~(scores < limit - error)
@@ -179,7 +185,7 @@ def _screen_tile_twin(
     lanes = POINTS // VECTORS
     bits = rival.reshape(CENTERS * VECTORS, lanes) @ (1 << np.arange(lanes))
     if bits.any():
-        rivals[:], most[:] = bits, scores + error
+        rivals[:], found[:] = bits, scores
     return int(bits.sum())
 
 

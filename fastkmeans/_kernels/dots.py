@@ -1,4 +1,4 @@
-"""Products of single rows and centers, in float32 and in bytes, lanes being features."""
+"""Products of single rows and centers, in floats and in bytes, lanes being features."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def emit_dot4(emit: Emitter, total: Any, x: Any, c: Any) -> Any:
 
 @intrinsic
 def _dot_intrinsic(typingctx: Any, A: Any, i: Any, B: Any, j: Any) -> Any:
-    signature = types.float32(A, types.intp, B, types.intp)
+    signature = A.dtype(A, types.intp, B, types.intp)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        emit = Emitter(context, builder, types.float32)
+        emit = Emitter(context, builder, sig.return_type)
         a, b = (emit.item(sig.args[n], args[n], args[n + 1]) for n in (0, 2))
         width = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
         chains = emit.variables(4, emit.floats)
@@ -93,13 +93,13 @@ def _lowest_bit_intrinsic(typingctx: Any, bits: Any) -> Any:
 
 
 def _dot_twin(
-    A: Any,  # in (n, width) float32, width a multiple of a vector's lanes
+    A: Any,  # in (n, width) float32 or float64, width a multiple of a vector's lanes
     i: int,  # row of A
-    B: Any,  # in (k, width) float32
+    B: Any,  # in (k, width), of the same dtype
     j: int,  # row of B
 ) -> Any:
     """Return the product of two rows."""
-    return np.float32((A[i] * B[j]).sum())
+    return (A[i] * B[j]).sum()
 
 
 def _byte_dot_twin(

@@ -19,7 +19,7 @@ from .._jit import address_of, jit, parallel_jit
 from .assign import assign_rows, closest_by_differences
 from .calls import call, call_range
 from .pack import pack_centers
-from .update import move_rows, update_centers
+from .update import GAINED, N_EMPTY, SHIFT, move_rows, update_centers
 
 
 @parallel_jit
@@ -35,7 +35,7 @@ def drive(
         call_range(kernel, X, bounds, r, arguments, outputs)
 
 
-INERTIA, SHIFT, N_EMPTY, N_MOVED = range(4)
+INERTIA, SHIFTED, EMPTY, MOVED = range(4)
 """Columns of the steps of ``iterate_serial``."""
 
 
@@ -66,9 +66,11 @@ def iterate_serial(
     cluster_weights,  # in/out
     total_weights,
     new_centers,
+    center_bounds,  # in (n_center_ranges + 1,) int64
+    totals,  # scratch (3,) float64
     room,  # rows that may move before the sums are to be built anew
     tolerance,  # squared move of the centers to stop at, in scaled units
-    steps,  # out (n_steps, 4) float64: INERTIA, SHIFT, as update_centers has it, ...
+    steps,  # out (n_steps, 4) float64: INERTIA, SHIFTED, EMPTY, MOVED
 ):
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
 
@@ -97,11 +99,18 @@ def iterate_serial(
             X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild,
             offset, scale, sums, cluster_weights,
         ))  # fmt: skip
-        inertia, shifted, n_empty = call(update, (0.0, 0.0, 0), (
-            sums, cluster_weights, shift, scale, scatter, centers, total_weights, new_centers,
-        ))  # fmt: skip
-        steps[n_done, INERTIA], steps[n_done, SHIFT] = inertia, shifted
-        steps[n_done, N_EMPTY], steps[n_done, N_MOVED] = n_empty, counts[0]
+        gained, shifted, n_empty = 0.0, 0.0, 0.0
+        for c in range(center_bounds.size - 1):
+            call(update, None, (
+                sums, center_bounds[c], center_bounds[c + 1], cluster_weights, shift, scale,
+                centers, total_weights, new_centers, totals,
+            ))  # fmt: skip
+            gained += totals[GAINED]
+            shifted += totals[SHIFT]
+            n_empty += totals[N_EMPTY]
+        inertia = scatter - gained
+        steps[n_done, INERTIA], steps[n_done, SHIFTED] = max(inertia, 0.0), shifted
+        steps[n_done, EMPTY], steps[n_done, MOVED] = n_empty, counts[0]
         n_done += 1
         room -= 0 if rebuild else counts[0]
         rebuild = False
@@ -131,7 +140,8 @@ def _compile_serial(
     X: Any, bounds: Any, weights: Any, shift: Any, scale: Any, scatter: Any, x_offset: Any,
     x_scale: Any, offset: Any, centers: Any, norms: Any, table: Any, repeated: Any, scaled: Any,
     tiles: Any, previous: Any, labels: Any, counts: Any, slices: Any, rebuild: Any, sums: Any,
-    cluster_weights: Any, total_weights: Any, new_centers: Any, *_: Any,
+    cluster_weights: Any, total_weights: Any, new_centers: Any, center_bounds: Any, totals: Any,
+    *_: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the addresses of the kernels that ``iterate_serial`` calls."""
     packing = centers, shift, scale, norms, table, repeated, scaled, tiles
@@ -141,7 +151,7 @@ def _compile_serial(
         cluster_weights,
     )  # fmt: skip
     updating = (
-        sums, cluster_weights, shift, scale, scatter, centers, total_weights, new_centers,
+        sums, 0, 0, cluster_weights, shift, scale, centers, total_weights, new_centers, totals,
     )  # fmt: skip
     return (
         address_of(pack_centers, packing),

@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._jit import jit_with_scratch
+from .pack import NARROW
+from .row import load_row
 from .scratch import empty
 
 CHUNK = 64
@@ -45,7 +47,10 @@ def add_moments(
     _, d = moments.shape
     _, _, width = X.shape
     length = CHUNK if together == 1 else GROUP // together
-    chunk = empty((length, d), np.float64)
+    rows, no_offset = empty((length * together, width), np.float64), empty(width, np.float64)
+    chunk = rows.reshape(length, d)
+    for f in range(width):
+        no_offset[f] = 0.0
     part = empty((2, d), np.float64)
     mean, m2 = part[0], part[1]
     low, high = moments[MINIMUM], moments[MAXIMUM]
@@ -61,8 +66,11 @@ def add_moments(
             weight += w
             for s in range(together):
                 i = (first + r) * together + s
-                for f in range(width):
-                    x[s * width + f] = np.float64(X[0, i, f]) * scale
+                if width > NARROW:
+                    load_row(X, i, no_offset, scale, rows, r * together + s)
+                else:
+                    for f in range(width):
+                        x[s * width + f] = np.float64(X[0, i, f]) * scale
             for f in range(d):
                 mean[f] += w * x[f]
             for f in range(d):

@@ -18,10 +18,10 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from .._jit import jit_inline, jit_with_scratch
+from .._jit import jit, jit_inline, jit_with_scratch
 from .bytes_tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL
 from .dots import dot
-from .pack import sum_of_squares
+from .pack import mark_repeats
 from .row import load_row
 from .scratch import empty
 from .simd import CENTERS, I64, VECTOR_BYTES, Emitter, integer
@@ -31,7 +31,12 @@ WIDER = np.float32(1.0 + 2.0**-21)
 """A bound that is added to in float32 is stretched by this, to be on the safe side."""
 NARROWER = np.float32(1.0 - 2.0**-21)
 """And one that is subtracted from is shrunk by this."""
+UPWARDS = 1.0 + 2.0**-20
+"""What is rounded to float32 as a bound from above is stretched by this."""
 LANES = VECTOR_BYTES // 4
+NORM, DRIFT, FACTOR_OF, LOST = range(4)
+"""What is known of a center: its squared norm, how far it moved at most, what the product of its
+bytes and a row's is multiplied by, and ``|e|``."""
 
 
 @intrinsic
@@ -94,8 +99,8 @@ def quantize_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # first row
     stop,  # row to stop before
-    offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two, float64
+    x_offset,  # in (d,) of X's dtype, -shift * scale
+    x_scale,  # power of two, of X's dtype
     step,  # float32, what one unit of a byte stands for
     rows,  # out (m, 4 * d4) uint8
     reach,  # out (m,) float32
@@ -111,7 +116,7 @@ def quantize_rows(
     row[:] = 128  # q = 0 beyond d
     grown = np.float32(1.0 + (d + 16) * UNIT)
     for i in range(start, stop):
-        load_row(X, i, offset, scale, values, 0)
+        load_row(X, i, x_offset, x_scale, values, 0)
         lost = np.sqrt(quantize(values, 0, step, row) * grown) * grown
         norm = np.sqrt(dot(values, 0, values, 0) * grown) * grown
         for f in range(width):
@@ -120,24 +125,6 @@ def quantize_rows(
         reach[i] = (lost + norm) * grown
         upper[i] = np.inf
         lower[i] = 0.0
-
-
-@jit_with_scratch
-def measure_drift(
-    scaled,  # in (k, d) float64, centers in scaled, shifted coordinates
-    before,  # in/out (k, d) float64, what scaled was the last time
-    drift,  # out (k,) float32, how far each center has moved since
-):
-    """Find how far the centers moved, rounded up."""
-    k, d = scaled.shape
-    steps = empty(d, np.float64)
-    for j in range(k):
-        now, old = scaled[j], before[j]
-        for f in range(d):
-            steps[f] = now[f] - old[f]
-        for f in range(d):
-            old[f] = now[f]
-        drift[j] = np.float32(math.sqrt(sum_of_squares(steps))) * WIDER
 
 
 @jit_inline
@@ -159,62 +146,96 @@ def largest_size(
 
 @jit_with_scratch
 def quantize_centers(
-    scaled,  # in (k, d) float64, centers in scaled, shifted coordinates
-    norms,  # in (k,) float64, their squared norms
-    repeated,  # in (k,) bool, center equals one of lower index
+    centers,  # in (k, d) float64
+    start,  # first center
+    stop,  # center to stop before
+    shift,  # in (d,) float64
+    scale,  # power of two
     step,  # float32, what one unit of a row's byte stands for
-    order,  # in (k,) int32, the centers in the order of the tiles
-    values,  # out (k, padded) float32, in that order, zero beyond d
-    tiles,  # out (n_tiles, d4, CENTERS) int32, bytes of the centers, zero beyond d
-    own_bytes,  # out (k, 4 * width) int8, the same, center by center
-    own_words,  # the memory of own_bytes, (k, width) int32
-    starts,  # out (n_tiles, CENTERS) int32
-    parameters,  # out (n_tiles, 2, CENTERS) float32
-    coefficients,  # out (n_tiles, 2) float32
+    before,  # in/out (k, d) float64, the centers of the last time, scaled and shifted
+    values,  # out (k, padded) float32, scaled and shifted, zero beyond d
+    as_bytes,  # out (k, 4 * width) int8, zero beyond d
+    facts,  # out (4, k) float64: NORM, DRIFT, FACTOR_OF, LOST
+    starts,  # out (k,) int32, -128 times the sum of a center's bytes
 ):
-    """Write the centers as bytes, tile by tile; return the largest ``|c'| + |e|``.
+    """Write some centers as bytes, and measure how far they moved.
 
     The loops over features write to one array each, which is what it takes to vectorise.
     """
-    (k, d), (n_tiles, d4, _) = scaled.shape, tiles.shape
-    places, rest = empty(d, np.float64), empty(d, np.float64)
-    farthest = 0.0
+    (_, d), (_, padded) = centers.shape, values.shape
+    scratch = np.zeros((3, padded), np.float64)
+    c, rest, places = scratch[0], scratch[1], scratch[2]
+    for j in range(start, stop):
+        center, old, single, own = centers[j], before[j], values[j], as_bytes[j]
+        for f in range(d):
+            c[f] = (center[f] - shift[f]) * scale
+        for f in range(d):
+            rest[f] = c[f] - old[f]
+        for f in range(d):
+            old[f] = c[f]
+        for f in range(d):
+            single[f] = c[f]
+        facts[NORM, j] = dot(scratch, 0, scratch, 0)
+        facts[DRIFT, j] = math.sqrt(dot(scratch, 1, scratch, 1)) * WIDER
+        high = largest_size(c)
+        unit = high / 127.0 if high > 0.0 else 1.0
+        inverse = 1.0 / unit if 1.0 / unit < np.inf else 0.0
+        for f in range(d):
+            places[f] = np.floor(c[f] * inverse + 0.5)
+        for f in range(d):
+            rest[f] = c[f] - places[f] * unit
+        for f in range(d):
+            own[f] = np.int8(np.int32(places[f]))
+        total = 0
+        for f in range(d):
+            total += np.int32(own[f])
+        starts[j] = -128 * total
+        facts[FACTOR_OF, j] = np.float64(step) * unit
+        facts[LOST, j] = math.sqrt(dot(scratch, 1, scratch, 1))
+
+
+@jit
+def arrange_tiles(
+    centers,  # in (k, d) float64
+    order,  # in (k,) int32, the centers in the order of the tiles
+    words,  # in (k, width) int32, the bytes of the centers
+    facts,  # in (4, k) float64
+    starts_of,  # in (k,) int32
+    table,  # scratch (power of two above k,) int32
+    repeated,  # out (k,) bool, center equals one of lower index
+    tiles,  # out (n_tiles, d4, CENTERS) int32, bytes of the centers
+    starts,  # out (n_tiles, CENTERS) int32
+    parameters,  # out (n_tiles, 4, CENTERS) float32
+    coefficients,  # out (n_tiles, 2) float32
+):
+    """Copy the bytes of the centers to the tiles.
+
+    A repeated center never wins; neither it nor padding has a score.  Returns the largest
+    ``|c'| + |e|`` of those that have, and the largest squared norm.
+    """
+    (k, _), (n_tiles, d4, _) = centers.shape, tiles.shape
+    mark_repeats(centers, facts[NORM], table, repeated)
+    farthest, largest = 0.0, 0.0
     for t in range(n_tiles):
-        largest, worst = 0.0, 0.0
+        far, worst = 0.0, 0.0
         for r in range(CENTERS):
-            place = t * CENTERS + r
-            parameters[t, FACTOR, r], parameters[t, BIAS, r] = 0.0, -np.inf
-            starts[t, r] = 0
-            if place >= k:
+            parameters[t, FACTOR, r], parameters[t, BIAS, r], starts[t, r] = 0.0, -np.inf, 0
+            parameters[t, OF_REACH, r], parameters[t, OF_RESIDUAL, r] = 0.0, 0.0
+            if t * CENTERS + r >= k:
                 continue
-            j = order[place]
-            c, single, own = scaled[j], values[place], own_bytes[place]
-            for f in range(d):
-                single[f] = c[f]
+            j = order[t * CENTERS + r]
+            norm, lost = facts[NORM, j], facts[LOST, j]
+            if not norm <= largest:
+                largest = norm if norm == norm else np.inf
             if repeated[j]:
                 continue
-            high = largest_size(c)
-            unit = high / 127.0 if high > 0.0 else 1.0
-            inverse = 1.0 / unit if 1.0 / unit < np.inf else 0.0
-            for f in range(d):
-                places[f] = np.floor(c[f] * inverse + 0.5)
-            for f in range(d):
-                rest[f] = c[f] - places[f] * unit
-            for f in range(d):
-                own[f] = np.int8(np.int32(places[f]))
-            total = 0
-            for f in range(d):
-                total += np.int32(own[f])
             for w in range(d4):
-                tiles[t, w, r] = own_words[place, w]
-            lost = math.sqrt(sum_of_squares(rest))
-            starts[t, r] = -128 * total
-            parameters[t, FACTOR, r] = np.float64(step) * unit
-            parameters[t, BIAS, r] = -0.5 * norms[j]
-            far = math.sqrt(norms[j]) + lost
-            largest = far if far > largest else largest
-            worst = lost if lost > worst else worst
-        coefficients[t, OF_REACH] = worst * (1.0 + 2.0**-20)
-        coefficients[t, OF_RESIDUAL] = largest * (1.0 + 2.0**-20)
-        farthest = largest if largest > farthest else farthest
-    return farthest * (1.0 + 2.0**-20)
+                tiles[t, w, r] = words[j, w]
+            starts[t, r] = starts_of[j]
+            parameters[t, FACTOR, r], parameters[t, BIAS, r] = facts[FACTOR_OF, j], -0.5 * norm
+            reach = (math.sqrt(norm) + lost) * UPWARDS
+            parameters[t, OF_REACH, r], parameters[t, OF_RESIDUAL, r] = lost * UPWARDS, reach
+            far, worst = max(far, reach), max(worst, lost * UPWARDS)
+        coefficients[t, 0], coefficients[t, 1] = worst, far
+        farthest = max(farthest, far)
+    return farthest, largest

@@ -1,4 +1,5 @@
-"""One row of the data, scaled and shifted: ``x' = x * scale + offset``, in float64.
+"""One row of the data, scaled and shifted: ``x' = x * scale + offset``, in float64 where
+it is added up.
 
 What the M step and the exact scores of single rows do with it: add it to a sum, add its
 squared difference to a center, write it down.  The three share one loop over the
@@ -72,17 +73,18 @@ def _load_row_intrinsic(
     typingctx: Any, X: Any, i: Any, offset: Any, scale: Any, out: Any, p: Any
 ) -> Any:
     n = types.intp
-    signature = types.void(X, n, offset, types.float64, out, n)
+    signature = types.void(X, n, offset, offset.dtype, out, n)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        emit = Emitter(context, builder, types.float64)
+        emit = Emitter(context, builder, sig.args[2].dtype)
         target = emit.item(sig.args[4], args[4], args[5])
         d = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 2)
 
+        written = context.get_value_type(sig.args[4].dtype)
+
         def body(f: Any, x: Any, kind: Any) -> None:
-            single = ir.FloatType()
-            narrow = ir.VectorType(single, emit.lanes) if kind is emit.floats else single
-            emit.store(builder.fptrunc(x, narrow), target, f)
+            element = ir.VectorType(written, emit.lanes) if kind is emit.floats else written
+            emit.store(emit.convert(x, element), target, f)
 
         offset = emit.pointer(sig.args[2], args[2])
         _emit_row(emit, sig.args[0], (args[0], args[1], integer(0), d, offset, args[3]), body)
@@ -174,13 +176,13 @@ def _add_square_intrinsic(
 def _load_row_twin(
     X: Any,  # in (2, m, d)
     i: int,  # row of X
-    offset: Any,  # in (d,) float64
-    scale: float,  # power of two
-    out: Any,  # out (n, width) float32, width at least d; the rest is left alone
+    offset: Any,  # in (d,) float64, or of X's dtype
+    scale: Any,  # power of two, of offset's dtype
+    out: Any,  # out (n, width) float32 or float64, width at least d; the rest is left alone
     p: int,  # row of out
 ) -> None:
-    """Write a row, scaled and shifted in float64, in float32."""
-    out[p, : X.shape[2]] = X[0, i].astype(np.float64) * scale + offset
+    """Write a row, scaled and shifted in the dtype of the offset."""
+    out[p, : X.shape[2]] = X[0, i].astype(offset.dtype) * scale + offset
 
 
 def _prefetch_row_twin(

@@ -44,6 +44,9 @@ STRETCH = 16
 WEIGHT, COUNT = 0, 1
 """Rows of a table of cluster weights; only a count tells for sure that none is left."""
 
+GAINED, SHIFT, N_EMPTY = range(3)
+"""What ``update_centers`` finds besides the means."""
+
 
 @jit
 def move_rows(
@@ -128,30 +131,32 @@ def add_squares(
 @jit_with_scratch
 def update_centers(
     sums,  # in (n_ranges, k, d) float64
+    start,  # first center
+    stop,  # center to stop before
     cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
     scale,  # power of two
-    scatter,  # weighted sum of squares of all rows, scaled and shifted
     centers,  # in (k, d) float64
     total_weights,  # out (2, k) float64
     new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
+    totals,  # out (3 or more,) float64: GAINED, SHIFT, N_EMPTY
 ):
-    """Add the ranges in order and take the means.
+    """Add the ranges in order and take the means of some clusters.
 
-    Returns the inertia of the rows against ``centers`` (see the top of this file) and
-    the squared distance that the centers move, summed over the centers, both in scaled
-    units, and the number of empty clusters.  Both are added up feature by feature first,
+    GAINED is what the inertia of the rows against ``centers`` is less than the scatter (see
+    the top of this file), SHIFT the squared distance that the centers move, both in scaled
+    units and summed over these clusters.  Both are added up feature by feature first,
     over the centers: each loop over the features is elementwise and writes to one array,
     which is what it takes to vectorise.
     """
-    n_ranges, k, d = sums.shape
+    n_ranges, _, d = sums.shape
     squares = empty((2, d), np.float64)
     between, moved, n_empty = squares[0], squares[1], 0
     inverse = 1.0 / scale  # infinite, if the data are as large as can be
     for f in range(d):
         between[f] = 0.0
         moved[f] = 0.0
-    for j in range(k):
+    for j in range(start, stop):
         total_weights[WEIGHT, j] = 0.0
         total_weights[COUNT, j] = 0.0
         means, old = new_centers[j], centers[j]
@@ -180,8 +185,7 @@ def update_centers(
         for f in range(d):
             step = (means[f] - old[f]) * scale
             moved[f] += step * step
-    inertia, shifted = scatter, 0.0
+    totals[GAINED], totals[SHIFT], totals[N_EMPTY] = 0.0, 0.0, n_empty
     for f in range(d):
-        inertia -= between[f]
-        shifted += moved[f]
-    return inertia if inertia > 0.0 else 0.0, shifted, n_empty
+        totals[GAINED] += between[f]
+        totals[SHIFT] += moved[f]
