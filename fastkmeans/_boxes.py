@@ -50,6 +50,8 @@ LIMIT_FEATURES = 128
 COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
 """Estimated nanoseconds of a test of a center and a box, of a center and a row, and of a row
 that changes its cluster."""
+COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
+"""The same, for what ``visit_boxes`` counts; settled rows are few."""
 REPAID_AFTER = 8
 """Iterations after which the sort has paid for itself."""
 
@@ -127,7 +129,9 @@ class Boxes:
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
         self._X, self._weights, self._frame, self._team = X, weights, frame, team
-        self._packed = packed
+        self._packed, self._numbers = packed, np.arange(len(packed.norms))
+        room = -(-len(packed.norms) // LANES) * LANES
+        self._table, self._ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
         self._sorted = np.empty(n, np.int32)  # labels, in order
         self._order = self._sort(spare)
         n_boxes = -(-n // BOX)
@@ -151,6 +155,7 @@ class Boxes:
         """Drop all labels."""
         self._whole[:] = NEW
         self._costs: NDArray[np.float64] = np.empty(0)
+        self._dealt = np.empty(0, np.int64)
 
     def _sort(self, spare: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the order of the rows; ``spare`` and the labels' array serve as scratch."""
@@ -193,11 +198,28 @@ class Boxes:
         about the same: dealt out to and fro by what they cost in the last iteration.
         """
         if self._costs.size != n_shares:
-            return np.arange(n_shares)
-        places, size = np.arange(n_shares), self._team.size
-        thread = np.where(places // size % 2, size - 1 - places % size, places % size)
-        dealt = np.argsort(-self._costs, kind="stable")
-        return dealt[np.argsort(thread, kind="stable")]
+            places, size = np.arange(n_shares), self._team.size
+            thread = np.where(places // size % 2, size - 1 - places % size, places % size)
+            self._dealt = thread.argsort(kind="stable")
+            return places
+        return (-self._costs).argsort(kind="stable")[self._dealt]
+
+    def _tabulate(self, centers: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+        """Return the centers feature by feature, above their norms, and their numbers.
+
+        Of centers that are equal the first is there alone.
+        """
+        packed, d = self._packed, centers.shape[1]
+        packed.pack(centers, self._frame, tiled=False)
+        if not packed.repeated.any():
+            n, scaled, norms, first = len(centers), packed.scaled, packed.norms, self._numbers
+        else:
+            first = np.flatnonzero(~packed.repeated)
+            n, scaled, norms = len(first), packed.scaled[first], packed.norms[first]
+            self._table[:, n:] = 0.0
+        self._table[:d, :n], self._table[d, :n] = scaled.T, norms
+        self._ids[:n] = first
+        return self._table, self._ids, n
 
     def label(
         self,
@@ -207,23 +229,17 @@ class Boxes:
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label all rows, in their order in space, and move them between the sums."""
-        frame, packed = self._frame, self._packed
-        packed.pack(centers, frame, tiled=False)
-        first = np.flatnonzero(~packed.repeated)
-        (k, d), n = centers.shape, len(first)
-        room = -(-n // LANES) * LANES
-        table, ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
-        table[:d, :n], table[d, :n], ids[:n] = packed.scaled[first].T, packed.norms[first], first
+        frame, k = self._frame, len(centers)
         n_parts = len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
         arguments = (
             self._turns(n_parts), self._order, self._weights, frame.offset, frame.scale, centers,
-            table, ids, n, self._limits, self._copy, self._sums, self._weights_of, self._whole,
-            self._sorted, sums.rebuild, sums.parts, sums.part_weights, counts,
+            *self._tabulate(centers), self._limits, self._copy, self._sums, self._weights_of,
+            self._whole, self._sorted, sums.rebuild, sums.parts, sums.part_weights, counts,
         )  # fmt: skip
         bounds = np.arange(n_parts + 1)
         self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)
-        self._costs = counts @ np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
+        self._costs = counts @ COSTS
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
         n_rows = self._order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)

@@ -147,7 +147,8 @@ class Bytes:
         n, d = rows.shape
         n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
         self._rows, self._frame, self._team, self._step = rows, frame, team, step
-        self._words = aligned((n, d4), np.int32)
+        words = aligned((n, d4), np.int32)
+        self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
         self._before = aligned((n_clusters, d), np.float64)
         self._values = aligned((n_clusters, -(-d // LANES) * LANES), np.float32)
@@ -163,7 +164,7 @@ class Bytes:
         self._coefficients = np.empty((n_tiles, 2), np.float32)
         self._fastest = np.zeros((2, n_tiles + 1), np.float32)
         self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
-        as_bytes = self._words.view(np.uint8)
+        as_bytes = words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
             arguments = (
@@ -233,7 +234,7 @@ class Bytes:
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
             rows_in = (
-                twice(self._words[part]), *self._state[:, part], previous[part], labels[part]
+                self._words[:, part], *self._state[:, part], previous[part], labels[part]
             )  # fmt: skip
             bounds = team.cut(X.shape[1])
             counts = np.zeros((len(bounds) - 1, 6), np.int64)

@@ -141,8 +141,10 @@ class Lloyd:
         self.packed = Packed(n_clusters, d)
         self.engines = Engines(algorithm, rows, weights, self.packed, frame, team)
         self.sums = Sums(rows, weights, n_clusters, frame, team)
-        self.labels, self.previous = rows.empty(n, np.int32), rows.empty(n, np.int32)
-        self.labels[:] = self.previous[:] = -1
+        both = rows.empty((2, n), np.int32)  # together: of larger memory come larger pages
+        both[:] = -1
+        self.labels: NDArray[np.int32] = both[0]
+        self.previous: NDArray[np.int32] = both[1]
         self.centers = aligned((n_clusters, d), np.float64)
         self.new_centers = aligned((n_clusters, d), np.float64)
         self._counts = np.empty(3, np.int64)

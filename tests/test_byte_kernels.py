@@ -215,7 +215,9 @@ def test_rivals_are_listed_with_the_bounds_of_their_centers() -> None:
         assert n_pairs == len(expected) == count * k
         for p, j, bound in zip(*pairs[:, :n_pairs], bounds, strict=False):
             score, error = expected[p, j]
-            assert bound == pytest.approx(float(score) + float(error), rel=1e-6, abs=1e-6 * float(error))
+            assert bound == pytest.approx(
+                float(score) + float(error), rel=1e-6, abs=1e-6 * float(error)
+            )
 
 
 @pytest.mark.parametrize("d", [1, 4, 6, 67])
