@@ -204,7 +204,7 @@ class Boxes:
             return places
         return (-self._costs).argsort(kind="stable")[self._dealt]
 
-    def _tabulate(self, centers: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    def _tabulate(self, centers: NDArray[np.float64]) -> tuple[Any, ...]:
         """Return the centers feature by feature, above their norms, and their numbers.
 
         Of centers that are equal the first is there alone.

@@ -420,6 +420,15 @@ MUTATIONS = [
         f"{G}: test_sums_follow and boxes",
     ),
     Mutation(
+        "rows that wait to be moved when a share ends are forgotten",
+        "_kernels/boxes.py",
+        """cluster_weights)
+    counts[0]""",
+        """cluster_weights) if False else None
+    counts[0]""",
+        f"{G}: test_sums_follow and boxes",
+    ),
+    Mutation(
         "rows of the last, incomplete box are left out",
         "_boxes.py",
         "n_boxes = -(-n // BOX)",

@@ -143,10 +143,10 @@ def label_box(
 
 
 @jit
-def label_rows(
-    X, b, order, weights, offset, scale, whole, labels, rebuild, now, sums, cluster_weights,
-):  # fmt: skip
-    """Give the rows of a box the labels ``now``; return how many had another."""
+def label_rows(X, b, order, whole, labels, rebuild, now, waiting):
+    """Give the rows of a box the labels ``now``; return how many had another, and how many
+    wait to be moved: their numbers are in ``waiting``, above the labels from and to.
+    """
     old = whole[b]
     whole[b] = MIXED
     start = b * BOX
@@ -156,30 +156,44 @@ def label_rows(
     moved = 0
     for q in range(part.size):
         moved += part[q] != now[q]
+    count = 0
     if moved or rebuild:
-        for q in range(part.size):
-            if rebuild or part[q] != now[q]:
-                prefetch_row(X, order[start + q])
         for q in range(part.size):
             before, z = -1 if rebuild else part[q], now[q]
             if z != before:
                 i = order[start + q]
-                move_row(X, i, weights, before, z, offset, scale, sums, cluster_weights)
+                prefetch_row(X, i)
+                waiting[0, count], waiting[1, count], waiting[2, count] = i, before, z
+                count += 1
             part[q] = z
-    return moved
+    return moved, count
+
+
+@jit
+def move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights):
+    """Move the rows that wait between the sums."""
+    for q in range(count):
+        move_row(
+            X, waiting[0, q], weights, waiting[1, q], waiting[2, q], offset, scale, sums,
+            cluster_weights,
+        )  # fmt: skip
 
 
 @jit
 def visit_with_scratch(
     X, share, n_shares, order, weights, offset, scale, centers, table, ids, n, limits,
     copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,
-    table1, ids1, table2, ids2, table3, ids3, near, now,
+    table1, ids1, table2, ids2, table3, ids3, near, now, waiting,
 ):  # fmt: skip
-    """Do one share of ``visit_boxes``; apart from it, because scratch is counted."""
+    """Do one share of ``visit_boxes``; apart from it, because scratch is counted.
+
+    Rows of a box that change their label are asked for, and moved after the next box:
+    in their order in space they come from anywhere in memory.
+    """
     n_boxes, _ = box_sums.shape
     n_super = (n_boxes + FAN - 1) // FAN
     n_hyper = (n_super + FAN - 1) // FAN
-    moved, settled, scored, work = 0, 0, 0, 0
+    moved, settled, scored, work, count = 0, 0, 0, 0, 0
     for h in range(share, n_hyper, n_shares):
         n1 = narrow(limits, n_boxes + n_super + h, table, ids, n, -1, table1, ids1)
         work += n
@@ -216,10 +230,10 @@ def visit_with_scratch(
                         now[p] = closest_by_differences(X, i, centers, scale)
                         settled += 1
                 scored += BOX * n3
-                moved += label_rows(
-                    X, b, order, weights, offset, scale, whole, labels, rebuild, now,
-                    sums, cluster_weights,
-                )  # fmt: skip
+                move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights)
+                changed, count = label_rows(X, b, order, whole, labels, rebuild, now, waiting)
+                moved += changed
+    move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights)
     counts[0], counts[1], counts[2], counts[3] = moved, settled, scored, work
 
 
@@ -262,5 +276,5 @@ def visit_boxes(
             empty((d + 1, room), np.float64), empty(room, np.int32),
             empty((d + 1, room), np.float64), empty(room, np.int32),
             empty((d + 1, room), np.float64), empty(room, np.int32),
-            empty((room, d + 1), np.float32), empty(BOX, np.int32),
+            empty((room, d + 1), np.float32), empty(BOX, np.int32), empty((3, BOX), np.int32),
         )  # fmt: skip
