@@ -28,8 +28,8 @@ The map
     _aligned    arrays for vectors
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
-                order, boxes, candidates; quantize, bounds, bytes, bytes_tile, dots: the
-                engines; moments, seeding, pool, distances; lines, of CSV; drivers, the
+                order, boxes, candidates; quantize, bounds, bytes, rivals, bytes_tile, dots:
+                the engines; moments, seeding, pool, distances; lines, of CSV; drivers, the
                 parallel entry points; simd, the words of the vector IR
 
 Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself

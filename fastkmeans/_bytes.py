@@ -79,7 +79,10 @@ def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
 
 
 def least_first_cost(shape: tuple[int, int], k: int) -> float:
-    """Estimate what the first iteration of a run costs at least: every row has rivals."""
+    """Estimate what the first iteration of a run costs at least: every row has rivals.
+
+    Those that are listed are the centers better than all before, in any order ``ln k``.
+    """
     n = shape[0]
     return _cost(shape, n, n * k, math.log(k) * n, n)
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from fastkmeans._jit import jit
 from fastkmeans._kernels import bytes_tile, dots, quantize, row
 from fastkmeans._kernels.bounds import REACH, RESIDUAL
-from fastkmeans._kernels.bytes import ROOM, list_rivals
 from fastkmeans._kernels.bytes_tile import BIAS, OF_REACH, OF_RESIDUAL
 from fastkmeans._kernels.quantize import LANES
+from fastkmeans._kernels.rivals import ROOM, list_rivals
 from fastkmeans._kernels.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._rows import twice
 

@@ -16,7 +16,7 @@ from test_engines import _no_huge_array, each_dtype, each_engine
 from test_numerics import CASES as HARD_CASES
 
 from fastkmeans._bytes import Patience
-from fastkmeans._kernels.bytes import ROOM
+from fastkmeans._kernels.rivals import ROOM
 from fastkmeans._kernels.simd import POINTS
 from fastkmeans._kernels.update import COUNT, WEIGHT
 
