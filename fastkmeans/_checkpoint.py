@@ -30,6 +30,10 @@ SHARE = 0.05
 """The most of the time of a fit that goes into checkpoints."""
 
 
+SUMS = ("parts", "part_weights", "heaviest")
+"""The arrays among what is kept of the sums."""
+
+
 class Resumed(NamedTuple):
     """Where a fit goes on.
 
@@ -105,7 +109,8 @@ class Checkpoint:
         if metadata["history"] is None:
             return Resumed(metadata["number"], None, best)
         if "labelled_by" in arrays:
-            sums = SumsState(arrays["parts"], arrays["part_weights"], **metadata["sums"])
+            kept: dict[str, Any] = {name: arrays[name] for name in SUMS}
+            sums = SumsState(**kept, **metadata["sums"])
             state = State(arrays["centers"], arrays["labelled_by"], metadata["n_moved"], sums)
             lloyd.restore(state, max_iter)
         else:
@@ -145,7 +150,7 @@ class Checkpoint:
         if history:
             state = lloyd.state()
             own = state.sums._asdict()
-            arrays |= {name: own.pop(name) for name in ("parts", "part_weights")}
+            arrays |= {name: own.pop(name) for name in SUMS}
             arrays |= {"centers": state.centers, "labelled_by": state.labelled_by}
             metadata |= {"sums": own, "n_moved": state.n_moved}
         elif history is not None:

@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from ._kernels.update import COUNT, WEIGHT
 from ._rows import CHUNK, largest
+from ._sums import CANCELLED
 
 if TYPE_CHECKING:
     from ._lloyd import Lloyd
 
 ROUNDING = 1e-26
 """Share of the data's scatter under which an inertia is nothing but rounding."""
-
-CANCELLED = 1e-3
-"""Share of a row's weight under which what it leaves behind is added up anew."""
 
 
 def squared_distances_to_own(lloyd: Lloyd) -> NDArray[np.float64]:

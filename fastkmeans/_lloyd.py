@@ -26,7 +26,7 @@ from ._kernels import drivers
 from ._kernels.update import COUNT
 from ._parallel import Team
 from ._rows import ArrayRows, Rows
-from ._sums import Sums, SumsState, sum_of_squares
+from ._sums import CANCELLED, Sums, SumsState, sum_of_squares
 
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
@@ -165,10 +165,18 @@ class Lloyd:
                 self.centers, self.sums, self.previous, self.labels, self._n_moved
             )
             inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
+            self.sums.note_weights()
             steps = [Step(inertia, moved, n_empty, labelled.n_moved, labelled.avoided)]
-        for step in steps:
+        for step in steps[:-1]:
             self.sums.end(step.n_moved, self.rows.shape[0])
+        if self.sums.have_cancelled:
+            self.write_labels()
+            self.sums.rebuild = True
+            inertia, moved, n_empty = self._add_up()
+            self.sums.note_weights()
+            steps[-1] = steps[-1]._replace(inertia=inertia, moved=moved, n_empty=n_empty)
         self._n_moved = steps[-1].n_moved
+        self.sums.end(self._n_moved, self.rows.shape[0])
         return steps
 
     def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
@@ -182,8 +190,8 @@ class Lloyd:
             frame.x_offset, frame.x_scale, frame.offset, self.centers,
             *self.packed.buffers, self.previous, self.labels, self._counts,
             sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
-            sums.total_weights, self.new_centers, sums.center_bounds, np.empty(3), room, tolerance,
-            steps,
+            sums.total_weights, self.new_centers, sums.center_bounds, np.empty(3), sums.heaviest,
+            CANCELLED, room, tolerance, steps,
         )  # fmt: skip
         if n_done % 2 == 0:
             self.labels, self.previous = self.previous, self.labels
@@ -196,11 +204,15 @@ class Lloyd:
     def take_means(self) -> None:
         """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""
         self.centers[:] = self.frame.shift
+        self._add_up()
+
+    def _add_up(self) -> tuple[float, float, int]:
+        """Build the sums of ``labels`` anew, and return what ``Sums.means`` does."""
         self.sums.clear()
         for start, X in self.rows.blocks():
             part = slice(start, start + X.shape[1])
             self.sums.move(start, X, self.previous[part], self.labels[part])
-        self.sums.means(self.centers, self.new_centers)
+        return self.sums.means(self.centers, self.new_centers)
 
     def write_labels(self) -> None:
         """Bring ``labels`` up to date: an engine may keep them in another order."""

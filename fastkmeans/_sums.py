@@ -1,7 +1,9 @@
 """The M step: the sums of the clusters, kept from one iteration to the next.
 
 Only rows that change their cluster touch the sums.  What rounding leaves of rows that
-came and went is swept out now and then, when the sums are built anew.
+came and went is swept out now and then, when the sums are built anew: at once, where a
+cluster has lost almost all of the weight that it had, and rounding with it could outweigh
+what is left.
 """
 
 from __future__ import annotations
@@ -13,7 +15,14 @@ from numpy.typing import NDArray
 
 from ._aligned import aligned
 from ._frame import Frame
-from ._kernels.update import CHAINS, NARROW_CHAINS, add_squares, move_rows, update_centers
+from ._kernels.update import (
+    CHAINS,
+    NARROW_CHAINS,
+    WEIGHT,
+    add_squares,
+    move_rows,
+    update_centers,
+)
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, cut_centers, is_large, within
 from ._rows import Block, Rows
 
@@ -22,11 +31,16 @@ REBUILD_AFTER, TURNOVER = 64, 2.0
 might have grown to a few times that of new sums."""
 
 
+CANCELLED = 1e-3
+"""Share of a weight that was there under which what is left of it is added up anew."""
+
+
 class SumsState(NamedTuple):
     """The sums between two iterations: they depend on the rows' history, not on labels alone."""
 
     parts: NDArray[np.float64]
     part_weights: NDArray[np.float64]
+    heaviest: NDArray[np.float64]
     rebuild: bool
     age: int
     moved: int
@@ -56,6 +70,7 @@ class Sums:
         self.parts = aligned((n_ranges, n_clusters, d), np.float64)
         self.part_weights = np.empty((n_ranges, 2, n_clusters))
         self.total_weights = np.empty((2, n_clusters))
+        self.heaviest = np.zeros(n_clusters)  # of each since the sums were built anew
         self.center_bounds = cut_centers(n_clusters, d)
         self.all_features = np.array([0, d])
         self.rebuild = True
@@ -63,11 +78,14 @@ class Sums:
 
     def state(self) -> SumsState:
         """Return the sums as they are, not copied."""
-        return SumsState(self.parts, self.part_weights, self.rebuild, self._age, self._moved)
+        return SumsState(
+            self.parts, self.part_weights, self.heaviest, self.rebuild, self._age, self._moved
+        )
 
     def restore(self, state: SumsState) -> None:
         """Go back to sums of the same shape."""
         self.parts[:], self.part_weights[:] = state.parts, state.part_weights
+        self.heaviest[:] = state.heaviest
         self.rebuild, self._age, self._moved = state.rebuild, state.age, state.moved
 
     def clear(self) -> None:
@@ -115,6 +133,19 @@ class Sums:
         self._team.run(update_centers, self.parts, bounds, arguments, (totals,), prange=True)
         gained, moved, n_empty = (sum(column) for column in totals.T.tolist())
         return max(0.0, frame.scatter - gained), moved, int(n_empty)
+
+    def note_weights(self) -> None:
+        """Keep in mind how heavy the clusters have been."""
+        if self.rebuild:
+            self.heaviest[:] = 0.0
+        np.maximum(self.heaviest, self.total_weights[WEIGHT], out=self.heaviest)
+
+    @property
+    def have_cancelled(self) -> bool:
+        """Whether a cluster lost almost all of its weight, and its sums most of their digits."""
+        weights, counts = self.total_weights
+        lost = (weights < CANCELLED * self.heaviest) & (counts > 0.0)
+        return not self.rebuild and bool(lost.any())
 
     def left(self, n_rows: int) -> tuple[int, int]:
         """Return how many iterations, and moved rows, the sums are good for from here on."""

@@ -493,10 +493,24 @@ MUTATIONS = [
     ),
     Mutation(
         "the bound of a center is that of the first of its tile",
-        "_kernels/bytes.py",
+        "_kernels/rivals.py",
         "parameters[tile, OF_REACH, r]",
         "parameters[tile, OF_REACH, 0]",
         f"{B}: test_rivals_are_listed",
+    ),
+    Mutation(
+        "sums that have cancelled are kept",
+        "_sums.py",
+        "return not self.rebuild and bool(lost.any())",
+        "return False",
+        "test_lloyd: test_light_rows",
+    ),
+    Mutation(
+        "a cluster that has lost its weight does not stop the iterations of a small table",
+        "_kernels/drivers.py",
+        "decide |= has_cancelled",
+        "decide |= False",
+        "test_lloyd: test_light_rows",
     ),
     Mutation(
         "the sums of all centers are added up range by range, by the threads at hand",
@@ -595,7 +609,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a score that is rounded up excludes what it cannot",
-        "_kernels/bytes.py",
+        "_kernels/rivals.py",
         "limit = score - lanes[SLACK, p]",
         "limit = score",
         f"{W}: test_a_score",
@@ -609,14 +623,14 @@ MUTATIONS = [
     ),
     Mutation(
         "a rival that is left out bounds the others no more",
-        "_kernels/bytes.py",
+        "_kernels/rivals.py",
         "lanes[OTHERS, p] = max(lanes[OTHERS, p], bound)",
         "pass",
         f"{W}: test_bounds_hold",
     ),
     Mutation(
         "where there is no room for more rivals they are dropped",
-        "_kernels/bytes.py",
+        "_kernels/rivals.py",
         "if n_pairs > ROOM // 2:",
         "if False:",
         f"{G}: test_many_rivals",

@@ -282,3 +282,24 @@ def test_repeating_a_fit_repeats_its_bits(digits: Array, dtype: Any) -> None:
     first, second = (KMeans(10, random_state=3).fit(X) for _ in range(2))
     np.testing.assert_array_equal(first.cluster_centers_, second.cluster_centers_)
     assert first.inertia_ == second.inertia_
+
+
+@pytest.mark.parametrize("algorithm", ["lloyd", "boxes", "bytes", "auto"])
+@pytest.mark.parametrize(("n", "heavy"), [(10, 1e16), (10, 1e13), (40_000, 1e16)])
+def test_light_rows_that_heavy_ones_leave(algorithm: str, n: int, heavy: float) -> None:
+    """What rounding leaves of heavy weights would outweigh them, in one call or one by one."""
+    X = np.random.default_rng(0).normal(size=(n, 2)) * 0.1
+    X[:4] = [[1.0, 0.0], [-1.0, 0.0], [1.3, 0.0], [-1.3, 0.0]]
+    weights = np.ones(n)
+    weights[:4] = heavy
+    init = np.array([[0.0, 0.0], [2.5, 0.0], [-2.5, 0.0]])
+    centers = init
+    for n_iter in range(1, 6):
+        labels = reference.closest(X, centers)
+        centers = np.array(
+            [np.average(X[labels == j], axis=0, weights=weights[labels == j]) for j in range(3)]
+        )
+        options: Any = {"max_iter": n_iter, "tol": 0.0, "algorithm": algorithm, "n_threads": 2}
+        model = KMeans(3, init=init, **options).fit(X, sample_weight=weights)
+        np.testing.assert_allclose(model.cluster_centers_, centers, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(model.labels_, reference.closest(X, centers))

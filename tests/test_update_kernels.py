@@ -156,7 +156,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
         twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
         frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
         np.array([0, d]), rebuild, sums, table, total_table, new,
-        np.array([0, 4, k]), np.empty(3), m,
+        np.array([0, 4, k]), np.empty(3), np.zeros(k), 1e-3, m,
         0.0, steps,
     )  # fmt: skip
     assert n_done == 1

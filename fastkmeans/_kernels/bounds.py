@@ -151,7 +151,8 @@ def tighten(
             norm = (lanes[REACH, p] - lanes[RESIDUAL, p]) * (lanes[REACH, p] - lanes[RESIDUAL, p])
             pad = bounds[SLOPE] * lanes[REACH, p] + bounds[CONSTANT]
             square = norm * bounds[GROWN] - two * (lanes[BEST, p] - pad)
-            near = np.sqrt(square if square > zero else zero) * WIDER
+            # A square that is not a number stays so, and bounds nothing.
+            near = np.sqrt(zero if square < zero else square) * WIDER
             lanes[LIMIT, p] = near if near < lanes[LIMIT, p] else lanes[LIMIT, p]
         for p in range(length):
             upper[part[p]] = lanes[LIMIT, p]

@@ -19,7 +19,7 @@ from .._jit import address_of, jit, parallel_jit
 from .assign import assign_rows, closest_by_differences
 from .calls import call, call_range
 from .pack import pack_centers
-from .update import GAINED, N_EMPTY, SHIFT, move_rows, update_centers
+from .update import COUNT, GAINED, N_EMPTY, SHIFT, WEIGHT, move_rows, update_centers
 
 
 @parallel_jit
@@ -68,6 +68,8 @@ def iterate_serial(
     new_centers,
     center_bounds,  # in (n_center_ranges + 1,) int64
     totals,  # scratch (3,) float64
+    heaviest,  # in/out (k,) float64, of every cluster since the sums were built anew
+    cancelled,  # share of that under which what is left must be added up anew
     room,  # rows that may move before the sums are to be built anew
     tolerance,  # squared move of the centers to stop at, in scaled units
     steps,  # out (n_steps, 4) float64: INERTIA, SHIFTED, EMPTY, MOVED
@@ -75,8 +77,9 @@ def iterate_serial(
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
 
     It stops where there is something to decide: no row moved, or too many, the centers
-    moved little, a cluster is empty.  ``previous`` and ``labels`` change places from one
-    iteration to the next, ``centers`` and ``new_centers`` too.
+    moved little, a cluster is empty, or has lost almost all of its weight.  ``previous`` and
+    ``labels`` change places from one iteration to the next, ``centers`` and ``new_centers``
+    too.
     """
     pack, assign, move, update = kernels
     (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
@@ -108,6 +111,11 @@ def iterate_serial(
             gained += totals[GAINED]
             shifted += totals[SHIFT]
             n_empty += totals[N_EMPTY]
+        has_cancelled = False
+        for j in range(heaviest.size):
+            w, before = total_weights[WEIGHT, j], 0.0 if rebuild else heaviest[j]
+            heaviest[j] = max(w, before)
+            has_cancelled |= w < cancelled * before and total_weights[COUNT, j] > 0.0
         inertia = scatter - gained
         steps[n_done, INERTIA], steps[n_done, SHIFTED] = max(inertia, 0.0), shifted
         steps[n_done, EMPTY], steps[n_done, MOVED] = n_empty, counts[0]
@@ -115,6 +123,7 @@ def iterate_serial(
         room -= 0 if rebuild else counts[0]
         rebuild = False
         decide = counts[0] == 0 or n_empty > 0 or room < 0 or not shifted > tolerance
+        decide |= has_cancelled
         if decide or n_done == n_steps:
             return n_done
         # Copies take numba longer to compile than all that.
