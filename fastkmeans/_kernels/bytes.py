@@ -12,17 +12,18 @@ Scores in bytes.  Those rows are compared with the centers by the integers of
           <= step unit q.p + |step q| |e| + |r| |c'|
           <= step unit q.p + reach |e|_max + residual (|c'| + |e|)_max,
 
-``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a
-tile, by Cauchy-Schwarz, and from below likewise.  The score of the own center is at
-least what its bytes say less that bound, or what the upper bound ``D`` on its distance
-says, ``(|x'|^2 - D^2) / 2``; that is the *limit* at first, and nothing is for a row without
-a center, in the first iteration of a run.  Centers whose score can on no account reach the
-limit are excluded; the few that can are the row's *rivals*, and what the bytes of one say
-at least becomes the limit, if that is higher.  Rivals are kept until the block has been
-compared with all tiles, and looked at again: of a row without a center all but one or two
-are below the limit by then.  Only a row that has a rival left is read from ``X``, for the
-exact scores (float32, as in ``assign``) of its own center and of the rivals.  Nothing is
-assumed about the data.
+``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a tile,
+by Cauchy-Schwarz, and from below likewise.  Those serve to find rivals, all centers of a
+tile at once; of the own center and of a rival that was found it is its own norms.  The
+score of the own center is at least what its bytes say less that bound, or what the upper
+bound ``D`` on its distance says, ``(|x'|^2 - D^2) / 2``; that is the *limit* at first,
+and nothing is for a row without a center, in the first iteration of a run.  Centers whose
+score can on no account reach the limit are excluded; the few that can are the row's
+*rivals*, and what the bytes of one say at least becomes the limit, if that is higher.
+Rivals are kept until the block has been compared with all tiles, and looked at again: of
+a row without a center all but one or two are below the limit by then.  Only a row that
+has a rival left is read from ``X``, for the exact scores (float32, as in ``assign``) of
+its own center and of the rivals.  Nothing is assumed about the data.
 
 Rounding
 --------
