@@ -109,6 +109,12 @@ class Checkpoint:
         if metadata["history"] is None:
             return Resumed(metadata["number"], None, best)
         if "labelled_by" in arrays:
+            for name in SUMS:
+                if name not in arrays:
+                    raise ValueError(
+                        f"{self.path} lacks {name}, as of another version of fastkmeans: remove "
+                        "it to begin anew, or go on with that version."
+                    )
             kept: dict[str, Any] = {name: arrays[name] for name in SUMS}
             sums = SumsState(**kept, **metadata["sums"])
             state = State(arrays["centers"], arrays["labelled_by"], metadata["n_moved"], sums)

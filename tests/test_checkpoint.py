@@ -160,6 +160,19 @@ def test_another_job_is_refused_and_damage_named(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_checkpoint_of_another_version_is_refused_and_kept(tmp_path: Path) -> None:
+    model, X, path = KMeans(5, random_state=0, tol=0.0), noise(1500, 5), tmp_path / "state"
+    with pytest.raises(StoppedError):
+        fit(model, X, Stopping(path, False, 3))
+    metadata, arrays = _checkpoint.read_archive(path, _checkpoint.CHECKPOINT)
+    del arrays["heaviest"]
+    _checkpoint.write_archive(path, metadata, arrays)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="lacks heaviest, as of another version"):
+        fit(model, X, Stopping(path, True, -1))
+    assert path.read_bytes() == before
+
+
 def test_a_short_fit_writes_nothing(tmp_path: Path) -> None:
     fit(KMeans(3, random_state=0), noise(300, 2), Checkpoint(tmp_path / "c", JOB, False))
     assert not list(tmp_path.iterdir())
