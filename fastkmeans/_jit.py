@@ -136,6 +136,19 @@ def parallel_jit(function: Callable[..., Any]) -> Any:
 _addresses: dict[tuple[Any, ...], int] = {}
 
 
+def _kind_of(argument: Any) -> Any:
+    """Return what decides how numba types an argument, and maybe more.
+
+    A record counts by its class and its fields: its class alone does not say whether they
+    hold float32 or float64.
+    """
+    if isinstance(argument, np.ndarray):
+        return argument.dtype, argument.ndim, argument.flags.num
+    if isinstance(argument, tuple):
+        return type(argument), *map(_kind_of, argument)
+    return type(argument)
+
+
 def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """Return the address of the machine code of a kernel, for a driver to call.
 
@@ -143,14 +156,7 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """
     if numba.config.DISABLE_JIT:
         return kernel
-    # What decides how numba types a value, and maybe more; the loop is worth being fast.
-    key = (
-        kernel,
-        *[
-            (a.dtype, a.ndim, a.flags.num) if isinstance(a, np.ndarray) else type(a)
-            for a in arguments
-        ],
-    )
+    key = (kernel, *map(_kind_of, arguments))
     if key not in _addresses:
         signature = tuple(map(numba.typeof, arguments))
         kernel.compile(signature)
@@ -158,3 +164,21 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
         name = compiled.fndesc.llvm_func_name
         _addresses[key] = compiled.library.get_pointer_to_function(name)
     return _addresses[key]
+
+
+def fields_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return arguments with every record replaced by its fields, in order.
+
+    Machine code takes the fields of a record one by one, so a kernel that is called by its
+    address can be given either.  A ``prange`` hands arrays on, but no records.  Without JIT
+    the kernel is a function of Python, and wants the records.
+    """
+    if numba.config.DISABLE_JIT:
+        return arguments
+    flat: list[Any] = []
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            flat += fields_of(argument)
+        else:
+            flat.append(argument)
+    return tuple(flat)

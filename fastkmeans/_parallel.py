@@ -32,7 +32,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import address_of
+from ._jit import address_of, fields_of
 from ._kernels.drivers import drive
 
 RANGE_MULTIPLE = 256
@@ -214,7 +214,7 @@ class Team:
         if lock is not None and not lock.acquire(blocking=False):
             return False
         try:
-            drive(address, X, bounds, inputs, outputs)
+            drive(address, X, bounds, fields_of(inputs), outputs)
         finally:
             if lock is not None:
                 lock.release()
