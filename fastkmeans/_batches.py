@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._assign import work_of
 from ._frame import Frame, frame_of
 from ._kernels.update import COUNT, WEIGHT
-from ._lloyd import Lloyd
+from ._lloyd import Step, Workspace
 from ._parallel import Team
 from ._rows import Rows
 from ._sample import Batch
@@ -43,12 +43,16 @@ class BatchStep(NamedTuple):
         Euclidean norm of the move of all centers, in the units of the data.
     seconds : float
         Wall time.
+    avoided : float
+        Share of the distances between rows and centers that the step did not compute, as
+        in the history of ``KMeans``.
     """
 
     n_rows: int
     inertia: float
     center_shift: float
     seconds: float
+    avoided: float
 
     def report(self, number: int) -> None:
         """Print the step."""
@@ -120,19 +124,18 @@ def framed(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
     return frame
 
 
-def take_in(means: Means, lloyd: Lloyd, unit: float = 1.0) -> tuple[Means, float, float]:
-    """Add a batch to the means.
+def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:
+    """Add the rows of a workspace to the means.
 
     Returns
     -------
     Means
         The new means; the old ones stay as they are.
-    inertia : float
-        Of the batch against the old centers, in scaled units.
-    moved : float
-        Squared move of all centers, in scaled units.
+    Step
+        The step on the batch: its inertia is that against the old centers, ``moved`` the
+        squared move from the old means to the new ones.
     """
-    lloyd.centers[:] = means.centers
+    lloyd = workspace.begin(means.centers, 1)
     step = lloyd.step()
     total = lloyd.sums.total_weights
     before, gained = means.weights, total[WEIGHT]
@@ -148,7 +151,7 @@ def take_in(means: Means, lloyd: Lloyd, unit: float = 1.0) -> tuple[Means, float
     with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
         moved = float((((centers - means.centers) * lloyd.frame.scale) ** 2).sum())
     since = means.since + lloyd.rows.shape[0]
-    return Means(centers, weights, max(unit, means.unit), since), step.inertia, moved
+    return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
 
 
 def is_due(means: Means, n_rows: int) -> bool:
@@ -196,13 +199,12 @@ def start(
     threads = 1 if n * d < SEED_ALONE else plan.n_threads
     with Team(threads, work_of(rows.shape, k)) as team:
         frame = framed(rows, weights, team)
-        lloyd = Lloyd(rows, weights, k, frame, team)
+        workspace = Workspace(rows, weights, k, frame, team)
         for number in range(n_runs):
             centers = initial_centers(plan.init, X, rows, weights, k, frame, team, rng)
             if n_runs == 1:
                 return centers, frame
-            lloyd.centers[:] = centers
-            inertia = lloyd.step().inertia
+            inertia = workspace.begin(centers, 1).step().inertia
             if plan.verbose:
                 shown = inertia / frame.scale / frame.scale
                 print(f"Initialisation {number + 1} of {n_runs}: inertia {shown:.8g}")

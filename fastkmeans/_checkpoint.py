@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._lloyd import Iteration, Lloyd, Run, State
+from ._lloyd import Iteration, Lloyd, Run, State, Workspace
 from ._storage import Arrays, read_archive, write_archive
 from ._sums import SumsState
 
@@ -41,14 +41,17 @@ class Resumed(NamedTuple):
     ----------
     number : int
         The run, from 0.
-    history : list of Iteration or None
-        What the run has done; None if it has not begun.
+    lloyd : Lloyd or None
+        The run as it was; None if it has not begun.
+    history : list of Iteration
+        What the run has done.
     best : Run or None
         The best of the runs before.
     """
 
     number: int
-    history: list[Iteration] | None
+    lloyd: Lloyd | None
+    history: list[Iteration]
     best: Run | None
 
 
@@ -93,10 +96,10 @@ class Checkpoint:
                     f"{value} now."
                 )
 
-    def restore(self, lloyd: Lloyd, rng: np.random.Generator, max_iter: int) -> Resumed:
+    def restore(self, workspace: Workspace, rng: np.random.Generator, max_iter: int) -> Resumed:
         """Bring a fit to where the checkpoint was made."""
         if self._found is None:
-            return Resumed(0, None, None)
+            return Resumed(0, None, [], None)
         metadata, arrays = self._found
         self._found = None
         rng.bit_generator.state = metadata["generator"]
@@ -104,10 +107,10 @@ class Checkpoint:
         if metadata["best"] is not None:
             history = [Iteration(*step) for step in metadata["best"].pop("history")]
             centers = arrays["best_centers"]
-            labels = lloyd.label_by(centers).copy()
+            labels = workspace.label_by(centers).copy()
             best = Run(labels=labels, centers=centers, history=history, **metadata["best"])
         if metadata["history"] is None:
-            return Resumed(metadata["number"], None, best)
+            return Resumed(metadata["number"], None, [], best)
         if "labelled_by" in arrays:
             for name in SUMS:
                 if name not in arrays:
@@ -118,25 +121,28 @@ class Checkpoint:
             kept: dict[str, Any] = {name: arrays[name] for name in SUMS}
             sums = SumsState(**kept, **metadata["sums"])
             state = State(arrays["centers"], arrays["labelled_by"], metadata["n_moved"], sums)
-            lloyd.restore(state, max_iter)
+            lloyd = workspace.restore(state, max_iter)
         else:
-            lloyd.begin(arrays["centers"], max_iter)
+            lloyd = workspace.begin(arrays["centers"], max_iter)
         history = [Iteration(*step) for step in metadata["history"]]
-        return Resumed(metadata["number"], history, best)
+        return Resumed(metadata["number"], lloyd, history, best)
 
     def save(
         self,
-        lloyd: Lloyd,
         rng: np.random.Generator,
         number: int,
         best: Run | None,
-        history: list[Iteration] | None,
+        lloyd: Lloyd | None,
+        history: list[Iteration],
     ) -> None:
-        """Write where the fit is, unless that was done a moment ago."""
+        """Write where the fit is, unless that was done a moment ago.
+
+        ``lloyd`` is None before the run ``number`` begins.
+        """
         began = time.monotonic()
         if began < self._due:
             return
-        if history and not lloyd.engines.resumable:
+        if lloyd is not None and history and not lloyd.choice.resumable:
             return
         metadata: dict[str, Any] = {
             "format": CHECKPOINT,
@@ -144,7 +150,7 @@ class Checkpoint:
             "job": self.job,
             "number": number,
             "generator": rng.bit_generator.state,
-            "history": history,
+            "history": None if lloyd is None else history,
             "best": None,
         }
         arrays: Arrays = {}
@@ -153,13 +159,13 @@ class Checkpoint:
             arrays["best_centers"] = kept.pop("centers")
             del kept["labels"]
             metadata["best"] = kept
-        if history:
+        if lloyd is not None and history:
             state = lloyd.state()
             own = state.sums._asdict()
             arrays |= {name: own.pop(name) for name in SUMS}
             arrays |= {"centers": state.centers, "labelled_by": state.labelled_by}
             metadata |= {"sums": own, "n_moved": state.n_moved}
-        elif history is not None:
+        elif lloyd is not None:
             arrays["centers"] = lloyd.centers
         self._write(metadata, arrays)
         now = time.monotonic()

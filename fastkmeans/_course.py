@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ._assign import work_of
 from ._batches import Course, Labelled, Means, Plan, framed, is_due, reassign, start, take_in
 from ._empty import ROUNDING, snap
-from ._lloyd import Lloyd
+from ._lloyd import Workspace
 from ._model import assess
 from ._nested import Nested
 from ._parallel import Team
@@ -77,7 +77,7 @@ def step(
             centers, _ = start(plan, 1, sample.first(size), rng)
             means = Means(centers, np.zeros(k), unit)
         due = is_due(means, rows.shape[0])
-        means, _, _ = take_in(means, Lloyd(rows, values, k, frame, team), unit)
+        means, _ = take_in(means, Workspace(rows, values, k, frame, team), unit)
         if due:
             means = reassign(means, rows, values, plan.reassignment_ratio, rng)
         if not plan.compute_labels:
@@ -95,8 +95,7 @@ def label(
         frame = framed(rows, weights, team)
         labels, inertia = assess(rows, weights, centers, frame, team)
         if 0.0 < inertia <= ROUNDING * frame.scatter:
-            lloyd = Lloyd(rows, weights, k, frame, team)
-            lloyd.centers[:] = centers
+            lloyd = Workspace(rows, weights, k, frame, team).begin(centers, 1)
             lloyd.step()
             inertia = snap(lloyd, inertia)
             labels, centers = lloyd.labels, lloyd.centers

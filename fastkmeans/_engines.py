@@ -74,7 +74,7 @@ class Engine(Protocol):
 
 
 class Engines:
-    """The engines of one fit, made when they are first wanted, and the choice."""
+    """The engines of one fit, made when they are first wanted; the runs share them."""
 
     def __init__(
         self,
@@ -86,16 +86,13 @@ class Engines:
         team: Team,
     ) -> None:
         self._data = rows, weights, packed, frame, team
-        self._shape, self._k = rows.shape, len(packed.norms)
-        self._auto = algorithm == "auto"
+        self.shape, self.n_clusters = rows.shape, len(packed.norms)
+        self.auto = algorithm == "auto"
         self.plain = Plain(rows, packed, frame, team)
-        self.used: Engine = self.plain
-        self._name = self._pick(algorithm, team)
-        self._other: Engine | None = None
-        self._done, self._max_iter = 0, 0
+        self.name = self._pick(algorithm, team)
+        self.other: Engine | None = None
         self._probe: _bytes.Probe | None = None
         self._step: np.float32 | None = None  # of the bytes
-        self._begin_below = rows.shape[0]  # rows moved
 
     def _pick(self, algorithm: str, team: Team) -> str:
         """Return the name of the engine besides the plain one, or "lloyd"."""
@@ -103,12 +100,69 @@ class Engines:
         n, d = rows.shape
         for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
             wanted = algorithm == name or (
-                self._auto and not team.small and engine.promising(self._shape, self._k)
+                self.auto and not team.small and engine.promising(self.shape, self.n_clusters)
                 and n * engine.state_bytes(d) <= rows.room
             )  # fmt: skip
             if wanted and engine.possible(rows):
                 return name
         return "lloyd"
+
+    def begin(self, n_expected: int) -> Choice:
+        """Begin a run that may take ``n_expected`` iterations.
+
+        The engines forget the run before, so its ``Choice`` must not label any more.
+        """
+        for engine in (self.other, self._probe):
+            if engine is not None:
+                engine.forget()
+        return Choice(self, n_expected)
+
+    def make_other(self, spare: NDArray[np.int32]) -> Engine:
+        """Return the engine besides the plain one; it may use ``spare`` as scratch."""
+        if self.other is None:
+            rows, weights, packed, frame, team = self._data
+            if self.name == "boxes":
+                self.other = _boxes.Boxes(rows, weights, packed, frame, team, spare)
+            else:
+                step = self._choose_step()
+                self.other = _bytes.Bytes(rows, self.n_clusters, frame, team, step)
+        return self.other
+
+    def probe(self) -> _bytes.Probe:
+        """Return the engine of bytes on some of the rows."""
+        if self._probe is None:
+            rows, _, _, frame, team = self._data
+            step = self._choose_step()
+            self._probe = _bytes.Probe(rows, self.n_clusters, frame, team, step)
+        return self._probe
+
+    def _choose_step(self) -> np.float32:
+        if self._step is None:
+            rows, _, _, frame, _ = self._data
+            self._step = _bytes.choose_step(rows, frame)
+        return self._step
+
+
+class Choice:
+    """The choice among the engines in one run, which ``Engines.begin`` returns.
+
+    Parameters
+    ----------
+    engines : Engines
+        The engines of the fit.
+    n_expected : int
+        Iterations that the run may take: what an engine costs to begin must be repaid
+        in these.
+    """
+
+    def __init__(self, engines: Engines, n_expected: int) -> None:
+        self._engines, self._n_expected = engines, n_expected
+        self.used: Engine = engines.plain
+        self._name = engines.name
+        if engines.auto and self._name == "boxes" and n_expected < _boxes.REPAID_AFTER:
+            self._name = "lloyd"
+        self._done = 0
+        self._begin_below = engines.shape[0]  # rows moved
 
     @property
     def only_plain(self) -> bool:
@@ -118,16 +172,6 @@ class Engines:
     def resumable(self) -> bool:
         """Whether the sums do not depend on what the engine did before."""
         return self._name != "boxes"
-
-    def begin(self, max_iter: int) -> None:
-        """Begin a run."""
-        self.used = self.plain
-        if self._auto and self._name == "boxes" and max_iter < _boxes.REPAID_AFTER:
-            self._name = "lloyd"
-        self._done, self._max_iter, self._begin_below = 0, max_iter, self._shape[0]
-        for engine in (self._other, self._probe):
-            if engine is not None:
-                engine.forget()
 
     def label(
         self,
@@ -141,19 +185,20 @@ class Engines:
 
         ``n_moved`` rows changed their cluster in the iteration before.
         """
+        plain = self._engines.plain
         self.used = self._next(centers, previous, n_moved)
         self._done += 1
         labelled = self.used.label(centers, sums, previous, labels)
-        if self.used is not self.plain and self._is_costly(labelled):
+        if self.used is not plain and self._is_costly(labelled):
             self.used.write(labels)
             self.used.forget()
-            self.used = self.plain
+            self.used = plain
             self._begin_below = labelled.n_moved // FEWER
         return labelled
 
     def _is_costly(self, labelled: Labelled) -> bool:
         limit = HOPELESS if labelled.first else WORTH
-        return self._auto and labelled.cost > limit * self.plain.cost
+        return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
 
     def _is_promising(
         self,
@@ -169,24 +214,20 @@ class Engines:
         labelled in bytes, to see what it would cost: once without bounds on their
         distances, and if that is too much, in the next iteration with them.
         """
-        begins = self._done == 0
-        left = min(max(self._done, SOON), self._max_iter - self._done)
-        debt = _bytes.cost_to_begin(self._shape) if self._other is None else 0.0
+        engines, begins = self._engines, self._done == 0
+        left = max(0, min(max(self._done, SOON), self._n_expected - self._done))
+        debt = _bytes.cost_to_begin(engines.shape) if engines.other is None else 0.0
 
         def pays(cost: float) -> bool:
-            return (WORTH * self.plain.cost - cost) * left > debt
+            return (WORTH * engines.plain.cost - cost) * left > debt
 
         if begins:
-            least = _bytes.least_first_cost(self._shape, self._k)
+            least = _bytes.least_first_cost(engines.shape, engines.n_clusters)
         else:
-            least = _bytes.least_cost(self._shape, self._k, n_moved)
+            least = _bytes.least_cost(engines.shape, engines.n_clusters, n_moved)
         if (n_moved > self._begin_below and not begins) or not pays(least):
             return False
-        rows, _, _, frame, team = self._data
-        if self._probe is None:
-            self._step = _bytes.choose_step(rows, frame)
-            self._probe = _bytes.Probe(rows, self._k, frame, team, self._step)
-        cost, first = self._probe.cost(centers, previous)
+        cost, first = engines.probe().cost(centers, previous)
         if not first and not pays(cost):
             self._begin_below = n_moved // FEWER
         return pays(cost)
@@ -198,22 +239,13 @@ class Engines:
         n_moved: int,
     ) -> Engine:
         """Return the engine of the next iteration."""
+        engines = self._engines
         if self._name == "lloyd":
-            return self.plain
-        if self.used is self.plain:
+            return engines.plain
+        if self.used is engines.plain:
             if self._name == "boxes" and self._done > 0:  # they bring all rows to the sums
-                return self.plain
-            guess = self._name == "bytes" and self._auto
+                return engines.plain
+            guess = self._name == "bytes" and engines.auto
             if guess and not self._is_promising(centers, previous, n_moved):
-                return self.plain
-        if self._other is None:
-            self._other = self._make(previous)
-        return self._other
-
-    def _make(self, spare: NDArray[np.int32]) -> Engine:
-        rows, weights, packed, frame, team = self._data
-        if self._name == "boxes":
-            return _boxes.Boxes(rows, weights, packed, frame, team, spare)
-        if self._step is None:
-            self._step = _bytes.choose_step(rows, frame)
-        return _bytes.Bytes(rows, self._k, frame, team, self._step)
+                return engines.plain
+        return engines.make_other(previous)

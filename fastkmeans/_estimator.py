@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._assign import work_of
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, Resumed
 from ._clusterer import Clusterer
 from ._engines import ALGORITHMS, beyond_limit
 from ._errors import convergence_warning, plain
 from ._frame import frame_of
-from ._lloyd import Iteration, Lloyd, Run, Watch
+from ._lloyd import Iteration, Run, Watch, Workspace
 from ._parallel import Team
 from ._seeding import initial_centers
 from ._tables import Table
@@ -220,9 +220,9 @@ class KMeans(Clusterer):
             frame = frame_of(rows, weights.values, team)
             if frame is None:
                 raise first_not_finite(table)
-            lloyd = Lloyd(rows, weights.values, k, frame, team, self.algorithm)
+            workspace = Workspace(rows, weights.values, k, frame, team, self.algorithm)
             watch.unit = weights.unit
-            best = self._best_run(X, lloyd, n_runs, watch, checkpoint)
+            best = self._best_run(X, workspace, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
         if best.n_found < k:
@@ -233,42 +233,45 @@ class KMeans(Clusterer):
         return self
 
     def _best_run(
-        self, X: Any, lloyd: Lloyd, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
+        self,
+        X: Any,
+        workspace: Workspace,
+        n_runs: int,
+        watch: Watch,
+        checkpoint: Checkpoint | None,
     ) -> Run:
         """Return the run of lowest inertia, the first among equals."""
         draws = isinstance(self.init, str) or callable(self.init)
         rng = as_generator(self.random_state) if draws or checkpoint is not None else None
-        first, history, best = 0, None, None
+        first, lloyd, history, best = Resumed(0, None, [], None)
         save: Callable[..., None] | None = None
         if checkpoint is not None:
             assert rng is not None
-            first, history, best = checkpoint.restore(lloyd, rng, self.max_iter)
-            save = partial(checkpoint.save, lloyd, rng)
+            first, lloyd, history, best = checkpoint.restore(workspace, rng, self.max_iter)
+            save = partial(checkpoint.save, rng)
         for number in range(first, n_runs):
             watch.run_begins(number, n_runs)
-            if history is None:
-                lloyd.begin(self._first_centers(X, lloyd, rng), self.max_iter)
-                history = []
+            if lloyd is None:
+                centers = self._first_centers(X, workspace, rng)
+                lloyd, history = workspace.begin(centers, self.max_iter), []
                 if save is not None:
-                    save(number, best, history)
-            pause = None if save is None else partial(save, number, best)
+                    save(number, best, lloyd, history)
+            pause = None if save is None else partial(save, number, best, lloyd)
             run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
             watch.run_ends(run)
             if best is None or run.inertia < best.inertia:
                 best = run
-            history = None
+            lloyd = None
             if save is not None:
-                save(number + 1, best, None)
+                save(number + 1, best, None, [])
         assert best is not None
         return best
 
     def _first_centers(
-        self, X: Any, lloyd: Lloyd, rng: np.random.Generator | None
+        self, X: Any, workspace: Workspace, rng: np.random.Generator | None
     ) -> NDArray[np.float64]:
-        k = len(lloyd.centers)
-        return initial_centers(
-            self.init, X, lloyd.rows, lloyd.weights, k, lloyd.frame, lloyd.team, rng
-        )
+        rows, weights, k = workspace.rows, workspace.weights, workspace.n_clusters
+        return initial_centers(self.init, X, rows, weights, k, workspace.frame, workspace.team, rng)
 
     def _keep(self, run: Run, unit: float) -> None:
         self.cluster_centers_ = run.centers

@@ -124,8 +124,8 @@ class Step(NamedTuple):
     avoided: float
 
 
-class Lloyd:
-    """The buffers of a fit, shared by its restarts, and the loop over them."""
+class Workspace:
+    """What the runs of a fit share: the buffers, and what the engines keep of the rows."""
 
     def __init__(
         self,
@@ -138,17 +138,77 @@ class Lloyd:
     ) -> None:
         n, d = rows.shape
         self.rows, self.weights, self.frame, self.team = rows, weights, frame, team
+        self.n_clusters = n_clusters
         self.packed = Packed(n_clusters, d)
         self.engines = Engines(algorithm, rows, weights, self.packed, frame, team)
         self.sums = Sums(rows, weights, n_clusters, frame, team)
-        both = rows.empty((2, n), np.int32)  # together: of larger memory come larger pages
-        both[:] = -1
-        self.labels: NDArray[np.int32] = both[0]
-        self.previous: NDArray[np.int32] = both[1]
-        self.centers = aligned((n_clusters, d), np.float64)
-        self.new_centers = aligned((n_clusters, d), np.float64)
+        # One array for both: larger memory gets larger pages.
+        self.labels: NDArray[np.int32] = rows.empty((2, n), np.int32)
+        self.labels[:] = -1
+        self.centers = [aligned((n_clusters, d), np.float64) for _ in range(2)]
+        self.n_begun = 0
+
+    def begin(self, centers: NDArray[np.float64], n_expected: int) -> Lloyd:
+        """Return a run from some centers, which may take ``n_expected`` iterations.
+
+        It takes the buffers over: the run before cannot go on.
+        """
+        return Lloyd(self, centers, n_expected)
+
+    def restore(self, state: State, n_expected: int) -> Lloyd:
+        """Return a run that goes on from the end of an iteration.
+
+        Labels are not part of the state: they are those of ``labelled_by``.
+        """
+        run = self.begin(state.centers, n_expected)
+        self.label_by(state.labelled_by)
+        run.new_centers[:] = state.labelled_by
+        run.n_moved = state.n_moved
+        run.sums.restore(state.sums)
+        return run
+
+    def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the closest of some centers, in the buffer of labels: copy what is to last."""
+        labels: NDArray[np.int32] = self.labels[0]
+        before = self.labels[1]
+        before[:] = -1
+        own = aligned(centers.shape, np.float64)
+        own[:] = centers
+        self.packed.pack(own, self.frame)
+        for start, X in self.rows.blocks():
+            part = slice(start, start + X.shape[1])
+            then, now = before[part], labels[part]
+            assign_block(X, self.team, self.frame, own, self.packed, then, now)
+        return labels
+
+
+class Lloyd:
+    """One run in the buffers of a workspace, and the loop over iterations.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The buffers, which the run takes over.
+    centers : ndarray of shape (n_clusters, n_features)
+        The initial centers.
+    n_expected : int
+        Iterations that the run may take; engines are chosen by it.
+    """
+
+    def __init__(self, workspace: Workspace, centers: NDArray[np.float64], n_expected: int) -> None:
+        self.rows, self.weights = workspace.rows, workspace.weights
+        self.frame, self.team = workspace.frame, workspace.team
+        self.packed, self.sums = workspace.packed, workspace.sums
+        self.labels, self.previous = workspace.labels
+        self.centers, self.new_centers = workspace.centers
+        self.labels[:] = -1
+        self.centers[:] = centers
+        self.sums.rebuild = True
+        self.choice = workspace.engines.begin(n_expected)
+        workspace.n_begun += 1
+        self._workspace, self._number = workspace, workspace.n_begun
         self._counts = np.empty(3, np.int64)
-        self._n_moved = n
+        self.n_moved = self.rows.shape[0]
 
     def step(self) -> Step:
         """Assign all rows to ``centers``; put the means into ``new_centers``."""
@@ -156,13 +216,15 @@ class Lloyd:
 
     def _steps(self, limit: int, tolerance: float) -> list[Step]:
         """Do one step, or for a small table as many as call for no decision."""
+        if self._number != self._workspace.n_begun:
+            raise RuntimeError("A later run has taken the buffers of this one over.")
         self.labels, self.previous = self.previous, self.labels
         self.sums.clear()
-        if self.team.serial and self.engines.only_plain and isinstance(self.rows, ArrayRows):
+        if self.team.serial and self.choice.only_plain and isinstance(self.rows, ArrayRows):
             steps = self._steps_serial(self.rows, limit, tolerance)
         else:
-            labelled = self.engines.label(
-                self.centers, self.sums, self.previous, self.labels, self._n_moved
+            labelled = self.choice.label(
+                self.centers, self.sums, self.previous, self.labels, self.n_moved
             )
             inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
             self.sums.note_weights()
@@ -175,8 +237,8 @@ class Lloyd:
             inertia, moved, n_empty = self._add_up()
             self.sums.note_weights()
             steps[-1] = steps[-1]._replace(inertia=inertia, moved=moved, n_empty=n_empty)
-        self._n_moved = steps[-1].n_moved
-        self.sums.end(self._n_moved, self.rows.shape[0])
+        self.n_moved = steps[-1].n_moved
+        self.sums.end(self.n_moved, self.rows.shape[0])
         return steps
 
     def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
@@ -202,8 +264,10 @@ class Lloyd:
         ]
 
     def take_means(self) -> None:
-        """Put the means of the rows by ``labels``, as they are, into ``new_centers``."""
-        self.centers[:] = self.frame.shift
+        """Put the means of the rows by ``labels``, as they are, into ``new_centers``.
+
+        A cluster without rows keeps its initial center.
+        """
         self._add_up()
 
     def _add_up(self) -> tuple[float, float, int]:
@@ -216,7 +280,7 @@ class Lloyd:
 
     def write_labels(self) -> None:
         """Bring ``labels`` up to date: an engine may keep them in another order."""
-        self.engines.used.write(self.labels)
+        self.choice.used.write(self.labels)
 
     def inertia(self) -> float:
         """Return the inertia of ``labels`` against ``centers``, in scaled units."""
@@ -225,38 +289,9 @@ class Lloyd:
             self.rows, self.weights, self.labels, self.centers, self.frame.scale, self.team
         )
 
-    def begin(self, centers: NDArray[np.float64], max_iter: int) -> None:
-        """Begin a run from some centers."""
-        self.centers[:] = centers
-        self.labels[:] = -1
-        self.sums.rebuild = True
-        self.engines.begin(max_iter)
-
     def state(self) -> State:
         """Return what ``restore`` needs to go on, at the end of an iteration."""
-        return State(self.centers, self.new_centers, self._n_moved, self.sums.state())
-
-    def restore(self, state: State, max_iter: int) -> None:
-        """Go back to the end of an iteration.
-
-        Labels are not part of the state: they are those of ``labelled_by``.
-        """
-        self.begin(state.centers, max_iter)
-        self.label_by(state.labelled_by)
-        self.centers[:], self.new_centers[:] = state.centers, state.labelled_by
-        self._n_moved = state.n_moved
-        self.sums.restore(state.sums)
-
-    def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Put the closest of some centers into ``labels``, and return them."""
-        self.centers[:] = centers
-        self.packed.pack(self.centers, self.frame)
-        self.previous[:] = -1
-        for start, X in self.rows.blocks():
-            part = slice(start, start + X.shape[1])
-            before, now = self.previous[part], self.labels[part]
-            assign_block(X, self.team, self.frame, self.centers, self.packed, before, now)
-        return self.labels
+        return State(self.centers, self.new_centers, self.n_moved, self.sums.state())
 
     def go_on(
         self,
@@ -266,7 +301,7 @@ class Lloyd:
         report: Callable[[int, Iteration], None] | None = None,
         pause: Callable[[list[Iteration]], None] | None = None,
     ) -> Run:
-        """Iterate from where the run is, ``begin`` or ``restore``, and return how it ended.
+        """Iterate from where the run is, and return how it ended.
 
         ``tol`` is relative to the mean variance; ``pause`` is called wherever ``state`` can be
         asked for, after every iteration.

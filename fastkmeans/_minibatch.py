@@ -108,7 +108,8 @@ class MiniBatchKMeans(Clusterer):
         Whether ``fit`` stopped before ``max_iter`` made it, and why.
     history_ : list of BatchStep
         For each step of ``fit`` ``n_rows``, ``inertia`` (the mean over the batch, before
-        the centers move), ``center_shift`` and ``seconds``.
+        the centers move), ``center_shift``, ``seconds`` and ``avoided``, the share of the
+        distances between rows and centers that the step did not compute.
     n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
         Number of features, and their names where they are all text.
 

@@ -31,7 +31,7 @@ from ._batches import (
 )
 from ._empty import relocate, snap
 from ._kernels.update import COUNT, WEIGHT
-from ._lloyd import LABELS_REPEAT, MAX_ITER, SMALL_SHIFT, Lloyd
+from ._lloyd import LABELS_REPEAT, MAX_ITER, SMALL_SHIFT, Lloyd, Step, Workspace
 from ._parallel import Team
 from ._sample import Sample
 
@@ -70,13 +70,17 @@ class Nested:
                 frame = framed(batch.rows, batch.weights, team)
                 last = size >= self._enough
                 algorithm = "auto" if last else "lloyd"
-                lloyd = Lloyd(batch.rows, batch.weights, k, frame, team, algorithm)
-                lloyd.centers[:] = centers
+                workspace = Workspace(batch.rows, batch.weights, k, frame, team, algorithm)
+                lloyd = workspace.begin(centers, self._left(shape[0]))
                 reason = self._stay(lloyd, last)
                 centers = lloyd.centers
                 if reason:
                     return self._end(lloyd, reason, shape[0] == self._sample.n_samples)
             size = self._next(size)
+
+    def _left(self, n_rows: int) -> int:
+        """Return how many steps on a batch ``max_iter`` leaves: one at least."""
+        return max(1, (self._most - self._n_read) // n_rows)
 
     def _next(self, size: int) -> int:
         """Return the size of the next batch; none is between half and full size."""
@@ -109,7 +113,7 @@ class Nested:
                     moved = float((((lloyd.new_centers - lloyd.centers) * frame.scale) ** 2).sum())
             lloyd.centers, lloyd.new_centers = lloyd.new_centers, lloyd.centers
             self._n_read += n
-            self._record(lloyd, step.inertia, moved, time.perf_counter() - began)
+            self._record(lloyd, step._replace(moved=moved), time.perf_counter() - began)
             if self._n_read + n > self._most:
                 return MAX_ITER
             if relocated:
@@ -129,13 +133,13 @@ class Nested:
         patience = self._plan.patience
         return patience is not None and (before - inertia) * patience <= ENOUGH * inertia
 
-    def _record(self, lloyd: Lloyd, inertia: float, moved: float, seconds: float) -> None:
+    def _record(self, lloyd: Lloyd, step: Step, seconds: float) -> None:
         scale, total = lloyd.frame.scale, float(lloyd.sums.total_weights[WEIGHT].sum())
-        mean = inertia / total / scale / scale
-        step = BatchStep(lloyd.rows.shape[0], mean, moved**0.5 / scale, seconds)
-        self.history.append(step)
+        mean, shift = step.inertia / total / scale / scale, step.moved**0.5 / scale
+        record = BatchStep(lloyd.rows.shape[0], mean, shift, seconds, step.avoided)
+        self.history.append(record)
         if self._plan.verbose:
-            step.report(len(self.history))
+            record.report(len(self.history))
 
 
 def _sampling_error(lloyd: Lloyd, inertia: float) -> float:

@@ -23,7 +23,7 @@ from ._batches import (
     take_in,
 )
 from ._frame import Frame
-from ._lloyd import MAX_ITER, SMALL_SHIFT, Lloyd
+from ._lloyd import MAX_ITER, SMALL_SHIFT, Workspace
 from ._parallel import Team
 from ._rows import ArrayRows, Rows
 from ._validation import NO_WEIGHTS
@@ -97,15 +97,17 @@ def random_batches(
             began = time.perf_counter()
             batch = drawer.draw(size)
             own = framed(batch, NO_WEIGHTS, team)
-            lloyd = Lloyd(batch, NO_WEIGHTS, k, own, team)
+            workspace = Workspace(batch, NO_WEIGHTS, k, own, team)
             due = is_due(means, size)
-            means, inertia, moved = take_in(means, lloyd)
+            means, found = take_in(means, workspace)
             if due:
                 means = reassign(means, batch, NO_WEIGHTS, plan.reassignment_ratio, rng)
-            inertia /= size
+            inertia, moved = found.inertia / size, found.moved
             seconds = time.perf_counter() - began
             scale = own.scale
-            step = BatchStep(size, inertia / scale / scale, moved**0.5 / scale, seconds)
+            step = BatchStep(
+                size, inertia / scale / scale, moved**0.5 / scale, seconds, found.avoided
+            )
             history.append(step)
             if plan.verbose:
                 step.report(len(history))

@@ -18,7 +18,7 @@ from ._empty import farthest, squared_distances_to_own
 from ._errors import plain
 from ._frame import frame_of
 from ._kernels.update import COUNT
-from ._lloyd import Lloyd
+from ._lloyd import Workspace
 from ._model import closest_centers
 from ._parallel import Team
 from ._validation import (
@@ -99,7 +99,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
         frame = frame_of(rows, NO_WEIGHTS, team)
         if frame is None:
             raise first_not_finite(table)
-        lloyd = Lloyd(rows, weights, k, frame, team)
+        lloyd = Workspace(rows, weights, k, frame, team).begin(frame.shift, 1)
         lloyd.labels[:] = np.where(belongs, values, 0)
         lloyd.take_means()
     centroids = lloyd.new_centers

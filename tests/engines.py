@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastkmeans._frame import frame_of
 from fastkmeans._kernels.assign import closest_by_differences
-from fastkmeans._lloyd import Lloyd
+from fastkmeans._lloyd import Lloyd, Workspace
 from fastkmeans._parallel import Team
 from fastkmeans._rows import ArrayRows, twice
 from fastkmeans._validation import NO_WEIGHTS
@@ -47,10 +47,11 @@ def visits(
     with Team(n_threads, 1e12) as team:
         frame = frame_of(rows, weights, team)
         assert frame is not None
-        lloyd = Lloyd(rows, weights, len(sequence[0]), frame, team, algorithm)
+        workspace = Workspace(rows, weights, len(sequence[0]), frame, team, algorithm)
+        lloyd = workspace.begin(sequence[0], len(sequence))
         for number, centers in enumerate(sequence):
             if number in begins:
-                lloyd.begin(centers, len(sequence))
+                lloyd = workspace.begin(centers, len(sequence))
             lloyd.centers[:] = centers
             lloyd.step()
             lloyd.write_labels()

@@ -243,8 +243,8 @@ def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
         seen = visits(
             "bytes", X, sequence,
             lambda lloyd: (lloyd.frame.scale, lloyd.labels.copy(),
-                           None if lloyd.engines._other is None
-                           else lloyd.engines._other._state[2:].astype(F64)),
+                           None if lloyd._workspace.engines.other is None
+                           else lloyd._workspace.engines.other._state[2:].astype(F64)),
         )  # fmt: skip
         for centers, (scale, labels, state) in zip(sequence[1:], seen[1:], strict=True):
             exact = ((X[:, None].astype(np.longdouble) - centers) ** 2).sum(axis=2) ** 0.5 * scale

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastkmeans import _sums
 from fastkmeans._frame import frame_of
-from fastkmeans._lloyd import Lloyd
+from fastkmeans._lloyd import Workspace
 from fastkmeans._parallel import Team
 from fastkmeans._rows import ArrayRows
 from fastkmeans._validation import NO_WEIGHTS
@@ -38,8 +38,7 @@ def test_iterations_in_one_call_are_those_one_by_one(
                 rows = ArrayRows(X)
                 frame = frame_of(rows, NO_WEIGHTS, team)
                 assert frame is not None
-                lloyd = Lloyd(rows, NO_WEIGHTS, 12, frame, team)
-                lloyd.begin(centers, 40)
+                lloyd = Workspace(rows, NO_WEIGHTS, 12, frame, team).begin(centers, 40)
                 calls, one = [0], lloyd._steps
 
                 def counted(*arguments: Any, one: Any = one, calls: list[int] = calls) -> Any:
@@ -64,8 +63,7 @@ def test_of_a_large_table_every_iteration_is_told_when_it_ends() -> None:
     with Team(1, 1e12) as team:
         frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
         assert frame is not None
-        lloyd = Lloyd(ArrayRows(X), NO_WEIGHTS, 12, frame, team)
-        lloyd.begin(X[:12], 40)
+        lloyd = Workspace(ArrayRows(X), NO_WEIGHTS, 12, frame, team).begin(X[:12], 40)
         seen: list[bytes] = []
         run = lloyd.go_on([], 40, 0.0, lambda number, step: seen.append(lloyd.centers.tobytes()))
     assert len(set(seen)) == run.n_iter > 5

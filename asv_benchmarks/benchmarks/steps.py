@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+EXPECTED = 300
+"""Iterations that engines expect of a run, as with the default ``max_iter`` of ``KMeans``."""
+
 
 class Steps:
     """One table and one set of centers, ready for calls of single steps.
@@ -33,7 +36,7 @@ class Steps:
     ) -> None:
         from fastkmeans._assign import work_of
         from fastkmeans._frame import frame_of
-        from fastkmeans._lloyd import Lloyd
+        from fastkmeans._lloyd import Workspace
         from fastkmeans._parallel import Team
         from fastkmeans._rows import ArrayRows
 
@@ -44,8 +47,8 @@ class Steps:
         frame = frame_of(self.rows, self.weights, self.team)
         assert frame is not None, "the data hold a value that is not finite"
         self.frame = frame
-        self.lloyd = Lloyd(self.rows, self.weights, k, frame, self.team, algorithm)
-        self.lloyd.centers[:] = centers
+        self.workspace = Workspace(self.rows, self.weights, k, frame, self.team, algorithm)
+        self.lloyd = self.workspace.begin(centers, EXPECTED)
         self.ends: tuple[Any, ...] = ()
         self.previous = np.full(len(X), -1, np.int32)
         self.labels = np.empty(len(X), np.int32)
@@ -83,7 +86,7 @@ class Steps:
 
     def advance(self, n_iter: int) -> None:
         """Run some iterations, and keep the centers of the last two for ``there_and_back``."""
-        self.lloyd.begin(self.lloyd.centers.copy(), n_iter)
+        self.lloyd = self.workspace.begin(self.lloyd.centers.copy(), EXPECTED)
         self.lloyd.go_on([], n_iter, 0.0)
         before = self.lloyd.centers.copy()
         self.lloyd.step()
