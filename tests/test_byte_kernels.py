@@ -154,7 +154,7 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
     """
     rng = np.random.default_rng(d)
     excluded = raised = 0
-    for _ in range(80):
+    for _ in range(2560 // POINTS):  # as many rows, however many a block has
         screen = adversarial(rng, d, int(rng.integers(1, 2 * CENTERS)))
         own = rng.integers(0, screen.k, POINTS)
         slack = (4 * (d + 4) * UNIT + 64 * UNIT) * screen.farthest
@@ -190,7 +190,8 @@ def test_rivals_are_listed_with_the_bounds_of_their_centers() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         screen = adversarial(rng, 5, CENTERS + 3)
-        k, count, own = screen.k, 20, np.full(POINTS, -1)
+        k, own = screen.k, np.full(POINTS, -1)
+        count = 5 * POINTS // 8  # the last vector of a block is full in part
         lanes = np.zeros((8, POINTS), F32)
         lanes[REACH], lanes[RESIDUAL] = screen.reach, screen.residual
         pairs, bounds = np.zeros((2, ROOM), np.int32), np.zeros(ROOM, F32)
