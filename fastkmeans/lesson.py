@@ -1,9 +1,7 @@
 """The functions of the lesson, by their own names and signatures.
 
-centroids = kMeans_init_centroids(X, K)
-for _ in range(iterations):
-    idx = find_closest_centroids(X, centroids)
-    centroids = compute_centroids(X, idx, K)
+k-means starts from the examples that ``kMeans_init_centroids`` draws.  Then
+``find_closest_centroids`` and ``compute_centroids`` take turns, until nothing changes.
 """
 
 from __future__ import annotations

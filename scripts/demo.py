@@ -2,10 +2,10 @@
 
     python scripts/demo.py --out demo.png
 
-The lesson's three functions run exactly as its pseudocode has them, from several random starts.
-The run with the lowest distortion is kept and drawn (of several that reach it, the longest, which
-shows most), a panel per iteration: the points in the colour of their cluster, and the path that
-every centroid has gone so far.
+k-means is written here with the lesson's three functions, and runs from several random starts.
+The run with the lowest distortion is kept and drawn; if several reach it, the longest one, which
+shows most. There is a panel per iteration: the points in the colour of their cluster, and the path
+of every centroid so far.
 """
 
 from __future__ import annotations
@@ -73,27 +73,21 @@ def sample_points(seed: int, n: int = 300) -> np.ndarray:
 
 
 def run_kmeans(X: np.ndarray, K: int, iterations: int) -> Run:
-    """Run the lesson's loop, and stop early once nothing moves any more."""
-    lesson = need("fastkmeans")
-    # Initialize centroids
-    # K is the number of clusters
-    centroids = lesson.kMeans_init_centroids(X, K)
-    run = Run([centroids], [], [])
-    for _ in range(iterations):
-        # Cluster assignment step:
-        # Assign each data point to the closest centroid.
-        # idx[i] corresponds to the index of the centroid
-        # assigned to example i
-        idx = lesson.find_closest_centroids(X, centroids)
-        run.labels.append(idx)
-        run.distortions.append(float(((X - centroids[idx]) ** 2).sum(axis=1).mean()))
+    """Label and move in turn, from a random start, until the centroids stay where they are.
 
-        # Move centroid step:
-        # Compute means based on centroid assignments
-        centroids = lesson.compute_centroids(X, idx, K)
-        run.centroids.append(centroids)
-        if np.array_equal(run.centroids[-1], run.centroids[-2]):
-            break
+    The functions are those of the lesson.  The run ends after ``iterations`` at the latest.
+    """
+    lesson = need("fastkmeans")
+    run = Run([lesson.kMeans_init_centroids(X, K)], [], [])
+    moved = True
+    while moved and len(run.labels) < iterations:
+        old = run.centroids[-1]
+        labels = lesson.find_closest_centroids(X, old)
+        new = lesson.compute_centroids(X, labels, K)
+        run.labels.append(labels)
+        run.distortions.append(float(((X - old[labels]) ** 2).sum(axis=1).mean()))
+        run.centroids.append(new)
+        moved = not np.array_equal(old, new)
     return run
 
 

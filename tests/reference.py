@@ -6,6 +6,7 @@ feature in order; ties go to the lowest index.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,14 +105,13 @@ def lloyd(
 
 
 def lesson_closest(X: Array, centroids: Array) -> Array:
-    idx = np.zeros(X.shape[0], dtype=int)
-    for i in range(X.shape[0]):
-        idx[i] = np.argmin([np.linalg.norm(X[i] - centroid) for centroid in centroids])
-    return idx
+    """Return the lesson's ``idx``, in plain Python: the first of the nearest centroids."""
+    points = [tuple(centroid) for centroid in centroids.tolist()]
+    rows = ([math.dist(x, point) for point in points] for x in X.tolist())
+    return np.array([distances.index(min(distances)) for distances in rows])
 
 
 def lesson_means(X: Array, idx: Array, K: int) -> Array:
-    centroids = np.zeros((K, X.shape[1]))
-    for k in range(K):
-        centroids[k] = np.mean(X[idx == k], axis=0)
-    return centroids
+    """Return the lesson's new centroids, as one product of matrices over the members' counts."""
+    member = (np.arange(K)[:, None] == idx).astype(np.float64)
+    return member @ X / member.sum(axis=1, keepdims=True)
