@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import importlib
 import os
+import sys
 from types import ModuleType
 
 import pandas as pd
 import pytest
 from programs import no_leftovers, refused
 
+from fastkmeans._cli.arguments import main
 from fastkmeans._files import csv_blocks
 
 
@@ -176,3 +178,17 @@ def test_a_missing_extra_is_named(cluster, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", without)
     ways = ("pip install 'fastkmeans-numba[csv]'", "in a clone", "pip install '.[csv]'")
     refused(cluster("a\n1\n"), "pyarrow is not installed", *ways)
+
+
+@pytest.mark.parametrize("flags", [[], ["--quiet"]])
+def test_without_tqdm_there_are_no_bars_but_clusters(cluster, tmp_path, monkeypatch, flags):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    outputs = ("--labels-out", "l.csv", "--model-out", "m.npz")
+    done = cluster("a\n1\n2\n", "-k", 2, *outputs, *flags)
+    assert done.code == 0, done.err
+    assert (tmp_path / "l.csv").read_text().count("\n") == 3
+    note = "note: without tqdm there are no progress bars: pip install"
+    assert done.err.count(note) == (not flags)
+    code = main(["predict", "m.npz", "data.csv", "--labels-out", "p.csv", *flags])
+    assert code == 0
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "l.csv").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .._disk import human_size
 from .._lloyd import Iteration, Run, Watch
 from .._rows import BLOCK_MULTIPLE, Block, Rows
-from .console import UserError, need
+from .console import UserError, install_hint, note
 
 BLOCK_BYTES = 1 << 26
 """Rows that are read between two looks at clock, memory and Ctrl-C."""
@@ -57,20 +58,24 @@ class Progress(Watch):
 
     def __init__(self, guard: MemoryGuard, quiet: bool) -> None:
         self.guard = guard
-        self._quiet = quiet
+        self._quiet, self._noted = quiet, False
         self._bar: Any = None
         self._doing = "parsing"
         self._run = ""
 
     @contextlib.contextmanager
     def shown(self, total: int, unit: str) -> Iterator[None]:
-        """Show a bar while a block runs."""
-        self._bar = need("tqdm", "csv").tqdm(
+        """Show a bar while a block runs, unless --quiet is given or tqdm is missing."""
+        tqdm = self._tqdm()
+        if tqdm is None:
+            yield
+            return
+        self._bar = tqdm(
             total=total,
             unit=unit,
             unit_scale=True,
             desc=self._doing,
-            disable=True if self._quiet else None,  # None: shown on a terminal only
+            disable=None,  # shown on a terminal only
             leave=False,
             file=sys.stderr,
         )
@@ -79,6 +84,18 @@ class Progress(Watch):
         finally:
             self._bar.close()
             self._bar = None
+
+    def _tqdm(self) -> Any:
+        """Return the class of bars, or None; without tqdm, say so once."""
+        if self._quiet:
+            return None
+        try:
+            return importlib.import_module("tqdm").tqdm
+        except ImportError:
+            if not self._noted:
+                note(f"note: without tqdm there are no progress bars: {install_hint('csv')}")
+            self._noted = True
+            return None
 
     def read(self, what: str, done: int, total: int) -> None:
         """Hear how much of the files was parsed, or of the table finished."""
