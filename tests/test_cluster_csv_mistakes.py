@@ -43,7 +43,9 @@ def test_text_deep_in_the_file(cluster, tmp_path):
 
     done = cluster(deep("15000,oops,3"), "-k", 2, "--id", "id", "--labels-out", "l.csv")
     assert done.code == 0
-    assert "warning: skipped column 'a': row 15001 (line 15002) holds 'oops'" in done.err
+    assert (
+        "warning: skipped column 'a': row 15001 (line 15002) of data.csv holds 'oops'" in done.err
+    )
     assert "columns     1: b" in done.out
     assert len(pd.read_csv(tmp_path / "l.csv")) == 20_000
 

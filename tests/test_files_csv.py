@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -187,10 +188,47 @@ def test_broken_rows_are_placed(refused, bad, parts):
 def test_text_deep_in_a_column_that_nobody_asked_for(opened, small_blocks, suffix):
     data = deep("2000,oops,2").encode()
     data = gzip.compress(data) if suffix == "csv.gz" else data
-    with pytest.warns(FileWarning, match=r"'a': row 2001 \(line 2002\) holds 'oops'.*na='oops'"):
+    with pytest.warns(
+        FileWarning, match=r"'a': row 2001 \(line 2002\) of .*data\.csv.* holds 'oops'.*na='oops'"
+    ):
         dataset = opened(data, name=f"data.{suffix}", exclude=["id"])
     assert dataset.names == ["b"]
     assert rows_in(dataset).ravel().tolist() == [2 if i == 2000 else i % 5 for i in range(3000)]
+
+
+@pytest.mark.parametrize("row", [1, 2, 1500])
+@pytest.mark.parametrize("bad", ["text", "gap", "short", "infinite", "weight"])
+def test_messages_with_a_row_name_its_file(tmp_path, bad, row):
+    """Of two files of one table, the second holds the fault."""
+    fault = {"text": "x,1", "gap": ",1", "short": "1", "infinite": "inf,1", "weight": "1,-1"}[bad]
+    rows = ["1,1", "2,1"] * 1000
+    (tmp_path / "1.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+    rows[row - 1] = fault
+    (tmp_path / "2.csv").write_text("\n".join(["a,b", *rows]) + "\n")
+    weight = {"weight_column": "b"} if bad == "weight" else {}
+    place = rf"row {row} \(line {row + 1}\)"
+    if bad == "text":
+        with pytest.warns(FileWarning, match=rf"'a': {place} of .*2\.csv holds 'x'"):
+            assert open_dataset(tmp_path).names == ["b"]
+        return
+    with pytest.raises(FileError) as caught:
+        open_dataset(tmp_path, **weight)
+    assert re.search(place, str(caught.value))
+    assert "2.csv" in str(caught.value)
+    if bad in ("short", "infinite"):
+        with open_dataset(tmp_path, bad_rows="skip") as dataset:
+            assert [Path(skipped.file).name for skipped in dataset.skipped] == ["2.csv"]
+
+
+def test_text_by_its_type_in_a_second_file(tmp_path):
+    pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}).to_parquet(tmp_path / "1.parquet")
+    pd.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}).to_parquet(tmp_path / "2.parquet")
+    with pytest.warns(FileWarning, match=r"'a': row 1 .* of .*2\.parquet holds 'x'") as caught:
+        assert open_dataset(tmp_path).names == ["b"]
+    assert "na=" not in str(caught[0].message)  # which reads text of CSV only
+    with pytest.raises(FileError, match=r"'a' is not numeric: row 1 .* holds 'x'\. Leave") as error:
+        open_dataset(tmp_path / "2.parquet", columns=["a"])
+    assert "na=" not in str(error.value)
 
 
 def test_other_mistakes(refused, tmp_path):

@@ -13,13 +13,15 @@ from .wording import FileError, argument, listed, shown
 class Text(NamedTuple):
     """The first value of a column that is not a number.
 
-    ``first`` tells whether it stood in the first row.
+    ``first`` tells whether it stood in the first row of the table, ``typed`` whether the file
+    itself declares the column to be no number.
     """
 
     file: str
     place: str
     value: str
     first: bool
+    typed: bool = False
 
 
 class TextFound(Exception):  # noqa: N818  no error: the reading starts again without them
@@ -87,11 +89,14 @@ def refuse_ragged(source: Source, dialect: Dialect, header: list[str], row: Row)
 
 def refuse_text(name: str, text: Text, *, asked: bool) -> NoReturn:
     """Raise because a column is not numeric."""
+    what = f"{text.file}: column {name!r} is not numeric: {text.place} holds {shown(text.value)}"
+    if text.typed:
+        out = f"Leave the column out of {argument('columns')}" if asked else "Convert the column"
+        raise FileError(f"{what}. {out}")
     out = f"Leave the column out of {argument('columns')}, or, if" if asked else "If"
     raise FileError(
-        f"{text.file}: column {name!r} is not numeric: {text.place} holds {shown(text.value)}. "
-        f"{out} the value stands for a missing one, add {argument('na', text.value[:40])}; "
-        f"{argument('bad_rows', 'skip')} leaves such rows out"
+        f"{what}. {out} the value stands for a missing one, add "
+        f"{argument('na', text.value[:40])}; {argument('bad_rows', 'skip')} leaves such rows out"
     )
 
 

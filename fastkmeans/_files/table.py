@@ -42,11 +42,14 @@ def parse(
     _check_columns(readers, wanted)
     text: dict[str, Text] = {}
     for reader in readers:
-        text |= {name: at for name, at in reader.text(wanted).items() if name not in text}
+        found = reader.text(wanted)
+        if reader is not readers[0]:  # numbers in the files before: that deserves a warning
+            found = {name: at._replace(first=False) for name, at in found.items()}
+        text = found | text
     while True:
-        for name, found in text.items():
+        for name, at in text.items():
             if wanted.asked or name == wanted.weight_column:
-                refuse_text(name, found, asked=name in wanted.names and wanted.asked)
+                refuse_text(name, at, asked=name in wanted.names and wanted.asked)
         names = [name for name in names if name not in text]
         if not names:
             refuse_nothing(label, readers[0].names, text)
@@ -59,8 +62,8 @@ def parse(
             with blamed_on(folder.parent):
                 done = finish(first, label, question.standardize, progress)
             break
-        except TextFound as found:
-            text |= found.text
+        except TextFound as late:
+            text |= late.text
         finally:
             with blamed_on(folder.parent):
                 first.close()
@@ -126,13 +129,14 @@ def _refuse_no_rows(reader: Reader, question: Question) -> None:
 
 
 def _warn_of_text(text: dict[str, Text]) -> None:
-    """Warn of columns of numbers that hold text deep in the file: nobody may know."""
+    """Warn of columns of numbers that hold text deep in the table: nobody may know."""
     for name, found in text.items():
         if not found.first:
+            way_out = f" ({argument('na', found.value[:40])} would read it as missing)"
             warnings.warn(
                 FileWarning(
-                    f"skipped column {name!r}: {found.place} holds {shown(found.value)}, which is "
-                    f"no number ({argument('na', found.value[:40])} would read it as missing)"
+                    f"skipped column {name!r}: {found.place} of {found.file} holds "
+                    f"{shown(found.value)}, which is no number{'' if found.typed else way_out}"
                 ),
                 stacklevel=5,
             )

@@ -86,7 +86,7 @@ class ArrowReader:
         for name in names:
             if not self._is_numeric(name):
                 value = self._first_value(name)
-                found[name] = Text(str(self.source.path), value[0], value[1], True)
+                found[name] = Text(str(self.source.path), value[0], value[1], True, True)
         return found
 
     def _first_value(self, name: str) -> tuple[str, str]:
