@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable
@@ -19,8 +20,10 @@ import pyarrow as pa
 import pytest
 
 from fastkmeans import open_dataset
+from fastkmeans._cli.values import names
 from fastkmeans._files import Dataset, FileError, FileWarning, PathError, csv_blocks
 from fastkmeans._files.csv_blocks import Lines, rows_of
+from fastkmeans._files.wording import argument
 
 ENDINGS = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}
 
@@ -376,6 +379,57 @@ def test_columns_without_values(opened, refused):
     refused("a,b\n1,\n2,\n", "'b'", "no values at all", columns=["a", "b"])
     refused("a\nNA\nNA\n", "no values at all")
     refused("a,b\n1,\n,2\n3,\n", "every row", "--exclude b", "--missing mean", missing="drop")
+
+
+@pytest.mark.parametrize("header", ["a,b,,,", ",a, ,b,", '"",a,"",b,'])
+@pytest.mark.parametrize("missing", ["error", "drop", "mean"])
+@pytest.mark.usefixtures("small_blocks")
+def test_columns_without_name_and_values(opened, header, missing):
+    """Spreadsheets write them; several are left out as one is."""
+    columns = header.replace('"', "").split(",")
+    blank = [f"x{f + 1}" for f, name in enumerate(columns) if not name.strip()]
+    numbers = iter(range(2000))
+    rows = [[str(next(numbers)) if name.strip() else "" for name in columns] for _ in range(500)]
+    text = "\n".join([header, *map(",".join, rows)]) + "\n"
+    with opened(text, missing=missing) as dataset:
+        assert dataset.names == ["a", "b"]
+        assert dataset.empty == blank
+        assert rows_in(dataset).ravel().tolist() == list(range(1000))
+    with opened(text, missing=missing, exclude=[""]) as dataset:
+        assert (dataset.names, dataset.empty) == (["a", "b"], [])
+    rows[400][columns.index("a") - 1] = "7.5"  # deep in the file one has a value after all
+    text = "\n".join([header, *map(",".join, rows)]) + "\n"
+    name = blank[-1] if header.startswith("a") else "x1"
+    with opened(text, missing="zero") as dataset:
+        assert sorted(dataset.names) == ["a", "b", name]
+        assert dataset.statistics.maximum[dataset.names.index(name)] == 7.5
+
+
+def test_a_place_that_is_a_name_already(opened):
+    assert opened("x2,,\n1,,\n2,,\n").names == ["x2"]
+    assert opened("x2,,\n1,5,\n2,6,\n").names == ["x2", "x2_"]
+
+
+@pytest.mark.parametrize("header", ["a,", "a,,"])
+def test_a_file_that_lacks_columns_without_a_name(tmp_path, header):
+    (tmp_path / "1.csv").write_text(header + "\n1" + header[1:] + "\n")
+    (tmp_path / "2.csv").write_text("a\n2\n")
+    with pytest.raises(FileError, match="leave it out with exclude='', or") as caught:
+        open_dataset(tmp_path)
+    assert "--exclude '\"\"', or" in caught.value.in_flags
+    assert open_dataset(tmp_path, exclude=[""]).shape == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "plain", "a b", "b,c", 'say "so"', "it's", "-x", "$x", "ü"]
+)
+def test_advice_can_be_typed(name):
+    """The flag with a name, as a message gives it, is read back as that name."""
+    advice = FileError(f"try {argument('exclude', name)}").in_flags
+    flag, _, words = (
+        " ".join(shlex.split(advice)[1:]).replace("=", " ", name == "-x").partition(" ")
+    )
+    assert (flag, names(words)) == ("--exclude", [name])
 
 
 def test_a_constant_column_is_left_unscaled(opened):

@@ -51,6 +51,7 @@ class CsvReader:
         self.source, self.dialect = source, dialect
         self._header_bytes, self._first_line = 0, 1
         self._sniffed: list[Row] = []
+        self.nameless: list[str] = []
         with readable(source, dialect):
             self.names = self._read_header()
 
@@ -71,7 +72,23 @@ class CsvReader:
         whole = (lines_before + header.raw).encode("utf-8", "surrogateescape")
         self._header_bytes, self._first_line = len(whole), header.line + n_lines(whole)
         self._first_line -= n_lines(lines_before.encode("utf-8", "surrogateescape"))
-        return header.fields
+        return self._named_apart(header.fields)
+
+    def _named_apart(self, names: list[str]) -> list[str]:
+        """Give columns without a name one by their place, unless there is a single one.
+
+        Spreadsheets write empty columns (``a,b,,,``).  Names must differ to be chosen by.
+        """
+        blank = [f for f, name in enumerate(names) if not name.strip()]
+        if len(blank) < 2:
+            return names
+        names = names.copy()
+        for f in blank:
+            names[f] = f"x{f + 1}"
+            while names.count(names[f]) > 1:
+                names[f] += "_"
+        self.nameless = [names[f] for f in blank]
+        return names
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
         """Return float64: decimals may have any number of digits."""

@@ -53,7 +53,8 @@ def open_dataset(
     columns : sequence of str, optional
         The columns to cluster, in this order; by default all that hold numbers.
     exclude : sequence of str
-        Columns to leave out.
+        Columns to leave out.  An empty name stands for all columns without a name.  If a
+        CSV file has several of these, they are called x1, x2, ... by their place.
     id_column : str, optional
         A column to carry along, unchanged; see ``Dataset.id_batches``.
     weight_column : str, optional

@@ -91,6 +91,7 @@ class Reader(Protocol):
     source: Source
     names: list[str]  # all columns
     named: bool  # by the file, not by their numbers
+    nameless: list[str]  # columns that the file gives no name, if there are several
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
         """Return the narrowest of float32 and float64 that holds the columns."""

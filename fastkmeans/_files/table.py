@@ -32,8 +32,8 @@ def parse(
     """Write the cache of a table into ``folder``; return its metadata."""
     label = readers[0].source.path
     names = choose(
-        label, readers[0].names, question.columns, question.exclude, question.id_column,
-        question.weight_column,
+        label, readers[0].names, question.columns, _excluded(readers[0], question),
+        question.id_column, question.weight_column,
     )  # fmt: skip
     wanted = Wanted(
         names, question.id_column, question.weight_column, _dtype(readers, names, question),
@@ -72,6 +72,14 @@ def parse(
     return meta | {"named": all(reader.named for reader in readers)}
 
 
+def _excluded(reader: Reader, question: Question) -> list[str]:
+    """Return the columns to leave out: an empty name stands for all that have none."""
+    excluded: list[str] = []
+    for name in question.exclude:
+        excluded += [name] if name.strip() or not reader.nameless else reader.nameless
+    return excluded
+
+
 def open_reader(source: Source, question: Question) -> Reader:
     """Return what reads a file."""
     if source.format == "npy":
@@ -98,10 +106,11 @@ def _check_columns(readers: Sequence[Reader], wanted: Wanted) -> None:
     for reader in readers[1:]:
         for name in needed:
             if name is not None and (times := reader.names.count(name)) != 1:
+                out = "" if name in readers[0].nameless else name
                 raise FileError(
                     f"{reader.source.path} has {times or 'no'} columns {name!r}, and "
                     f"{readers[0].source.path} has one: leave it out with "
-                    f"{argument('exclude', name)}, or correct the file"
+                    f"{argument('exclude', out)}, or correct the file"
                 )
 
 

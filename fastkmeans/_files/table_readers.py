@@ -40,7 +40,7 @@ class ArrowReader:
         self.source = source
         with self._blamed():
             self._schema = self._open()[0]
-        self.names = list(self._schema.names)
+        self.names, self.nameless = list(self._schema.names), list[str]()
         if not self.names:
             raise FileError(f"{source.path} has no columns")
 
@@ -167,6 +167,7 @@ class ArrayReader:
         names = first[1].names
         self.named = names is not None
         self.names = numbered(first[1].rows.shape[1]) if names is None else list(map(str, names))
+        self.nameless: list[str] = []
 
     def _filled(self, arrays: Iterable[Any]) -> Iterator[tuple[str, Table]]:
         """Yield the arrays that have rows, with their names in messages."""

@@ -8,6 +8,7 @@ command line.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
@@ -15,18 +16,29 @@ from typing import Any
 FLAGS = {"id_column": "--id", "weight_column": "--weight"}
 """Flags that are not named as the argument is."""
 
+LISTS = ("columns", "exclude")
+"""Arguments whose flags take names between commas, so that some names need quotes."""
+
 _OPEN, _EQUALS, _CLOSE = "\ue000", "\ue001", "\ue002"  # private characters, in no real message
+_EMPTY = "\ue003"  # stands for an empty value, which is more than none
 _MARK = re.compile(f"{_OPEN}([^{_EQUALS}]*){_EQUALS}([^{_CLOSE}]*){_CLOSE}")
 
 
 def argument(name: str, value: Any = None) -> str:
     """Return the place in a message that names an argument, with a value where there is one."""
+    if value == "":
+        value = _EMPTY
     return f"{_OPEN}{name}{_EQUALS}{'' if value is None else value}{_CLOSE}"
 
 
 def in_arguments(message: str) -> str:
     """Return a message in the words of the library."""
-    return _MARK.sub(lambda match: f"{match[1]}={match[2]!r}" if match[2] else match[1], message)
+
+    def words(match: re.Match[str]) -> str:
+        value = match[2].removeprefix(_EMPTY)
+        return f"{match[1]}={value!r}" if match[2] else match[1]
+
+    return _MARK.sub(words, message)
 
 
 def in_flags(message: str) -> str:
@@ -37,8 +49,13 @@ def in_flags(message: str) -> str:
         text = FLAGS.get(name, "--" + name.replace("_", "-"))
         if not value:
             return text
+        value = value.removeprefix(_EMPTY)
+        if name in LISTS and (not value or value != value.strip() or set(value) & set(',"')):
+            value = '"' + value.replace('"', '""') + '"'  # for ``_cli.values.names``
         plain = re.fullmatch(r"[\w.,+-]+", value)
-        return f"{text} {value if plain else repr(value)}"
+        between = "=" if value.startswith("-") else " "
+        quoted = shlex.quote(value) if value.isprintable() else repr(value)
+        return f"{text}{between}{value if plain else quoted}"
 
     return _MARK.sub(flag, message)
 
