@@ -207,6 +207,15 @@ def test_constant_and_drowning_columns_are_pointed_out(call: Any) -> None:
     assert "variance" not in done.err
 
 
+def test_digits_that_float32_loses_are_pointed_out(call: Any) -> None:
+    write("d.csv", "time,b\n" + "".join(f"{1527007410 + i / 4},{i}\n" for i in range(20)))
+    warning = "warning: column 'time' loses digits as float32: in the first rows of d.csv, 20"
+    done = call("csv", "d.csv", "-k", 2, "--quiet", "--dtype", "float32")
+    assert warning in done.err
+    assert "--dtype float64 keeps them apart" in done.err
+    assert "loses" not in call("csv", "d.csv", "-k", 2).err
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -9,6 +9,7 @@ The map
     dataset      Dataset, what is mapped           cache       where it is parsed into, once
     table        several files as one table        question    what is asked, checked
     finish       gaps, scales: after the first pass
+    digits       columns that float32 is too narrow for
     first_pass   pieces in; rows, weights, ids out
     growing      the files that they go into       statistics  moments, a sample
        |

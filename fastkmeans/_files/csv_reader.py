@@ -24,11 +24,10 @@ from .csv_errors import (
     refuse_ragged,
     refuse_text,
 )
-from .pieces import Piece, Skipped, Wanted, n_workers
+from .pieces import FIRST_ROWS, Piece, Skipped, Wanted, n_workers
 from .source import Source
 from .wording import FileError, need
 
-SNIFFED_ROWS = 1000
 _CONVERSION = re.compile(r"CSV conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
 
 
@@ -63,7 +62,7 @@ class CsvReader:
         if header is None:
             what = "the first line should name the columns" if self.dialect.header else "no rows"
             raise FileError(f"{self.source.path} is empty: {what}")
-        self._sniffed = [row for row, _ in zip(rows, range(SNIFFED_ROWS), strict=False)]
+        self._sniffed = [row for row, _ in zip(rows, range(FIRST_ROWS), strict=False)]
         if not self.dialect.header:
             self._sniffed.insert(0, header)
             return numbered(len(header.fields))
@@ -113,6 +112,18 @@ class CsvReader:
 
     def _is_missing(self, value: str) -> bool:
         return value.strip() in self.dialect.missing
+
+    def first_values(self, name: str) -> NDArray[np.float64]:
+        """Return the numbers of a column in the first rows."""
+        at, point = self.names.index(name), self.dialect.decimal
+        rows = (row.fields for row in self._sniffed if len(row.fields) == len(self.names))
+        texts = [fields[at].strip() for fields in rows]
+        numbers = [
+            float(text.replace(point, "."))
+            for text in texts
+            if text not in self.dialect.missing and self.dialect.is_number(text)
+        ]
+        return np.array(numbers, np.float64)
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """Yield the rows in order; may raise ``TextFound``."""

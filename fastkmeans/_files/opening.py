@@ -35,7 +35,7 @@ def open_dataset(
     decimal: str = ".",
     encoding: str = "utf-8",
     header: bool = True,
-    dtype: Any = "float32",
+    dtype: Any = "auto",
     cache: str | os.PathLike[str] | None = None,
     memory_limit: int | None = None,
     progress: Progress | None = None,
@@ -74,8 +74,10 @@ def open_dataset(
         How CSV is written.
     header : bool
         Whether the first line names the columns; else they are x1, x2, ...
-    dtype : {"float32", "float64", "auto"}
-        The type of the rows; ``"auto"`` takes float32 if no column needs more.
+    dtype : {"auto", "float32", "float64"}
+        The type of the rows.  ``"auto"`` keeps all digits: it takes float32 if the files
+        themselves hold float32, else float64.  float32 takes half the room and keeps seven
+        digits; a ``FileWarning`` names a column whose values then no longer differ.
     cache : path, optional
         A folder to keep the parsed table in.  It is used again if sources, columns and
         policies are the same and no file has changed; what came out of a pipe or an

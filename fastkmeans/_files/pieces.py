@@ -12,6 +12,8 @@ from .._parallel import count_threads
 from .csv_errors import Text
 from .source import Source
 
+FIRST_ROWS = 1000
+"""Rows that are looked at before the first pass, and for digits that float32 loses."""
 MOST_WORKERS = 8
 """Each parses a block: together they must stay within the promise of memory."""
 
@@ -99,6 +101,10 @@ class Reader(Protocol):
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return those of the columns that hold text, as far as the first rows tell."""
+        ...
+
+    def first_values(self, name: str) -> NDArray[np.float64]:
+        """Return a column in the first rows, as exactly as float64 holds it, without gaps."""
         ...
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:

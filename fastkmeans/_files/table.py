@@ -13,6 +13,7 @@ from .cache import blamed_on, check_room
 from .csv_blocks import MISSING, Dialect
 from .csv_errors import Text, TextFound, refuse_nothing, refuse_text
 from .csv_reader import CsvReader
+from .digits import warn_of_lost_digits
 from .finish import Finished, finish
 from .first_pass import FirstPass
 from .pieces import Reader, Wanted
@@ -68,6 +69,8 @@ def parse(
             with blamed_on(folder.parent):
                 first.close()
     _warn_of_text(text)
+    if question.dtype == "float32":
+        warn_of_lost_digits(readers, first.wanted.names, first.reservoir.result())
     meta = _written(first, done, text, folder)
     return meta | {"named": all(reader.named for reader in readers)}
 

@@ -15,7 +15,7 @@ from .._rows import FLOAT32, FLOAT64
 from .._tables import Table, table_in_memory
 from .csv_errors import Text
 from .csv_reader import numbered
-from .pieces import Piece, Wanted
+from .pieces import FIRST_ROWS, Piece, Wanted
 from .source import Source
 from .wording import FileError, argument, listed, need
 
@@ -98,6 +98,14 @@ class ArrowReader:
                     return f"row {i + 1} (type {kind})", str(column[i].as_py())
         return f"its type {kind}", ""
 
+    def first_values(self, name: str) -> NDArray[np.float64]:
+        """Return the numbers of a column in the first rows."""
+        with self._blamed():
+            for batch in self._open()[1]([name]):
+                if batch.num_rows:
+                    return _without_gaps(_numbers(batch.column(0).slice(0, FIRST_ROWS)))
+        return np.empty(0)
+
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """Yield the rows in order."""
         extra = {name for name in (wanted.id_column, wanted.weight_column) if name is not None}
@@ -137,6 +145,10 @@ class _Blamed:
         raise FileError(
             f"{self._source.path} could not be read as {what}, damaged or incomplete: {error}"
         ) from None
+
+
+def _without_gaps(values: NDArray[Any]) -> NDArray[np.float64]:
+    return values[~np.isnan(values)].astype(np.float64)
 
 
 def _numbers(column: Any) -> NDArray[Any]:
@@ -190,6 +202,12 @@ class ArrayReader:
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return nothing: arrays are numbers throughout, or refused."""
         return {}
+
+    def first_values(self, name: str) -> NDArray[np.float64]:
+        """Return the numbers of a column in the first rows of the first array."""
+        at = self.names.index(name)
+        _, block = next(iter(self._first[1].rows.blocks()))
+        return _without_gaps(block[0, :FIRST_ROWS, at])
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """Yield the rows in order, once."""
