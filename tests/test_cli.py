@@ -207,6 +207,14 @@ def test_constant_and_drowning_columns_are_pointed_out(call: Any) -> None:
     assert "variance" not in done.err
 
 
+def test_a_line_of_a_spreadsheet_names_the_delimiter(call: Any) -> None:
+    write("d.csv", "sep=;\na;b\n1;2\n3;4\n")
+    for flags in ([], ["--delimiter", ";", "--bad-rows", "skip"]):
+        done = call("csv", "d.csv", "-k", 2, "--json", "--labels-out", "l.csv", *flags)
+        assert json.loads(done.out)["columns"] == ["a", "b"]
+        assert json.loads(done.out)["rows"]["used"] == 2
+
+
 def test_digits_that_float32_loses_are_pointed_out(call: Any) -> None:
     write("d.csv", "time,b\n" + "".join(f"{1527007410 + i / 4},{i}\n" for i in range(20)))
     warning = "warning: column 'time' loses digits as float32: in the first rows of d.csv, 20"

@@ -137,6 +137,65 @@ def test_float32_is_rounded_once(opened):
     assert rows_in(opened(text, dtype="float32")).ravel().tolist() == expected
 
 
+SEPARATOR_LINES = ["sep={}", '"sep={}"', "SEP={}", "sep={0}{0}{0}", '"sep={0}"{0}{0}']
+
+
+@pytest.mark.parametrize("block_bytes", [7, 1 << 21])
+@pytest.mark.parametrize("first", SEPARATOR_LINES)
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("given", [",", ";"])
+def test_a_first_line_names_the_delimiter(
+    opened, monkeypatch, delimiter, first, given, block_bytes
+):
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block_bytes)
+    rows = ["a,t,b", '1,"x,y",2', '3,"u\nv",4']
+    text = first.format(delimiter) + "\n" + "\n".join(rows).replace(",", delimiter) + "\n"
+    found = opened(text, delimiter=given, bad_rows="skip", exclude=["t"])
+    assert (found.names, found.n_skipped, rows_in(found).tolist()) == (
+        ["a", "b"],
+        0,
+        [[1.0, 2.0], [3.0, 4.0]],
+    )
+
+
+@pytest.mark.parametrize("kind", ["BOM", "utf-16", "CR", "CRLF", "gzip", "pipe", "files", "data"])
+def test_a_line_that_names_the_delimiter_counts_as_a_line(tmp_path, kind):
+    """Rows that cannot be read stand where an editor shows them."""
+    path, options = tmp_path / "2.csv", {"encoding": "utf-16"} if kind == "utf-16" else {}
+    text = "sep=;\na;b\n1;2\n3;4;5\n6;x\n"
+    if kind in ENDINGS:
+        text = text.replace("\n", ENDINGS[kind])
+    if kind == "data":
+        text, options = text.replace("a;b\n", "0;9\n"), {"header": False}
+    data = text.encode({"BOM": "utf-8-sig", "utf-16": "utf-16"}.get(kind, "utf-8"))
+    expected = [[1.0, 2.0]]
+    if kind == "files":
+        (tmp_path / "1.csv").write_text("a,b\n7,8\n7,8\n7,8\n")
+        expected = [[7.0, 8.0]] * 3 + expected
+    source: Any = tmp_path if kind == "files" else path
+    if kind == "pipe":
+        os.mkfifo(path)
+        threading.Thread(target=path.write_bytes, args=(data,), daemon=True).start()
+    else:
+        path.write_bytes(gzip.compress(data) if kind == "gzip" else data)
+    with open_dataset(source, bad_rows="skip", **options) as found:
+        places = [row.place for row in found.skipped]
+        before = 1 if kind == "data" else 0
+        assert rows_in(found)[before:].tolist() == expected
+    assert places == [f"row {2 + before} (line 4)", f"row {3 + before} (line 5)"]
+
+
+def test_a_first_line_that_names_no_delimiter(refused, opened):
+    for line in ("sep=", '"sep="', "sep=§", 'sep="'):
+        refused(f"{line}\na;b\n1;2\n", "data.csv: the first line is", "name the delimiter")
+    text = "sep=,\na,b\n1,2\n"
+    refused(text, "names the delimiter ','", "--decimal", decimal=",", delimiter=";")
+    refused("sep=;\na;b\n", "header (line 2)", "no rows")
+    refused("sep=;\n", "is empty")
+    for name in ("sep=x", "sep=;b", "sep", "asep=;"):  # these are columns
+        assert opened(f"{name}\n1\n2\n").names == [name]
+
+
 def test_no_header_decimal_comma_and_encoding(opened):
     dataset = opened("1,5;x\n2;ü\n\n3,25;z\n".encode("utf-16"), header=False, delimiter=";",
                      decimal=",", encoding="utf-16", id_column="x2")  # fmt: skip

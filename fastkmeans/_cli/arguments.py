@@ -166,7 +166,7 @@ def _add_reading(
     add("--skipped-out", type=Path, metavar="FILE",
         help="write the rows that --bad-rows skip left out here, each with its place and reason")
     add("--delimiter", type=delimiter, default=",", metavar="C",
-        help="a character, or 'tab' (default: a comma)")
+        help="a character, or 'tab' (default: a comma); a first line sep=; of a file goes before")
     add("--decimal", choices=(".", ","), default=".",
         help="the decimal point (default: %(default)s)")
     add("--encoding", default="utf-8", help="how the text is written (default: %(default)s)")

@@ -10,13 +10,15 @@ import codecs
 import contextlib
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from .question import is_delimiter
 from .source import Source
 from .wording import FileError, argument, need, shown
 
@@ -25,6 +27,7 @@ BLOCK_BYTES = 1 << 21
 memory or the threads at hand."""
 MOST_BLOCK_BYTES = 1 << 26
 """The longest row."""
+_FIRST_LINE = 1 << 12  # bytes that are searched for a line that names the delimiter
 
 MISSING = frozenset(
     [
@@ -37,13 +40,14 @@ MISSING = frozenset(
 
 @dataclass(frozen=True)
 class Dialect:
-    """How CSV is written."""
+    """How CSV is written; the first ``preamble`` bytes, a line ``sep=;``, are no part of it."""
 
     delimiter: str = ","
     decimal: str = "."
     encoding: str = "utf-8"
     header: bool = True
     missing: frozenset[str] = MISSING
+    preamble: int = 0
 
     @property
     def utf8(self) -> bool:
@@ -108,9 +112,9 @@ def readable(source: Source, dialect: Dialect) -> Iterator[None]:
 
 
 def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
-    """Yield the text as UTF-8 without its byte order mark, and the bytes read so far."""
+    """Yield the text as UTF-8 without byte order mark and preamble, and the bytes read so far."""
     decoder = codecs.getincrementaldecoder(dialect.encoding)()
-    begun = False
+    begun, skip = False, dialect.preamble
     pa = need("pyarrow")
     with pa.OSFile(str(source.kept)) as raw:
         file = pa.CompressedInputStream(raw, source.packed) if source.packed else raw
@@ -121,10 +125,40 @@ def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
                 data = decoder.decode(data, ended).encode("utf-8")
             if not begun and data:
                 data, begun = data.removeprefix(codecs.BOM_UTF8), True
+            data, skip = data[skip:], max(0, skip - len(data))
             if data:
                 yield data, raw.tell()
             if ended:
                 return
+
+
+def with_separator_line(source: Source, dialect: Dialect) -> Dialect:
+    """Return the dialect of a file: a first line ``sep=;`` names its delimiter.
+
+    Spreadsheets write that line, in quotes or not, and perhaps with delimiters behind it.
+    """
+    start = b""
+    for data, _ in _pieces(source, dialect):
+        start += data
+        if len(start) >= _FIRST_LINE:
+            break
+    line = start[:_FIRST_LINE].splitlines(keepends=True)[0] if start else b""
+    text = line.rstrip(b"\r\n").decode("utf-8", "replace")
+    match = re.fullmatch(r'("?)sep=(.?)\1(.*)', text, re.IGNORECASE)
+    if match is None or match[2].isalnum() or match[3].strip(match[2] or "\0"):
+        return dialect  # it is a header, or data
+    delimiter = match[2]
+    if not is_delimiter(delimiter):
+        raise FileError(
+            f"{source.path}: the first line is {shown(text)}, which should name the delimiter, a "
+            "single ASCII character: correct or remove the line"
+        )
+    if delimiter == dialect.decimal:
+        raise FileError(
+            f"{source.path}: the first line names the delimiter {delimiter!r}, which is the "
+            f"decimal point, too: see {argument('decimal')}"
+        )
+    return replace(dialect, delimiter=delimiter, preamble=len(line))
 
 
 class Lines:

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._rows import FLOAT64
-from .csv_blocks import Block, Dialect, Row, blocks, n_lines, readable, rows_of, text_of
+from .csv_blocks import (
+    Block,
+    Dialect,
+    Row,
+    blocks,
+    n_lines,
+    readable,
+    rows_of,
+    text_of,
+    with_separator_line,
+)
 from .csv_errors import (
     Text,
     TextFound,
@@ -47,17 +57,19 @@ class CsvReader:
     named = True
 
     def __init__(self, source: Source, dialect: Dialect) -> None:
-        self.source, self.dialect = source, dialect
-        self._header_bytes, self._first_line = 0, 1
+        self.source = source
         self._sniffed: list[Row] = []
         self.nameless: list[str] = []
         with readable(source, dialect):
+            self.dialect = with_separator_line(source, dialect)
+            self._header_bytes, self._first_line = 0, 2 if self.dialect.preamble else 1
             self.names = self._read_header()
 
     def _read_header(self) -> list[str]:
         first = next(blocks(self.source, self.dialect), None)
         text = text_of(first.data) if first else ""
-        rows = rows_of(text, self.dialect.delimiter, int(not self.dialect.header))
+        number = int(not self.dialect.header)
+        rows = rows_of(text, self.dialect.delimiter, number, self._first_line)
         header = next(rows, None)
         if header is None:
             what = "the first line should name the columns" if self.dialect.header else "no rows"
@@ -67,6 +79,7 @@ class CsvReader:
             self._sniffed.insert(0, header)
             return numbered(len(header.fields))
         check_header(self.source, header)
+        self.header_line = header.line
         lines_before = text.split(header.raw, 1)[0]
         whole = (lines_before + header.raw).encode("utf-8", "surrogateescape")
         self._header_bytes, self._first_line = len(whole), header.line + n_lines(whole)

@@ -71,7 +71,8 @@ def open_dataset(
     standardize : bool
         Whether to bring every column to mean 0 and standard deviation 1.
     delimiter, decimal, encoding : str
-        How CSV is written.
+        How CSV is written.  A first line ``sep=;`` of a file, as spreadsheets write it, names
+        the delimiter of that file, whatever ``delimiter`` is.
     header : bool
         Whether the first line names the columns; else they are x1, x2, ...
     dtype : {"auto", "float32", "float64"}

@@ -51,6 +51,11 @@ def missing_values(na: str | Sequence[str]) -> list[str]:
     return sorted({value.strip() for value in values})
 
 
+def is_delimiter(text: str) -> bool:
+    """Return whether a text can stand between the values of CSV."""
+    return len(text) == 1 and text.isascii() and text not in '"\r\n\0'
+
+
 def check(question: Question) -> None:
     """Raise if an answer is not one of those there are."""
     choices = {
@@ -63,7 +68,7 @@ def check(question: Question) -> None:
                 f"got {getattr(question, name)!r}."
             )
     delimiter, decimal = question.delimiter, question.decimal
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+    if not is_delimiter(delimiter):
         raise ValueError(f"delimiter must be a single ASCII character, got {delimiter!r}.")
     if decimal not in (".", ","):
         raise ValueError(f"decimal must be '.' or ',', got {decimal!r}.")

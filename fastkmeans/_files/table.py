@@ -135,8 +135,9 @@ def _read(readers: Sequence[Reader], first: FirstPass, folder: Path, progress: A
 
 
 def _refuse_no_rows(reader: Reader, question: Question) -> None:
-    has_header = question.header and reader.source.format == "csv"
-    what = "has a header (line 1) but no rows of data" if has_header else "has no rows"
+    what = "has no rows"
+    if question.header and isinstance(reader, CsvReader):
+        what = f"has a header (line {reader.header_line}) but no rows of data"
     raise FileError(f"{reader.source.path} {what}")
 
 
