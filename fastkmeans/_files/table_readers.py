@@ -148,7 +148,8 @@ class _Blamed:
 
 
 def _without_gaps(values: NDArray[Any]) -> NDArray[np.float64]:
-    return values[~np.isnan(values)].astype(np.float64)
+    exact: NDArray[np.float64] = values[~np.isnan(values)].astype(np.float64)
+    return exact
 
 
 def _numbers(column: Any) -> NDArray[Any]:
