@@ -15,7 +15,7 @@ try:
         note,
     )
     from fastkmeans._cli.outputs import blamed_on, check_outputs, whole_files
-    from fastkmeans._cli.values import whole_number
+    from fastkmeans._cli.values import Parser, whole_number
     from fastkmeans._disk import human_size
 except ModuleNotFoundError as error:
     if error.name != "fastkmeans":
@@ -26,7 +26,7 @@ except ModuleNotFoundError as error:
     )
 
 __all__ = [
-    "UserError", "blamed_on", "check_input", "check_outputs", "exit_with", "guarded",
+    "Parser", "UserError", "blamed_on", "check_input", "check_outputs", "exit_with", "guarded",
     "human_size", "need", "note", "whole_files", "whole_number",
 ]  # fmt: skip
 

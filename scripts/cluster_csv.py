@@ -10,18 +10,17 @@ to the summary), `job` (what is kept to go on after an interruption).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
-from _shared import exit_with
+from _shared import Parser, exit_with
 
 from fastkmeans._cli.arguments import add_csv, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; return its exit code."""
-    parser = argparse.ArgumentParser(prog=f"python {sys.argv[0]}")
+    parser = Parser(prog=f"python {sys.argv[0]}")
     add_csv(parser)
     return run(parser, argv)
 

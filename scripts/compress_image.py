@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from _shared import (
+    Parser,
     UserError,
     blamed_on,
     check_input,
@@ -235,7 +236,7 @@ def report(pixels: np.ndarray, distinct: int, result: Compressed, sizes: tuple[i
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("picture", type=Path, nargs="?", default=SAMPLE, help="any picture (default: a sample)")
     add(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from _shared import (
+    Parser,
     blamed_on,
     check_outputs,
     exit_with,
@@ -154,7 +155,7 @@ def draw_distortions(axis: Any, runs: list[Run], best: int) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = Parser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("--out", type=Path, default=Path("demo.png"), help="the picture (default: %(default)s)")
     add("--starts", type=whole_number(1), default=5, help="random starts (default: %(default)s)")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from .. import __version__
 from .console import guarded, note
-from .values import delimiter, memory, names, runs, tolerance, whole_number
+from .values import Parser, delimiter, memory, names, path, runs, tolerance, whole_number
 
 EXIT_CODES = """\
 exit codes:
@@ -54,7 +53,7 @@ when the model was made. The file of labels is that of the command csv.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m fastkmeans",
         description="Exact k-means on tables of any size.",
         epilog=EXIT_CODES,
@@ -99,7 +98,7 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command ``csv``."""
     _describe(parser, CSV, CSV_MORE)
     parser.set_defaults(work=_cluster)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE",
+    parser.add_argument("files", nargs="+", type=path, metavar="FILE",
         help="the table: files, a folder, or a pipe; the first line of CSV names the columns",
     )  # fmt: skip
     parser.add_argument("-k", type=whole_number(1), default=8,
@@ -117,8 +116,8 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(work=_predict)
     add = parser.add_argument
     # fmt: off
-    add("model", type=Path, metavar="MODEL", help="a file that csv --model-out wrote")
-    add("files", nargs="+", type=Path, metavar="FILE",
+    add("model", type=path, metavar="MODEL", help="a file that csv --model-out wrote")
+    add("files", nargs="+", type=path, metavar="FILE",
         help="the table, with the columns that the model was made from, in any order")
     add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
     # fmt: on
@@ -163,7 +162,7 @@ def _add_reading(
     add("--bad-rows", choices=("error", "skip"), default="error",
         help="what to do with rows that cannot be read: too few or too many values, or text where "
         "the rows before hold numbers (default: %(default)s)")
-    add("--skipped-out", type=Path, metavar="FILE",
+    add("--skipped-out", type=path, metavar="FILE",
         help="write the rows that --bad-rows skip left out here, each with its place and reason")
     add("--delimiter", type=delimiter, default=",", metavar="C",
         help="a character, or 'tab' (default: a comma); a first line sep=; of a file goes before")
@@ -206,7 +205,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=("auto", "float32", "float64"), default="auto",
         help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
         "the files themselves hold float32)")
-    add("--cache", type=Path, metavar="DIR",
+    add("--cache", type=path, metavar="DIR",
         help="keep the parsed table here: a later run on the same columns need not parse; of the "
         "same files, the four tables used last are kept")
     add("--resume", action="store_true",
@@ -229,16 +228,16 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("outputs")
     _add_labels(group, required=False)
     # fmt: off
-    group.add_argument("--centers-out", type=Path, metavar="FILE",
+    group.add_argument("--centers-out", type=path, metavar="FILE",
         help="write the centers here, in the units of the input (packed, if it ends in .gz)")
-    group.add_argument("--model-out", type=Path, metavar="FILE",
+    group.add_argument("--model-out", type=path, metavar="FILE",
         help="write the model here, for the command predict and for KMeans.load")
     # fmt: on
     _add_talk(group)
 
 
 def _add_labels(group: argparse._ArgumentGroup, *, required: bool) -> None:
-    group.add_argument("--labels-out", type=Path, metavar="FILE", required=required,
+    group.add_argument("--labels-out", type=path, metavar="FILE", required=required,
         help="write the cluster of every row here: CSV (packed, if it ends in .gz), or Parquet, if "
         "it ends in .parquet")  # fmt: skip
     group.add_argument("--distances", action="store_true",

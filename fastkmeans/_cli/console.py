@@ -14,6 +14,7 @@ from typing import Any
 
 DISTRIBUTION = "fastkmeans-numba"
 FAILED, INTERRUPTED = 2, 130
+_CONTROL = frozenset([*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\u2029"])
 
 
 class UserError(Exception):
@@ -23,6 +24,16 @@ class UserError(Exception):
 def note(message: str) -> None:
     """Say something on stderr, where it does not mix with the results on stdout."""
     print(message, file=sys.stderr)
+
+
+def one_line(message: str) -> str:
+    """Return a message with its line breaks, as in the name of a file, written as such."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if not _CONTROL.isdisjoint(character)
+        else character
+        for character in message
+    )
 
 
 def install_hint(extra: str | None = None) -> str:
@@ -82,7 +93,7 @@ def guarded(work: Callable[[], None]) -> int:
         message = _expected(error)
         if message is None:
             raise
-        note(f"error: {message}")
+        note(f"error: {one_line(message)}")
     else:
         return 0
     try:

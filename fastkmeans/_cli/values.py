@@ -4,7 +4,37 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .console import one_line
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but for a value ``--`` behind an equals sign.
+
+    ``--na=--`` names the value ``--``.  Python before 3.13 takes it for the end of the flags,
+    and hands over an empty list as the value of any flag, without a word.
+    """
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings and action.nargs is None and arg_strings == ["--"]:
+            value = self._get_value(action, "--")
+            self._check_value(action, value)
+            return value
+        return super()._get_values(action, arg_strings)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
+
+
+def path(text: str) -> Path:
+    """Return the path of a file or folder."""
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} names no file")
+    return Path(text)
 
 
 def whole_number(least: int) -> Callable[[str], int]:
@@ -58,12 +88,20 @@ def names(text: str) -> list[str]:
     """Split at commas, but not inside quotes: a name may hold a comma."""
     if not text.strip():
         raise argparse.ArgumentTypeError("no column is named (one without a name is '\"\"')")
-    return next(csv.reader([text], skipinitialspace=True))
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read as names: {error}") from None
+    if len(rows) != 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is more than one line: a name with a line break needs double quotes"
+        )
+    return rows[0]
 
 
 def delimiter(text: str) -> str:
     """Return a single character; a tab may be written out."""
     text = "\t" if text in ("tab", "\\t") else text
-    if len(text) != 1 or not text.isascii() or text in '"\r\n':
+    if len(text) != 1 or not text.isascii() or text in '"\r\n\0':
         raise argparse.ArgumentTypeError(f"{text!r} is not a single ASCII character")
     return text

@@ -95,8 +95,9 @@ class Block(NamedTuple):
 def readable(source: Source, dialect: Dialect) -> Iterator[None]:
     """Turn the errors of damaged, or differently encoded, files into messages."""
     try:
-        codecs.lookup(dialect.encoding)
-    except LookupError as error:
+        with contextlib.suppress(UnicodeError):
+            "".encode(dialect.encoding)  # more than a look-up: "hex" is a codec, but not of text
+    except (LookupError, ValueError) as error:
         raise FileError(f"{argument('encoding', dialect.encoding)}: {error}") from None
     try:
         yield
