@@ -194,8 +194,9 @@ class Boxes:
         )  # fmt: skip
 
     def _turns(self, n_shares: int) -> NDArray[np.int64]:
-        """Return the shares of the boxes, so that the runs of them that the threads get cost
-        about the same: dealt out to and fro by what they cost in the last iteration.
+        """Return the order of the shares in which every thread gets about the same work.
+
+        The shares are dealt out to and fro, by what each cost in the last iteration.
         """
         if self._costs.size != n_shares:
             places, size = np.arange(n_shares), self._team.size

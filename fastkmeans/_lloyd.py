@@ -333,8 +333,10 @@ class Lloyd:
         return self._outcome(history, reason)
 
     def _iterate(self, limit: int, tolerance: float) -> tuple[list[Iteration], float, int]:
-        """Do one iteration or more; return them, and of the last the squared move of the
-        centers and how many of them were relocated.
+        """Do one iteration or more; return them, and two figures of the last one.
+
+        The figures are the squared move of the centers and the number of centers that
+        were relocated.
         """
         began = time.perf_counter()
         scale = self.frame.scale

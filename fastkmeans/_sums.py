@@ -154,7 +154,7 @@ class Sums:
         return REBUILD_AFTER - self._age, int(TURNOVER * n_rows) - self._moved
 
     def end(self, n_moved: int, n_rows: int) -> None:
-        """End an iteration: shall the next one build the sums anew?"""
+        """End an iteration; decide whether the next one adds the sums up again."""
         self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
         self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
 

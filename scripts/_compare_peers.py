@@ -156,7 +156,7 @@ class ScikitLearnElkan(ScikitLearn):
 
 
 class FastKMeans(ScikitLearn):
-    """This library; its engine is the default one unless a subclass names another."""
+    """Our library; its engine is the default one unless a subclass names another."""
 
     name = "fastkmeans"
     distribution = "fastkmeans-numba"
@@ -179,7 +179,7 @@ class FastKMeans(ScikitLearn):
 
 
 class FastKMeansRandom(FastKMeans):
-    """This library with batches as scikit-learn draws them, beside the nested ones."""
+    """Our library with batches as scikit-learn draws them, besides the nested ones."""
 
     name = "fastkmeans-random"
     tasks = ("minibatch",)

@@ -1,6 +1,6 @@
-"""Cluster the numeric columns of a table: CSV, Parquet, Arrow or .npy, of any size.
+r"""Cluster the numeric columns of a table: CSV, Parquet, Arrow or .npy, of any size.
 
-    python scripts/cluster_csv.py flights.csv.gz -k 8 --id rownames --missing drop --standardize \\
+    python scripts/cluster_csv.py flights.csv.gz -k 8 --id rownames --missing drop --standardize \
         --labels-out labels.csv --centers-out centers.csv --model-out model.npz
 
 This is `python -m fastkmeans csv`, for a clone of the repository; `--help` tells all. The work is

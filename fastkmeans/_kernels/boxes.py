@@ -144,8 +144,10 @@ def label_box(
 
 @jit
 def label_rows(X, b, order, whole, labels, rebuild, now, waiting):
-    """Give the rows of a box the labels ``now``; return how many had another, and how many
-    wait to be moved: their numbers are in ``waiting``, above the labels from and to.
+    """Give the rows of a box the labels ``now``; return how many changed and how many wait.
+
+    The numbers of the rows that wait to be moved are in ``waiting``, above their old and
+    their new labels.
     """
     old = whole[b]
     whole[b] = MIXED

@@ -1,4 +1,4 @@
-"""Which centers may be closest to some point of a box?
+"""Find the centers that may be closest to some point of a box.
 
 Let ``z`` be a candidate, best the one closest to the middle of the box.  A candidate ``c``
 is closest to no point of the box if it is farther than ``z`` from all of them, that is, if

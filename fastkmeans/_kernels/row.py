@@ -1,8 +1,7 @@
-"""One row of the data, scaled and shifted: ``x' = x * scale + offset``, in float64 where
-it is added up.
+"""One row of the data, scaled and shifted: ``x' = x * scale + offset``.
 
-What the M step and the exact scores of single rows do with it: add it to a sum, add its
-squared difference to a center, write it down.  The three share one loop over the
+The M step and the exact scores of single rows do three things with it, in float64: add it
+to a sum, add its squared difference to a center, write it down.  The three share one loop over the
 features, emitted as vector IR, because numba vectorises no loop whose stride it does
 not know.
 """
