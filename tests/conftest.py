@@ -1,4 +1,7 @@
-"""A compile cache that knows the kernels it was made from, data, scripts, a full disk."""
+"""A compile cache that knows the kernels it was made from, marks, data, scripts, a full disk.
+
+``python tests/conftest.py`` prints the folder in which these tests keep compiled kernels.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +27,67 @@ Array = NDArray[Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).resolve().parent / "data"
-CACHES_KEPT = 4
+CACHES_KEPT = 8
+"""Compile caches that stay on the disk: .ci/run fills six."""
+
+MARKS = {
+    "slow": {
+        "test_cli_resume",
+        "test_compare_program",
+        "test_compare_tasks",
+        "test_compile_cache",
+        "test_no_copy",
+        "test_parallel",
+        "test_pictures",
+    },
+    "kernels": {
+        "test_assign_kernels",
+        "test_byte_bounds",
+        "test_byte_kernels",
+        "test_engine_kernels",
+        "test_moment_kernels",
+        "test_pack_kernels",
+        "test_scratch",
+        "test_seeding_kernels",
+        "test_tile_kernels",
+        "test_update_kernels",
+    },
+    "engines": {
+        "test_empty",
+        "test_engine_centers",
+        "test_engines",
+        "test_lloyd",
+        "test_numerics",
+        "test_order",
+        "test_pool",
+        "test_probe",
+    },
+    "no_jit": {
+        "test_lesson",
+        "test_project",
+        "test_validation",
+        "test_files_csv",
+        "test_files_disk",
+    },
+}
+"""Which tests bear which mark: names of files, or of folders below this one.
+
+A single test bears one by ``@pytest.mark.slow``.  What a mark means is in pyproject.toml,
+which runs take which marks is in .ci/run.
+"""
 
 
-def _kernels_key() -> str:
-    """Return a hash of all compiled sources.
+def _cache_key() -> str:
+    """Return a hash of all compiled sources, and of what they are compiled by and for.
 
     numba compares only the file of the function itself: after an edit of a helper in
-    another module it would go on running the old code.
+    another module it would go on running the old code.  An index of numba serves one
+    version of it, and another version writes over it.
     """
     sources = [ROOT / "fastkmeans" / "_jit.py", *(ROOT / "fastkmeans" / "_kernels").glob("*.py")]
     digest = hashlib.sha256(str(ROOT).encode())
+    target = [os.environ.get(f"NUMBA_CPU_{what}", "") for what in ("NAME", "FEATURES")]
+    digest.update(repr([sys.implementation.cache_tag, version("numba"), *target]).encode())
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -43,7 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "numba" in sys.modules:
         raise pytest.UsageError("numba was imported before the tests could choose its cache")
     try:
-        folder = Path(config.cache.mkdir("numba")) / _kernels_key()  # type: ignore[union-attr]
+        folder = Path(config.cache.mkdir("numba")) / _cache_key()  # type: ignore[union-attr]
         folder.mkdir(exist_ok=True)
         folder.touch()
         others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
@@ -52,11 +106,20 @@ def pytest_configure(config: pytest.Config) -> None:
     except (AttributeError, OSError):  # no cache plugin, or a read-only checkout
         folder = Path(tempfile.mkdtemp(prefix="fastkmeans-tests-"))
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        # Compiled code never warns of an overflow or of 0 / 0, where the same line in Python does.
+        ignored = r"ignore:.*encountered in (scalar )?\w+:RuntimeWarning"
+        config.addinivalue_line("filterwarnings", ignored)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the warm-up: what it compiles need not be compiled for the others."""
     items.sort(key=lambda item: "warm_cache" not in getattr(item, "fixturenames", ()))
+    for item in items:
+        names = {item.path.stem, *item.path.relative_to(ROOT).parts}
+        for mark in MARKS:
+            if names & MARKS[mark]:
+                item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -199,3 +262,7 @@ def full_disk(scripts_path: None, monkeypatch: Any) -> Callable[[str, str], None
         monkeypatch.setattr(script, function, run)
 
     return fill
+
+
+if __name__ == "__main__":
+    print(ROOT / ".pytest_cache" / "d" / "numba" / _cache_key())
