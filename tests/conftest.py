@@ -63,11 +63,18 @@ MARKS = {
         "test_probe",
     },
     "no_jit": {
-        "test_lesson",
-        "test_project",
-        "test_validation",
+        "test_cli",
         "test_files_csv",
         "test_files_disk",
+        "test_lesson",
+        "test_moment_kernels",
+        "test_pack_kernels",
+        "test_parameters",
+        "test_project",
+        "test_storage",
+        "test_tile_kernels",
+        "test_update_kernels",
+        "test_validation",
     },
 }
 """Which tests bear which mark: names of files, or of folders below this one.
