@@ -25,7 +25,7 @@ The map
     _sums       sums of the clusters            _plusplus    k-means++
     _frame      shift and scale of the data
     _parallel   threads, forks, row ranges          _disk        files that are whole, and last
-    _aligned    arrays for vectors
+    _aligned    arrays for vectors                  _adding      sums in one order
         |
     _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
                 order, boxes, candidates; quantize, bounds, bytes, rivals, bytes_tile, dots:

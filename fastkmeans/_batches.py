@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._adding import total_of
 from ._assign import work_of
 from ._frame import Frame, frame_of
 from ._kernels.update import COUNT, WEIGHT
@@ -149,7 +150,7 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
     centers = means.centers.copy()
     centers[seen] = share * lloyd.new_centers[seen] + (1.0 - share) * centers[seen]
     with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
-        moved = float((((centers - means.centers) * lloyd.frame.scale) ** 2).sum())
+        moved = total_of(((centers - means.centers) * lloyd.frame.scale) ** 2)
     since = means.since + lloyd.rows.shape[0]
     return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
 

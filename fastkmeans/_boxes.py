@@ -93,7 +93,8 @@ def _cells(X: Block, scale: float) -> _Cells:
     bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
     bits = min(bits, MOST_BITS)
     sample = X[0, :: max(1, n // (SAMPLE << bits))]
-    spreads = (sample.astype(np.float64) * scale).std(axis=0)
+    # C-ordered, so that the columns are added up alike whatever the layout of X.
+    spreads = (sample.astype(np.float64, order="C") * scale).std(axis=0)
     columns = np.argsort(-spreads, kind="stable")[:n_columns]
     sample = np.sort(sample[:, columns], axis=0)
     places = np.linspace(0, len(sample), (1 << bits) + 1)[1:-1].astype(np.int64)
@@ -240,7 +241,7 @@ class Boxes:
         )  # fmt: skip
         bounds = np.arange(n_parts + 1)
         self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)
-        self._costs = counts @ COSTS
+        self._costs = (counts * COSTS).sum(axis=1)
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
         n_rows = self._order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._aligned import aligned
 from ._assign import Labelled
 from ._frame import Frame
@@ -103,7 +104,7 @@ def choose_step(rows: Rows, frame: Frame) -> np.float32:
         for span in SPANS:
             step = np.float32(span * frame.widest / 127.0)
             rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
-            lost = float(np.sqrt(np.einsum("if,if->i", rest, rest)).sum())
+            lost = total_of(np.sqrt(np.einsum("if,if->i", rest, rest)))
             if step > 0.0 and lost < least:
                 chosen, least = step, lost
     return chosen

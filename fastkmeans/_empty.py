@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import column_totals
 from ._kernels.update import COUNT, WEIGHT
 from ._rows import CHUNK, largest
 from ._sums import CANCELLED
@@ -89,7 +90,7 @@ def _move(
         for part in _members(lloyd, donor, taken):
             w = lloyd.weights[part] if lloyd.weights.size else np.ones(len(part))
             points = lloyd.rows.take(part).astype(np.float64) * frame.scale + frame.offset
-            sums[donor] += w @ points
+            sums[donor] += column_totals(w[:, None] * points)
             left += float(w.sum())
     lloyd.sums.total_weights[WEIGHT, donor] = left
     mean = sums[donor] / left

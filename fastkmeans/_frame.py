@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
 from ._parallel import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from ._rows import FLOAT32, Block, Rows
@@ -76,7 +77,7 @@ def make_frame(
     scatter = mean_variance * len(mean)
     if shift is not mean:
         beside = (mean - shift) * scale
-        scatter += float(beside @ beside)
+        scatter += total_of(beside * beside)
     scatter *= weight
     return Frame(
         shift, scale, mean_variance, scatter, widest,
@@ -187,7 +188,7 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | No
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
     weight = float(table[WEIGHT, 0])
     variances = table[M2] / weight
-    variance = float(variances.sum()) / len(mean) * zoom * zoom
-    widest = float(variances.max()) ** 0.5 * zoom
+    variance = total_of(variances) / len(mean) * zoom * zoom
+    widest = math.sqrt(float(variances.max())) * zoom
     mean = mean if unit == 1.0 else mean / unit
     return make_frame(rows.dtype, mean, zoom * unit, variance, weight, widest)

@@ -10,6 +10,7 @@ between iterations whatever the dtype of the data.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._aligned import aligned
 from ._assign import Packed, assign_block
 from ._empty import relocate, snap
@@ -345,12 +347,12 @@ class Lloyd:
         if steps[-1].n_empty:
             relocated = relocate(self)
             with np.errstate(over="ignore"):  # user centers at the end of the range
-                moved = float((((self.new_centers - self.centers) * scale) ** 2).sum())
+                moved = total_of(((self.new_centers - self.centers) * scale) ** 2)
             steps[-1] = steps[-1]._replace(moved=moved)
         seconds = (time.perf_counter() - began) / len(steps)
         records = [
             Iteration(
-                step.inertia / scale / scale, step.moved**0.5 / scale, step.n_moved, seconds,
+                step.inertia / scale / scale, math.sqrt(step.moved) / scale, step.n_moved, seconds,
                 step.avoided,
             )
             for step in steps

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._adding import total_of
 from ._batches import (
     BatchStep,
     Course,
@@ -252,8 +253,8 @@ class MiniBatchKMeans(Clusterer):
         self._learn_features(table)
         self._keep(course, rows.shape[0], rng)
         if labelled is None:
-            total = float(weights.values.sum()) if weights.values.size else rows.shape[0]
-            self.inertia_ = course.inertia * total * weights.unit
+            weight = total_of(weights.values) if weights.values.size else rows.shape[0]
+            self.inertia_ = course.inertia * weight * weights.unit
             self.__dict__.pop("labels_", None)  # those of an earlier fit
             return self
         self.cluster_centers_, self.labels_, inertia = labelled

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import column_totals
 from ._assign import Packed, assign_block, work_of
 from ._frame import Frame, frame_of, make_frame, power_of_two
 from ._kernels.assign import assign_few
@@ -26,7 +27,7 @@ FEW_ROWS = 4
 
 def _frame_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Frame:
     """Return a frame for rows up to ``size`` that need not be those of a fit."""
-    shift = (centers / len(centers)).sum(axis=0)  # in this order nothing overflows
+    shift = column_totals(centers / len(centers))  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
     return make_frame(dtype, shift, power_of_two(reach, dtype))
 

@@ -14,11 +14,13 @@ Newling and Fleuret (2016), "Nested Mini-Batch K-Means", NIPS.
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._assign import work_of
 from ._batches import (
     NO_IMPROVEMENT,
@@ -30,7 +32,7 @@ from ._batches import (
     framed,
 )
 from ._empty import relocate, snap
-from ._kernels.update import COUNT, WEIGHT
+from ._kernels.update import WEIGHT
 from ._lloyd import LABELS_REPEAT, MAX_ITER, SMALL_SHIFT, Lloyd, Step, Workspace
 from ._parallel import Team
 from ._sample import Sample
@@ -110,7 +112,7 @@ class Nested:
             if step.n_empty:
                 relocated = relocate(lloyd)
                 with np.errstate(over="ignore"):
-                    moved = float((((lloyd.new_centers - lloyd.centers) * frame.scale) ** 2).sum())
+                    moved = total_of(((lloyd.new_centers - lloyd.centers) * frame.scale) ** 2)
             lloyd.centers, lloyd.new_centers = lloyd.new_centers, lloyd.centers
             self._n_read += n
             self._record(lloyd, step._replace(moved=moved), time.perf_counter() - began)
@@ -134,8 +136,8 @@ class Nested:
         return patience is not None and (before - inertia) * patience <= ENOUGH * inertia
 
     def _record(self, lloyd: Lloyd, step: Step, seconds: float) -> None:
-        scale, total = lloyd.frame.scale, float(lloyd.sums.total_weights[WEIGHT].sum())
-        mean, shift = step.inertia / total / scale / scale, step.moved**0.5 / scale
+        scale, weight = lloyd.frame.scale, total_of(lloyd.sums.total_weights[WEIGHT])
+        mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
         record = BatchStep(lloyd.rows.shape[0], mean, shift, seconds, step.avoided)
         self.history.append(record)
         if self._plan.verbose:
@@ -144,7 +146,5 @@ class Nested:
 
 def _sampling_error(lloyd: Lloyd, inertia: float) -> float:
     """Estimate the summed variance of the centers, as means of the rows they have."""
-    total = lloyd.sums.total_weights
-    counts = total[COUNT]
-    per_row = inertia / float(total[WEIGHT].sum())
-    return per_row * float((1.0 / counts[counts > 0.0]).sum())
+    weights, counts = lloyd.sums.total_weights
+    return inertia / total_of(weights) * total_of(1.0 / counts[counts > 0.0])

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._frame import Frame
 from ._kernels.pool import choose, list_closer
 from ._kernels.seeding import GROUP_ROWS, TRY, draw, pack_candidates, sum_groups, visit
@@ -89,7 +90,7 @@ class _Seeder:
         self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
         rounds = dtype != rows.dtype
-        weight = float(weights.sum()) if weights.size else n
+        weight = total_of(weights) if weights.size else n
         self.least = RESOLVED * d * weight if rounds else 0.0
         self.place = (frame.offset, frame.scale) if rounds else (np.zeros(d, dtype), frame.x_scale)
 
@@ -103,7 +104,7 @@ class _Seeder:
         chosen = np.empty(n_clusters, np.int64)
         while self.n_chosen < n_clusters:
             t = self.n_chosen
-            if t and self.least and self.group_sums.sum() < self.least:
+            if t and self.least and total_of(self.group_sums) < self.least:
                 return chosen[:t]
             count = pool.choose(chosen[t:]) if pool is not None else 0
             if not count:
@@ -206,7 +207,7 @@ class _Pool:
         tried = np.empty(self._trials, np.int64)
         n_chosen, n_tried = choose(
             items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
-            self._distances, float(seeder.group_sums.sum()), seeder.least, tried, chosen,
+            self._distances, total_of(seeder.group_sums), seeder.least, tried, chosen,
         )  # fmt: skip
         self._left = items[tried[:n_tried]]
         sum_groups(seeder.closest, seeder.weights, seeder.group_sums)

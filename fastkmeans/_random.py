@@ -5,6 +5,7 @@ Batches are drawn with replacement, by weight; the rules for stopping are scikit
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -106,7 +107,7 @@ def random_batches(
             seconds = time.perf_counter() - began
             scale = own.scale
             step = BatchStep(
-                size, inertia / scale / scale, moved**0.5 / scale, seconds, found.avoided
+                size, inertia / scale / scale, math.sqrt(moved) / scale, seconds, found.avoided
             )
             history.append(step)
             if plan.verbose:

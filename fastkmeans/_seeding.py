@@ -61,6 +61,8 @@ def random_rows(
 
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
     # The logarithm of their logarithm has the same order, and room for any weight.
+    # NumPy's logarithm may differ in its last bit between processors: two keys that close
+    # are as rare as equal draws.
     def keys() -> Iterator[NDArray[np.float64]]:
         for start in range(0, n_samples, CHUNK):
             part = weights[start : start + CHUNK]

@@ -13,11 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._adding import total_of
 from ._aligned import aligned
 from ._frame import Frame
 from ._kernels.update import (
     CHAINS,
+    GAINED,
+    N_EMPTY,
     NARROW_CHAINS,
+    SHIFT,
     WEIGHT,
     add_squares,
     move_rows,
@@ -113,8 +117,8 @@ class Sums:
 
     def total(self) -> NDArray[np.float64]:
         """Return the sums of all ranges, added in order."""
-        total: NDArray[np.float64] = self.parts.sum(axis=0)
-        return total
+        sums: NDArray[np.float64] = self.parts.sum(axis=0)
+        return sums
 
     def means(
         self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
@@ -131,7 +135,11 @@ class Sums:
             new_centers,
         )
         self._team.run(update_centers, self.parts, bounds, arguments, (totals,), prange=True)
-        gained, moved, n_empty = (sum(column) for column in totals.T.tolist())
+        gained, moved, n_empty = 0.0, 0.0, 0.0
+        for of_range in totals.tolist():  # one after the other, as ``iterate_serial`` does
+            gained += of_range[GAINED]
+            moved += of_range[SHIFT]
+            n_empty += of_range[N_EMPTY]
         return max(0.0, frame.scatter - gained), moved, int(n_empty)
 
     def note_weights(self) -> None:
@@ -179,4 +187,4 @@ def sum_of_squares(
         own = weights[part] if weights.size else weights
         arguments = (own, labels[part], no_offset, scale, centers)
         team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
-    return float(squares.sum())
+    return total_of(squares)

@@ -39,7 +39,7 @@ LEVELS = [
     {"_assign"},
     {"_sample"},
     {"_frame", "_rows", "_errors"},
-    {"_parallel", "_disk", "_aligned"},
+    {"_adding", "_aligned", "_disk", "_parallel"},
     {"_kernels"},
     {"_jit"},
 ]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
+from .._adding import total_of
 from .._disk import Temporary
 from .._files.csv_errors import TextFound, infinite, refuse_text
 from .._files.growing import SkippedLog, read_skipped
@@ -140,7 +141,7 @@ class _Labeller:
             labels = closest_centers(table, centers, self._threads, str(source.path))
             distances = own_distances(values, centers, labels)(0, len(rows))
         self.sizes += count(labels, len(self.sizes))
-        self.inertia += float(distances @ distances)
+        self.inertia += total_of(distances * distances)
         n = piece.n_source
         skipped = n - len(rows) - dropped
         for key, number in zip(self.rows, (n, len(rows), dropped, skipped), strict=True):

@@ -5,6 +5,7 @@ All of it happens in place, in a file that does not have its name yet.
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, NamedTuple, NoReturn
 
@@ -132,7 +133,7 @@ def _extreme_scale(
         w = next(weights)[:, 0] if weights else np.ones(len(x))
         moments.add_with_gaps(x, np.zeros(x.shape, np.bool_), w * share)
     found = moments.result()
-    return float(found.mean[0]), float(found.variance[0]) ** 0.5 or 1.0, unit
+    return float(found.mean[0]), math.sqrt(found.variance[0]) or 1.0, unit
 
 
 def _check_fill(first: FirstPass, label: Any) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._adding import total_of
 from .._frame import block_moments
 from .._rows import twice
 from .cache import blamed_on
@@ -179,7 +180,7 @@ class FirstPass:
         self.n_source += piece.n_source
         self.n_kept += len(rows)
         with np.errstate(over="ignore"):  # refused in the end
-            self.total_weight += float(weights.sum()) if weights.size else len(rows)
+            self.total_weight += total_of(weights) if weights.size else len(rows)
         with blamed_on(self._folder.parent):  # the folder itself has no name yet
             for at in sorted(skipped):
                 self.log.append(skipped[at])
