@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 from collections.abc import Callable
@@ -87,7 +88,20 @@ class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba h
 event.register("numba:compile", _NoGarbageWhileCompiling())
 
 
+def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that, like compiled code, calculates with infinities in silence."""
+
+    @functools.wraps(function)
+    def silent(*arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*arguments)
+
+    return silent
+
+
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
+    if numba.config.DISABLE_JIT:
+        return _without_warnings(function)
     function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
     policy = _POLICY | options
     try:

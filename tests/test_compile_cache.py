@@ -39,6 +39,29 @@ def test_without_jit_the_twins_take_over(tmp_path: Path) -> None:
     assert run(code, tmp_path, NUMBA_DISABLE_JIT="1") == run(code, tmp_path)
 
 
+def test_what_is_not_finite_warns_of_nothing_without_jit(tmp_path: Path) -> None:
+    code = """
+    import warnings
+    from fastkmeans import KMeans
+    warnings.simplefilter("error")
+    for bad in (np.inf, -np.inf, np.nan):
+        for size in (90, 400):
+            X = make(size, 3, 4)
+            X[size // 2, 1] = bad
+            try:
+                KMeans(4).fit(X)
+            except ValueError as error:
+                print(str(error).partition(".")[0])
+    """
+    lines = run(code, tmp_path, NUMBA_DISABLE_JIT="1").splitlines()
+    expected = [
+        f"Input X contains {what} at row {row}, column 1"
+        for what in ("infinity", "infinity", "NaN")
+        for row in (45, 200)
+    ]
+    assert lines == expected
+
+
 def test_import_is_light(tmp_path: Path) -> None:
     code = """
     before = set(sys.modules)
