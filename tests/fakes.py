@@ -1,4 +1,4 @@
-"""What the tests of scripts/compare.py share: libraries that only say how long they took."""
+"""What the tests of scripts/compare share: libraries that only say how long they took."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def outcome(library: str, seconds: float, inertia: float, **rest: Any) -> Any:
-    from _compare_results import Outcome
+    from compare.results import Outcome
 
     dtype = rest.pop("dtype", "float32")
     cell = rest.pop("cell", "a")
@@ -28,14 +28,14 @@ class FakeWorker:
         error: str = "",
         converges: int = 1000,
     ) -> None:
-        from _compare_peers import PEERS
+        from compare.peers import PEERS
 
         self.library, self.peer = library, PEERS[library]
         self.speed, self.wrong, self.error, self.converges = speed, wrong, error, converges
         self.fits: list[tuple[int, bool]] = []
 
     def call(self, method: str, *arguments: Any, limit: float = math.inf) -> Any:
-        from _compare_worker import PeerError
+        from compare.worker import PeerError
 
         if self.error:
             raise PeerError(self.error)
@@ -61,14 +61,14 @@ class FakeBatches:
     """A worker whose fits by mini-batches take ``seconds`` and end ``off`` the rows' means."""
 
     def __init__(self, library: str, seconds: float, off: float, error: str = "") -> None:
-        from _compare_peers import PEERS
+        from compare.peers import PEERS
 
         self.library, self.peer = library, PEERS[library]
         self.seconds, self.off, self.error = seconds, off, error
         self.fits: list[tuple[int, ...]] = []
 
     def call(self, method: str, *arguments: Any) -> Any:
-        from _compare_worker import PeerError
+        from compare.worker import PeerError
 
         if method == "data":
             self.cell, self.dtype = arguments
@@ -83,17 +83,17 @@ class FakeBatches:
 
 
 def run_fakes(*workers: FakeWorker) -> list[Any]:
-    from _compare_tasks import Options, run_iterations
     from benchmarks.datasets import CELLS
+    from compare.tasks import Options, run_iterations
 
     cell = CELLS["100kx64-k100"].quick()
     return run_iterations(workers, cell, "float32", Options(repeats=2), lambda _: None)  # type: ignore[arg-type]
 
 
 def fit_fakes(*workers: FakeWorker, cell: str, task: str = "fits", **options: Any) -> list[Any]:
-    from _compare_fits import run_fits
-    from _compare_tasks import Options
     from benchmarks.datasets import CELLS
+    from compare.fits import run_fits
+    from compare.tasks import Options
 
     chosen = Options(**{"repeats": 2, **options})
     small = CELLS[cell].quick()

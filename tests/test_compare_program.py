@@ -1,4 +1,4 @@
-"""scripts/compare.py: its command line, its data, and the processes of its libraries."""
+"""scripts/compare: its command line, its data, and the processes of its libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("scripts_path")
 
 
 def test_elkan_is_skipped_where_its_bounds_are_large() -> None:
-    from _compare_peers import PEERS
+    from compare.peers import PEERS
 
     assert PEERS["scikit-learn"].refuses((1_000_000, 3), 256) == ""
     assert PEERS["scikit-learn-elkan"].refuses((1_000_000, 3), 200) == ""
@@ -20,11 +20,11 @@ def test_elkan_is_skipped_where_its_bounds_are_large() -> None:
 
 
 def test_libraries_are_those_of_the_task() -> None:
-    import compare
+    from compare import program
 
     def names(*arguments: str) -> list[str]:
-        options = compare.parse_arguments(arguments)
-        return compare.choose_libraries(options, (options.task,))
+        options = program.parse_arguments(arguments)
+        return program.choose_libraries(options, (options.task,))
 
     assert names("iterations")[0] == "fastkmeans"
     assert "scikit-learn-elkan" not in names("iterations")
@@ -46,23 +46,23 @@ def test_libraries_are_those_of_the_task() -> None:
 def test_wrong_command_lines_are_refused(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import compare
+    from compare import program
 
     with pytest.raises(SystemExit):
-        compare.parse_arguments(arguments)
+        program.parse_arguments(arguments)
     assert reason in capsys.readouterr().err
 
 
 def test_a_missing_file_of_embeddings_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    import compare
+    from compare import program
 
-    assert compare.main(["fits", "--embeddings", "nowhere.npy"]) == 2
+    assert program.main(["fits", "--embeddings", "nowhere.npy"]) == 2
     assert "nowhere.npy does not exist" in capsys.readouterr().err
 
 
 def test_a_missing_library_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    import compare
-    from _compare_worker import PeerError, Worker
+    from compare import program
+    from compare.worker import PeerError, Worker
 
     def start(self: Worker) -> str:
         if self.library == "faiss":
@@ -70,14 +70,14 @@ def test_a_missing_library_is_listed_with_the_reason(monkeypatch: pytest.MonkeyP
         return "1.0"
 
     monkeypatch.setattr(Worker, "start", start)
-    workers, versions, missing = compare.start_workers(["scikit-learn", "faiss"], 1, 1.0)
+    workers, versions, missing = program.start_workers(["scikit-learn", "faiss"], 1, 1.0)
     assert [worker.library for worker in workers] == ["scikit-learn"]
     assert versions == {"scikit-learn": "1.0"}
     assert "No module named" in missing["faiss"]
 
 
 def test_a_dead_process_is_an_error_not_a_hang() -> None:
-    from _compare_worker import PeerError, Worker
+    from compare.worker import PeerError, Worker
 
     class Dead:
         exitcode = -6
@@ -102,7 +102,7 @@ def test_a_dead_process_is_an_error_not_a_hang() -> None:
 
 
 def test_a_time_limit_ends_the_process() -> None:
-    from _compare_worker import PeerError, Worker
+    from compare.worker import PeerError, Worker
 
     class Busy:
         exitcode = None
@@ -165,17 +165,17 @@ def test_reference_inertia_is_that_of_all_rows() -> None:
 
 
 def test_cells_are_chosen_by_pattern() -> None:
-    import compare
     from benchmarks.datasets import GRID
+    from compare import program
 
-    assert [cell.name for cell in compare.choose_cells(["1Mx3*"], False)] == [
+    assert [cell.name for cell in program.choose_cells(["1Mx3*"], False)] == [
         "1Mx3-k16",
         "1Mx3-k256",
     ]
-    assert len(compare.choose_cells(None, False)) == len(GRID)
-    assert all(cell.n <= 40_000 for cell in compare.choose_cells(None, True))
+    assert len(program.choose_cells(None, False)) == len(GRID)
+    assert all(cell.n <= 40_000 for cell in program.choose_cells(None, True))
     with pytest.raises(SystemExit, match="no cell"):
-        compare.choose_cells(["nothing"], False)
+        program.choose_cells(["nothing"], False)
 
 
 def test_overlap_is_as_wide_as_the_cell_says() -> None:
@@ -189,15 +189,15 @@ def test_overlap_is_as_wide_as_the_cell_says() -> None:
 
 
 def test_embeddings_come_from_a_file(tmp_path: Path) -> None:
-    import compare
     from benchmarks.datasets import CELLS, FITS, SAMPLE_CELL, fit_cells, make
+    from compare import program
 
     rows = np.random.default_rng(0).standard_normal((1000, 8)).astype(np.float16)
     np.save(tmp_path / "rows.npy", rows)
     cells = fit_cells(tmp_path / "rows.npy")
     assert [c.name for c in cells if c.kind == "file"] == ["real-1kx8-k200", "real-1kx8-k500"]
     assert len(cells) == len(FITS) + 1
-    assert [c.k for c in compare.choose_cells(["real-*"], False, FITS, cells)] == [200, 500]
+    assert [c.k for c in program.choose_cells(["real-*"], False, FITS, cells)] == [200, 500]
     cell = next(c for c in cells if c.kind == "file")
     assert np.array_equal(make(cell, "float32")[0], rows.astype(np.float32))
     assert np.array_equal(make(cell.quick(), "float32")[0], rows.astype(np.float32))

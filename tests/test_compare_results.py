@@ -1,4 +1,4 @@
-"""scripts/compare.py: what it counts, and what it reports."""
+"""scripts/compare: what it counts, and what it reports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("scripts_path")
 
 
 def test_per_iteration_cancels_what_a_run_pays_once() -> None:
-    from _compare_results import per_iteration
+    from compare.results import per_iteration
 
     seconds, spread = per_iteration([1.2, 1.1], [1.6, 1.8], 2, 12)
     assert seconds == pytest.approx(0.05)
@@ -21,7 +21,7 @@ def test_per_iteration_cancels_what_a_run_pays_once() -> None:
 
 
 def test_geometric_mean() -> None:
-    from _compare_results import geometric_mean
+    from compare.results import geometric_mean
 
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
     assert math.isnan(geometric_mean([]))
@@ -39,7 +39,7 @@ def test_geometric_mean() -> None:
     ],
 )
 def test_a_time_counts_only_if_inertias_agree(dtype: str, difference: float, fair: bool) -> None:
-    from _compare_results import ratio
+    from compare.results import ratio
 
     ours = outcome("ours", 1.0, 50.0, dtype=dtype)
     found = ratio(ours, outcome("peer", 3.0, 50.0 * (1 + difference), dtype=dtype))
@@ -48,7 +48,7 @@ def test_a_time_counts_only_if_inertias_agree(dtype: str, difference: float, fai
 
 
 def test_means_over_draws_agree_within_their_errors() -> None:
-    from _compare_results import Outcome, mean_and_error, ratio
+    from compare.results import Outcome, mean_and_error, ratio
 
     mean, error = mean_and_error([90.0, 110.0])
     assert (mean, error) == (100.0, pytest.approx(10.0))
@@ -60,7 +60,7 @@ def test_means_over_draws_agree_within_their_errors() -> None:
 
 
 def test_no_ratio_without_a_baseline_from_the_same_start() -> None:
-    from _compare_results import ratios
+    from compare.results import ratios
 
     ours = outcome("ours", 1.0, 50.0)
     other = outcome("peer", 2.0, 50.0, start="peer")
@@ -70,7 +70,7 @@ def test_no_ratio_without_a_baseline_from_the_same_start() -> None:
 
 
 def test_summary_reports_means_and_reasons() -> None:
-    from _compare_results import format_table, slower_cells, summarize
+    from compare.results import format_table, slower_cells, summarize
 
     outcomes = [
         outcome("ours", 0.001, 50.0),
@@ -94,7 +94,7 @@ def test_summary_reports_means_and_reasons() -> None:
 
 
 def test_a_lower_inertia_is_no_objection_for_mini_batches_alone() -> None:
-    from _compare_results import Outcome, agree
+    from compare.results import Outcome, agree
 
     for task, fair in (("minibatch", True), ("seeding", False)):
         ours = Outcome(task, "a", "float32", "ours", seconds=1.0, inertia=90.0)

@@ -1,4 +1,4 @@
-"""scripts/compare.py: its tasks, by libraries that are fakes."""
+"""scripts/compare: its tasks, by libraries that are fakes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("scripts_path")
 
 
 def test_iterations_of_fake_libraries() -> None:
-    from _compare_results import ratios
+    from compare.results import ratios
 
     outcomes = run_fakes(
         FakeWorker("fastkmeans", 0.001),
@@ -32,8 +32,8 @@ def test_iterations_of_fake_libraries() -> None:
 
 
 def test_whole_fits_of_fake_libraries() -> None:
-    from _compare_fits import fits_table, history_rows
-    from _compare_results import format_table
+    from compare.fits import fits_table, history_rows
+    from compare.results import format_table
 
     ours = FakeWorker("fastkmeans", 0.001)
     outcomes = fit_fakes(
@@ -67,11 +67,11 @@ def test_whole_fits_of_fake_libraries() -> None:
 @pytest.mark.parametrize(("off", "value"), [(0.0, 4.0), (-0.5, None)])
 def test_mini_batches_count_where_ours_is_no_worse(off: float, value: float | None) -> None:
     """``off`` is what the centers of the peer are better by than ours."""
-    from _compare_minibatch import run_minibatch
-    from _compare_report import quality_rows
-    from _compare_results import ratios
-    from _compare_tasks import Options
     from benchmarks.datasets import BATCHES, reference_inertia
+    from compare.minibatch import run_minibatch
+    from compare.report import quality_rows
+    from compare.results import ratios
+    from compare.tasks import Options
 
     cell = BATCHES[0].quick()
     ours, peer = FakeBatches("fastkmeans", 0.5, 0.5), FakeBatches("scikit-learn", 2.0, 0.5 + off)
@@ -97,7 +97,7 @@ def test_mini_batches_count_where_ours_is_no_worse(off: float, value: float | No
 
 
 def test_a_peer_with_its_own_start_runs_as_many_iterations() -> None:
-    from _compare_results import ratios
+    from compare.results import ratios
 
     peer = FakeWorker("superkmeans", 0.002)
     outcomes = fit_fakes(FakeWorker("fastkmeans", 0.001), peer, cell="overlap-100kx128-k1000")
@@ -108,7 +108,7 @@ def test_a_peer_with_its_own_start_runs_as_many_iterations() -> None:
 
 
 def test_a_slow_peer_is_skipped_with_the_reason() -> None:
-    from _compare_results import ratios
+    from compare.results import ratios
 
     outcomes = fit_fakes(
         FakeWorker("fastkmeans", 1.0),  # ours has no limit
@@ -136,8 +136,8 @@ def test_to_convergence_only_the_peers_asked_for() -> None:
 
 def test_scaling_draws_every_panel(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from _compare_scaling import draw_scaling, run_scaling, sweeps
-    from _compare_tasks import Options
+    from compare.scaling import draw_scaling, run_scaling, sweeps
+    from compare.tasks import Options
 
     shape = (200, 3, 16)
     workers: Any = [FakeWorker("fastkmeans", 0.001), FakeWorker("fastkmeans-lloyd", 0.002)]
@@ -153,8 +153,8 @@ def test_scaling_draws_every_panel(tmp_path: Path) -> None:
 
 
 def test_a_dtype_that_a_peer_lacks_is_reported() -> None:
-    from _compare_tasks import Options, run_iterations
     from benchmarks.datasets import CELLS
+    from compare.tasks import Options, run_iterations
 
     workers: Any = [FakeWorker("fastkmeans", 0.001), FakeWorker("faiss", 0.001)]
     cell = CELLS["1Mx2-k8"].quick()

@@ -1,6 +1,6 @@
 """Single steps of the algorithm, called below the estimator.
 
-The one place of the benchmarks that knows the package's inside; ``scripts/compare.py``
+The one place of the benchmarks that knows the package's inside; ``scripts/compare``
 takes the E step from here to set its rate against a matrix product.
 """
 

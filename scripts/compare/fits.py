@@ -1,4 +1,4 @@
-"""Whole fits, for ``compare.py``: a number of iterations, or to convergence.
+"""Whole fits, for ``compare``: a number of iterations, or to convergence.
 
 Every library fits the same rows from the same centers and labels them all at the end.
 The least of the interleaved times counts.
@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from _compare_peers import WHOLE, Array
-from _compare_results import (
+from benchmarks.datasets import Cell, make, reference_inertia
+
+from .peers import WHOLE, Array
+from .results import (
     Outcome,
     Ratio,
     foot_notes,
@@ -20,9 +22,8 @@ from _compare_results import (
     geometric_mean,
     ratios,
 )
-from _compare_tasks import Entry, Log, Options, describe, open_entries, rounds
-from _compare_worker import PeerError, Worker
-from benchmarks.datasets import Cell, make, reference_inertia
+from .tasks import Entry, Log, Options, describe, open_entries, rounds
+from .worker import PeerError, Worker
 
 ITERATIONS = {"fits": 20, "convergence": 100}
 """The most iterations of each task."""

@@ -1,4 +1,4 @@
-"""Mini-batches, for ``compare.py``: whole fits as a user calls them, seeding included.
+"""Mini-batches, for ``compare``: whole fits as a user calls them, seeding included.
 
 Every library fits the same rows with the same batch size from the same random states,
 in turn, and labels all rows at the end.  The median time counts, and the mean inertia of
@@ -10,10 +10,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from _compare_results import Outcome, mean_and_error
-from _compare_tasks import Entry, Log, Options, describe, rounds
-from _compare_worker import PeerError, Worker
 from benchmarks.datasets import Cell, make, reference_inertia
+
+from .results import Outcome, mean_and_error
+from .tasks import Entry, Log, Options, describe, rounds
+from .worker import PeerError, Worker
 
 
 def run_minibatch(

@@ -1,10 +1,10 @@
 """Compare fastkmeans with other k-means libraries, side by side.
 
-    python scripts/compare.py iterations --dtype float32 --threads 2
-    python scripts/compare.py all --quick
-    python scripts/compare.py fits --embeddings FILE.npy --algorithms auto,lloyd
-    python scripts/compare.py minibatch --embeddings FILE.npy --batch-sizes 1024 4096
-    python scripts/compare.py scaling --plot scaling.png
+    python scripts/compare iterations --dtype float32 --threads 2
+    python scripts/compare all --quick
+    python scripts/compare fits --embeddings FILE.npy --algorithms auto,lloyd
+    python scripts/compare minibatch --embeddings FILE.npy --batch-sizes 1024 4096
+    python scripts/compare scaling --plot scaling.png
 
 Every library gets the same rows and the same initial centers and runs the same number
 of Lloyd iterations; runs are interleaved.  A time counts only where the inertia of the
@@ -34,18 +34,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import _compare_path  # noqa: F401  (before the modules that it makes importable)
-from _compare_fits import run_fits
-from _compare_minibatch import run_minibatch
-from _compare_peers import ENGINES, PEERS, WHOLE
-from _compare_report import print_report
-from _compare_results import Outcome
-from _compare_scaling import SHAPE, draw_scaling, run_scaling
-from _compare_tasks import Options, run_iterations, run_seeding, run_small
-from _compare_worker import PeerError, Worker, set_thread_environment
 from _shared import UserError, check_input, check_outputs, need, note
 from benchmarks.cache import use_private_cache
 from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, batch_cells, fit_cells
+
+from .fits import run_fits
+from .minibatch import run_minibatch
+from .peers import ENGINES, PEERS, WHOLE
+from .report import print_report
+from .results import Outcome
+from .scaling import SHAPE, draw_scaling, run_scaling
+from .tasks import Options, run_iterations, run_seeding, run_small
+from .worker import PeerError, Worker, set_thread_environment
 
 TASKS = ("iterations", "seeding", "small", "fits", "minibatch")
 ENDS = {"20": "fits", "convergence": "convergence"}

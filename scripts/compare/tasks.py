@@ -1,4 +1,4 @@
-"""The tasks of ``compare.py``: Lloyd iterations, seeding, small data.
+"""The tasks of ``compare``: Lloyd iterations, seeding, small data.
 
 Each takes workers whose libraries are loaded and returns outcomes.  Runs are
 interleaved: every round visits every library once, in an order that rotates.
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from _compare_peers import WHOLE, Array
-from _compare_results import Outcome, mean_and_error, per_iteration
-from _compare_worker import PeerError, Worker
 from benchmarks.datasets import Cell, make, reference_inertia
+
+from .peers import WHOLE, Array
+from .results import Outcome, mean_and_error, per_iteration
+from .worker import PeerError, Worker
 
 Log = Callable[[str], None]
 

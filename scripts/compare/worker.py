@@ -1,4 +1,4 @@
-"""One process per library, run by ``compare.py`` one at a time.
+"""One process per library, run by ``compare`` one at a time.
 
 Processes keep the libraries' OpenMP, BLAS and TBB thread pools apart, let thread counts
 be set before anything is imported, and turn an abort in C++ into a line of the report.
@@ -16,9 +16,10 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
-from _compare_peers import PEERS, Array
-from _compare_results import mean_and_error
 from benchmarks.datasets import Cell, make
+
+from .peers import PEERS, Array
+from .results import mean_and_error
 
 PAUSE = 0.3
 """Seconds before a timing: threads of the library before may still spin (OpenMP's do so

@@ -1,4 +1,4 @@
-"""What a fit of ours costs as the data grow: ``compare.py scaling``.
+"""What a fit of ours costs as the data grow: ``compare scaling``.
 
 Rows, features and clusters vary one at a time around one shape; a last run shows the
 iterations one by one.  The default engine stands beside the plain one.
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from _compare_fits import ITERATIONS, run_fits
-from _compare_results import Outcome
-from _compare_tasks import Log, Options
-from _compare_worker import Worker
 from _shared import blamed_on, need, whole_files
 from benchmarks.datasets import CELLS, Cell
+
+from .fits import ITERATIONS, run_fits
+from .results import Outcome
+from .tasks import Log, Options
+from .worker import Worker
 
 SHAPE = (200_000, 8, 64)
 FACTORS = (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)

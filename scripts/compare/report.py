@@ -1,13 +1,13 @@
-"""What ``compare.py`` prints: the tables of every task, then what to know about them."""
+"""What ``compare`` prints: the tables of every task, then what to know about them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from _compare_fits import SHOWN, fits_table, history_rows
-from _compare_peers import WHOLE
-from _compare_results import Outcome, format_table, slower_cells, summarize
+from .fits import SHOWN, fits_table, history_rows
+from .peers import WHOLE
+from .results import Outcome, format_table, slower_cells, summarize
 
 
 def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""The libraries that ``compare.py`` sets side by side, one small adapter each.
+"""The libraries that ``compare`` sets side by side, one small adapter each.
 
 An adapter imports its library in ``load`` and nowhere else, for a missing or broken one
 to be reported by name.  ``fit`` runs exactly ``n_iter`` Lloyd iterations on all rows

@@ -1,4 +1,4 @@
-"""Results of ``compare.py``: outcomes, when two of them agree, ratios, tables.
+"""Results of ``compare``: outcomes, when two of them agree, ratios, tables.
 
 Pure functions of numbers: nothing here imports or times a library.
 """
