@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.datasets import Cell, make, reference_inertia
 
-from .peers import WHOLE, Array
+from .peer import WHOLE, Array
 from .results import (
     Outcome,
     Ratio,

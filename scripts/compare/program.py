@@ -40,7 +40,8 @@ from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, batch_cells, fit
 
 from .fits import run_fits
 from .minibatch import run_minibatch
-from .peers import ENGINES, PEERS, WHOLE
+from .peer import WHOLE
+from .peers import ENGINES, PEERS
 from .report import print_report
 from .results import Outcome
 from .scaling import SHAPE, draw_scaling, run_scaling

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .fits import SHOWN, fits_table, history_rows
-from .peers import WHOLE
+from .peer import WHOLE
 from .results import Outcome, format_table, slower_cells, summarize
 
 

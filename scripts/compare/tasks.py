@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from benchmarks.datasets import Cell, make, reference_inertia
 
-from .peers import WHOLE, Array
+from .peer import WHOLE, Array
 from .results import Outcome, mean_and_error, per_iteration
 from .worker import PeerError, Worker
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from benchmarks.datasets import Cell, make
 
-from .peers import PEERS, Array
+from .peer import Array
+from .peers import PEERS
 from .results import mean_and_error
 
 PAUSE = 0.3
