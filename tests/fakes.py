@@ -28,9 +28,9 @@ class FakeWorker:
         error: str = "",
         converges: int = 1000,
     ) -> None:
-        from compare.peers import PEERS
+        from compare.peers import peer_of
 
-        self.library, self.peer = library, PEERS[library]
+        self.library, self.peer = library, peer_of(library)
         self.speed, self.wrong, self.error, self.converges = speed, wrong, error, converges
         self.fits: list[tuple[int, bool]] = []
 
@@ -61,9 +61,9 @@ class FakeBatches:
     """A worker whose fits by mini-batches take ``seconds`` and end ``off`` the rows' means."""
 
     def __init__(self, library: str, seconds: float, off: float, error: str = "") -> None:
-        from compare.peers import PEERS
+        from compare.peers import peer_of
 
-        self.library, self.peer = library, PEERS[library]
+        self.library, self.peer = library, peer_of(library)
         self.seconds, self.off, self.error = seconds, off, error
         self.fits: list[tuple[int, ...]] = []
 

@@ -20,11 +20,11 @@ def test_elkan_is_skipped_where_its_bounds_are_large() -> None:
 
 
 def test_libraries_are_those_of_the_task() -> None:
-    from compare import program
+    from compare.arguments import choose_libraries, parse_arguments
 
     def names(*arguments: str) -> list[str]:
-        options = program.parse_arguments(arguments)
-        return program.choose_libraries(options, (options.task,))
+        options = parse_arguments(arguments)
+        return choose_libraries(options, (options.task,))
 
     assert names("iterations")[0] == "fastkmeans"
     assert "scikit-learn-elkan" not in names("iterations")
@@ -46,10 +46,10 @@ def test_libraries_are_those_of_the_task() -> None:
 def test_wrong_command_lines_are_refused(
     arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from compare import program
+    from compare.arguments import parse_arguments
 
     with pytest.raises(SystemExit):
-        program.parse_arguments(arguments)
+        parse_arguments(arguments)
     assert reason in capsys.readouterr().err
 
 
@@ -166,16 +166,16 @@ def test_reference_inertia_is_that_of_all_rows() -> None:
 
 def test_cells_are_chosen_by_pattern() -> None:
     from benchmarks.datasets import GRID
-    from compare import program
+    from compare.arguments import choose_cells
 
-    assert [cell.name for cell in program.choose_cells(["1Mx3*"], False)] == [
+    assert [cell.name for cell in choose_cells(["1Mx3*"], False)] == [
         "1Mx3-k16",
         "1Mx3-k256",
     ]
-    assert len(program.choose_cells(None, False)) == len(GRID)
-    assert all(cell.n <= 40_000 for cell in program.choose_cells(None, True))
+    assert len(choose_cells(None, False)) == len(GRID)
+    assert all(cell.n <= 40_000 for cell in choose_cells(None, True))
     with pytest.raises(SystemExit, match="no cell"):
-        program.choose_cells(["nothing"], False)
+        choose_cells(["nothing"], False)
 
 
 def test_overlap_is_as_wide_as_the_cell_says() -> None:
@@ -190,14 +190,14 @@ def test_overlap_is_as_wide_as_the_cell_says() -> None:
 
 def test_embeddings_come_from_a_file(tmp_path: Path) -> None:
     from benchmarks.datasets import CELLS, FITS, SAMPLE_CELL, fit_cells, make
-    from compare import program
+    from compare.arguments import choose_cells
 
     rows = np.random.default_rng(0).standard_normal((1000, 8)).astype(np.float16)
     np.save(tmp_path / "rows.npy", rows)
     cells = fit_cells(tmp_path / "rows.npy")
     assert [c.name for c in cells if c.kind == "file"] == ["real-1kx8-k200", "real-1kx8-k500"]
     assert len(cells) == len(FITS) + 1
-    assert [c.k for c in program.choose_cells(["real-*"], False, FITS, cells)] == [200, 500]
+    assert [c.k for c in choose_cells(["real-*"], False, FITS, cells)] == [200, 500]
     cell = next(c for c in cells if c.kind == "file")
     assert np.array_equal(make(cell, "float32")[0], rows.astype(np.float32))
     assert np.array_equal(make(cell.quick(), "float32")[0], rows.astype(np.float32))

@@ -48,9 +48,8 @@ def run_fits(
     chosen = [w for w in workers if takes_part(w, task, options)]
     entries = open_entries(chosen, cell, dtype, centers, options.baselines, task)
     for entry in rounds(entries, 1):
-        ours = entry.outcome.library in options.baselines
-        try:  # compiles; which kernels ours needs shows in a full run
-            fit(entry, n_iter if ours else 1, options)
+        try:
+            fit(entry, n_iter if entry.worker.peer.compiles else 1, options)
         except PeerError as error:
             entry.fail(error)
     for entry in rounds(entries, options.repeats):

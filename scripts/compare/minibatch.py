@@ -38,9 +38,8 @@ def run_minibatch(
     for entry in rounds(entries, 1):
         try:
             entry.worker.call("data", cell, dtype)
-            # Compiles; which kernels ours needs shows in a full run.
-            ours = entry.outcome.library in options.baselines
-            k, max_iter = (cell.k, 100) if ours else (min(cell.k, 8), 1)
+            full = entry.worker.peer.compiles
+            k, max_iter = (cell.k, 100) if full else (min(cell.k, 8), 1)
             entry.worker.call("minibatch", k, batch_size, 0, max_iter)
         except PeerError as error:
             entry.fail(error)

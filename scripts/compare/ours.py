@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from . import ROOT
+from .first import first_fits
 from .others import ScikitLearn
-from .peer import Array
+from .peer import WHOLE, Array
+
+CHECKOUT = "checkout:"
+"""What the name of a checkout begins with; its folder follows."""
 
 
 class FastKMeans(ScikitLearn):
@@ -16,15 +26,23 @@ class FastKMeans(ScikitLearn):
     distribution = "fastkmeans-numba"
     module = "fastkmeans"
     algorithm = "auto"
+    tasks = (*ScikitLearn.tasks, "calls")
+    compiles = True
+    tree = ROOT
 
     def load(self, threads: int) -> str:
         self._threads = threads
         self._cluster = import_module(self.module)
         self.batches = {**self.batches, "n_threads": threads}
-        return str(getattr(self._cluster, "__version__", "unknown"))
+        found = getattr(self._cluster, "__version__", "unknown")
+        return f"{found} at {commit_of(self.tree)}"
 
     def estimator(self, **parameters: Any) -> Any:
         return self._cluster.KMeans(n_threads=self._threads, **parameters)
+
+    def first_fits(self, cell: Any, dtype: str, warm: int) -> dict[str, Any]:
+        """Time the first fits of new processes, see ``first``."""
+        return first_fits(self.tree, cell, dtype, self._threads, warm)
 
     def e_step(self, X: Array, centers: Array) -> Any:
         from benchmarks.steps import Steps
@@ -51,3 +69,52 @@ ENGINES: dict[str, type[FastKMeans]] = {
     **{name: _engine(name) for name in ("lloyd", "boxes", "bytes")},
 }
 """This library, by the engine it uses."""
+
+
+class Checkout(FastKMeans):
+    """This library in another checkout of the repository: by its public names only.
+
+    Its process has Python's path and a numba cache of its own.
+    """
+
+    tasks = ("iterations", *WHOLE, "seeding", "minibatch", "calls")
+
+    def load(self, threads: int) -> str:
+        from benchmarks.cache import use_private_cache
+
+        sys.path.insert(0, str(self.tree))
+        os.environ["PYTHONPATH"] = str(self.tree)
+        use_private_cache()  # named after the sources that the path leads to
+        found = super().load(threads)
+        home = Path(self._cluster.__file__).resolve()
+        if not home.is_relative_to(self.tree):
+            raise ImportError(f"fastkmeans came from {home.parent}")
+        return found
+
+    def e_step(self, X: Array, centers: Array) -> Any:
+        return None
+
+
+def commit_of(tree: Path) -> str:
+    """Return the commit of a checkout, with a plus if files differ from it."""
+    command = ["git", "-C", str(tree), "describe", "--always", "--dirty=+"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown commit"
+    return done.stdout.strip()
+
+
+def is_checkout(library: str) -> bool:
+    """Return whether a name is that of a checkout."""
+    return library.startswith(CHECKOUT)
+
+
+def tree_of(library: str) -> Path:
+    """Return the folder of a checkout; a second one of the same folder ends in ``#2``."""
+    return Path(re.sub(r"#\d+$", "", library.removeprefix(CHECKOUT))).resolve()
+
+
+def checkout_of(library: str) -> type[Checkout]:
+    """Return the adapter of a checkout."""
+    return type("CheckoutOfTree", (Checkout,), {"name": library, "tree": tree_of(library)})

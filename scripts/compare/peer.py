@@ -45,6 +45,8 @@ class Peer:
         The tasks it takes part in.
     optional : bool
         Whether it is run only where it is asked for by name.
+    compiles : bool
+        Whether it compiles what a run needs during that run.  A full one then comes first.
     """
 
     name = ""
@@ -53,6 +55,7 @@ class Peer:
     own_start = False
     tasks: tuple[str, ...] = ("iterations", *WHOLE)
     optional = False
+    compiles = False
 
     def load(self, threads: int) -> str:
         """Import the library, set its threads and return its version."""
@@ -81,6 +84,10 @@ class Peer:
 
     def minibatch(self, X: Array, k: int, batch: int, random_state: int, max_iter: int) -> Fitted:
         """Fit by mini-batches and label all rows; ``n_iter`` is the number of batches."""
+        raise NotImplementedError
+
+    def first_fits(self, cell: Any, dtype: str, warm: int) -> dict[str, Any]:
+        """Time the first fits of new processes."""
         raise NotImplementedError
 
     def e_step(self, X: Array, centers: Array) -> Any:

@@ -10,7 +10,7 @@ from .others import (
     ScikitLearnIntelex,
     SuperKMeans,
 )
-from .ours import ENGINES, FastKMeansRandom
+from .ours import ENGINES, FastKMeansRandom, checkout_of, is_checkout
 from .peer import Peer
 
 _ALL: tuple[type[Peer], ...] = (
@@ -24,3 +24,8 @@ _ALL: tuple[type[Peer], ...] = (
     SuperKMeans,
 )
 PEERS = {peer.name: peer for peer in _ALL}
+
+
+def peer_of(library: str) -> type[Peer]:
+    """Return the adapter of a library; the name of a checkout holds its folder."""
+    return checkout_of(library) if is_checkout(library) else PEERS[library]

@@ -4,6 +4,7 @@
     python scripts/compare all --quick
     python scripts/compare fits --embeddings FILE.npy --algorithms auto,lloyd
     python scripts/compare minibatch --embeddings FILE.npy --batch-sizes 1024 4096
+    python scripts/compare fits --peers checkout:../old checkout:../old
     python scripts/compare scaling --plot scaling.png
 
 Every library gets the same rows and the same initial centers and runs the same number
@@ -12,128 +13,45 @@ centers, computed here in float64, agrees with the baseline's.  A table shows ho
 times as long each peer takes: above 1, fastkmeans is faster.  A peer that is missing,
 fails or finds something else is listed with the reason.
 
+``checkout:FOLDER`` is a peer as well: this library at another commit, in a process and
+with a numba cache of its own.  Only its public names are used.  A line per task reports
+the geometric mean and the worst cell of its times over ours.  A checkout that is given
+twice is also compared with itself: so far do times scatter.
+
 Tasks: ``iterations`` (time of one Lloyd iteration over a grid of shapes, and the rate
 of the E step against the machine's matrix product), ``seeding`` (greedy k-means++ with
 equally many local trials), ``small`` (iris, one row), ``fits`` (20 iterations, and to
 convergence), ``minibatch`` (fits by mini-batches, seeding included, from equal random
-states; ours must reach no higher inertia), ``scaling`` (no peers: a fit against n, d and
-k; not part of ``all``).
+states; ours must reach no higher inertia).  Not part of ``all``: ``calls`` (ours and
+checkouts: the first fit of a process with an empty and with a warm cache, and small
+data) and ``scaling`` (no peers: a fit against n, d and k).
 """
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from _shared import UserError, check_input, check_outputs, need, note
 from benchmarks.cache import use_private_cache
-from benchmarks.datasets import CELLS, GRID, SAMPLE_CELL, Cell, batch_cells, fit_cells
+from benchmarks.datasets import GRID, SAMPLE_CELL, batch_cells, fit_cells
 
+from .arguments import ENDS, TASKS, choose_cells, choose_libraries, parse_arguments
+from .calls import run_calls
 from .fits import run_fits
+from .machine import describe_machine
 from .minibatch import run_minibatch
-from .peer import WHOLE
-from .peers import ENGINES, PEERS
+from .ours import is_checkout
 from .report import print_report
 from .results import Outcome
-from .scaling import SHAPE, draw_scaling, run_scaling
-from .tasks import Options, run_iterations, run_seeding, run_small
+from .scaling import draw_scaling, run_scaling
+from .small import run_small
+from .tasks import Options, run_iterations, run_seeding
 from .worker import PeerError, Worker, set_thread_environment
-
-TASKS = ("iterations", "seeding", "small", "fits", "minibatch")
-ENDS = {"20": "fits", "convergence": "convergence"}
-
-
-DTYPES = ("float32", "float64")
-
-
-def count_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    add = parser.add_argument
-    add("task", nargs="?", choices=(*TASKS, "scaling", "all"), default="all")
-    add("--dtype", "--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
-    add("--cells", nargs="+", metavar="NAME", help=f"names or patterns, of {', '.join(CELLS)}")
-    add("--peers", nargs="+", choices=sorted(PEERS), help="default: all")
-    add("--baseline", choices=sorted(PEERS), default="fastkmeans")
-    add("--repeats", type=int, default=5, help="rounds of interleaved runs (5)")
-    add("--iterations", nargs=2, type=int, default=(2, 12), metavar=("SHORT", "LONG"))
-    add("--seeds", type=int, default=3, help="random states of seeding, minibatch (3)")
-    add("--batch-sizes", nargs="+", type=int, default=[1024, 4096], metavar="ROWS")
-    add("--threads", type=int, default=count_cores())
-    add("--timeout", type=float, default=600.0, help="seconds for one run of a library")
-    add("--quick", action="store_true", help="tiny data and two rounds: a smoke test")
-    add("--markdown", action="store_true", help="print the tables as Markdown")
-    add("--out", "--json", type=Path, metavar="FILE", help="write everything to a JSON file")
-    add = parser.add_argument_group("whole fits").add_argument
-    names = ",".join(ENGINES)
-    add("--algorithms", type=engine_names, default=(), metavar=names, help="further rows")
-    add("--embeddings", type=Path, metavar="FILE.npy", help="rows instead of the shipped sample")
-    add("--until", nargs="+", choices=ENDS, default=list(ENDS), help="default: both")
-    add("--converging", nargs="+", choices=sorted(PEERS), default=["scikit-learn"],
-        help="the peers that run to convergence (scikit-learn)")  # fmt: skip
-    add("--limit", type=float, default=300.0, help="seconds for one peer in one cell (300)")
-    add = parser.add_argument_group("scaling").add_argument
-    add("--plot", type=Path, metavar="FILE.png", help="the figure")
-    add("--shape", nargs=3, type=int, default=SHAPE, metavar=("N", "D", "K"),
-        help="what n, d and k are when they do not vary (%(default)s)")  # fmt: skip
-    options = parser.parse_args(arguments)
-    if options.task == "scaling" and options.plot is None:
-        parser.error("scaling needs --plot FILE.png")
-    if options.quick:
-        options.shape = (options.shape[0] // 50, *options.shape[1:])
-    return options
-
-
-def engine_names(text: str) -> tuple[str, ...]:
-    """Return the libraries that a list of our engines, with commas, stands for."""
-    unknown = set(text.split(",")) - set(ENGINES)
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no engine {sorted(unknown)} among {', '.join(ENGINES)}")
-    return tuple(ENGINES[name].name for name in text.split(","))
-
-
-def choose_cells(
-    patterns: Sequence[str] | None,
-    quick: bool,
-    default: Sequence[Cell] = GRID,
-    further: Sequence[Cell] = (),
-) -> list[Cell]:
-    """Return the cells, known or further ones, that match any pattern, or the default."""
-    known = CELLS | {cell.name: cell for cell in further}
-    chosen = (
-        list(default)
-        if patterns is None
-        else [c for c in known.values() if any(fnmatch.fnmatch(c.name, p) for p in patterns)]
-    )
-    if not chosen:
-        raise SystemExit(f"no cell matches {patterns}; there are {', '.join(known)}")
-    return [cell.quick() if quick else cell for cell in chosen]
-
-
-def choose_libraries(arguments: argparse.Namespace, tasks: Sequence[str]) -> list[str]:
-    """Return the libraries to start, the baseline first."""
-    if "scaling" in tasks:
-        return [ENGINES["auto"].name, ENGINES["lloyd"].name]
-    wanted = set(tasks) | (set(WHOLE) if "fits" in tasks else set())
-    usual = [n for n, peer in PEERS.items() if not peer.optional and wanted & set(peer.tasks)]
-    names = [arguments.baseline, *arguments.algorithms, *(arguments.peers or usual)]
-    return list(dict.fromkeys(names))
 
 
 def start_workers(
@@ -170,37 +88,15 @@ def thread_pools(worker: Worker) -> Any:
         return str(error)
 
 
-def describe_machine(threads: int) -> dict[str, Any]:
-    """Return what a reader needs to judge the numbers."""
-    model = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(s.split(":", 1)[1].strip() for s in lines if s.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    found = {}
-    for name in ("numpy", "numba", "llvmlite"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return {
-        "cpu": model,
-        "cores": count_cores(),
-        "threads": threads,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        **found,
-    }
-
-
-def make_options(arguments: argparse.Namespace, baselines: Sequence[str]) -> Options:
-    """Return what the tasks need of the command line."""
+def make_options(
+    arguments: argparse.Namespace, names: Sequence[str], baselines: Sequence[str]
+) -> Options:
+    """Return what the tasks need of the command line; checkouts run to convergence too."""
     short, long = arguments.iterations
     return Options(
         baseline=baselines[0],
         baselines=tuple(baselines),
-        converging=tuple(arguments.converging),
+        converging=(*arguments.converging, *filter(is_checkout, names)),
         limit=arguments.limit,
         repeats=2 if arguments.quick else arguments.repeats,
         short=short,
@@ -242,6 +138,8 @@ def run(
                 outcomes += run_seeding(workers, cell, dtype, options, log)
         if "small" in tasks:
             outcomes += run_small(workers, dtype, options, log)
+        if "calls" in tasks:
+            outcomes += run_calls(workers, dtype, options, log, arguments.quick)
         for cell in whole if "fits" in tasks else ():
             for end in arguments.until:
                 outcomes += run_fits(workers, cell, dtype, ENDS[end], options, log)
@@ -268,7 +166,7 @@ def compare(arguments: argparse.Namespace) -> int:
         if names[0] in missing:
             print(f"{names[0]} cannot be imported: {missing[names[0]]}")
             return 1
-        options = make_options(arguments, tuple(baselines))
+        options = make_options(arguments, names, tuple(baselines))
         outcomes = run(workers, tasks, arguments, options)
         pools = {worker.library: thread_pools(worker) for worker in workers}
     finally:

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from .fits import SHOWN, fits_table, history_rows
+from .ours import is_checkout, tree_of
 from .peer import WHOLE
-from .results import Outcome, format_table, slower_cells, summarize
+from .results import Outcome, format_table, geometric_mean, ratios, slower_cells, summarize
 
 
 def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
@@ -43,6 +44,30 @@ def quality_rows(outcomes: Sequence[Outcome], task: str, baseline: str) -> list[
     return rows
 
 
+def checkout_lines(outcomes: Sequence[Outcome], baseline: str) -> list[str]:
+    """Return a line for every task and checkout: its times over the baseline's.
+
+    If a checkout was given several times, the later ones are also set against the first.
+    """
+    names = [name for name in dict.fromkeys(o.library for o in outcomes) if is_checkout(name)]
+    first = {tree_of(name): name for name in reversed(names)}
+    pairs = [(baseline, name) for name in names]
+    pairs += [(first[tree_of(name)], name) for name in names if first[tree_of(name)] != name]
+    lines = []
+    for task in dict.fromkeys(o.task for o in outcomes):
+        for base, name in pairs:
+            both = [o for o in outcomes if o.task == task and o.library in (base, name)]
+            found = {f"{o.cell} {o.dtype}": r.value for o, r in ratios(both, base) if r.value}
+            if found:
+                worst, best = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+                lines.append(
+                    f"{task}: {name} / {base}: geometric mean "
+                    f"{geometric_mean(found.values()):.3f} of {len(found)} cells, "
+                    f"worst {found[worst]:.3f} ({worst}), best {found[best]:.3f} ({best})"
+                )
+    return lines
+
+
 def print_report(
     outcomes: Sequence[Outcome],
     dtypes: Sequence[str],
@@ -68,7 +93,7 @@ def print_report(
         if rows:
             print("\n" + format_table(header, rows, markdown))
 
-    lines = list(notes)
+    lines = [*checkout_lines(outcomes, baselines[0]), *notes]
     for task in dict.fromkeys(o.task for o in outcomes):
         for dtype in [d for d in dtypes if any((o.task, o.dtype) == (task, d) for o in outcomes)]:
             if task in WHOLE:

@@ -15,6 +15,7 @@ TOLERANCE = {
     **{task: {"float32": 1e-4, "float64": 1e-6} for task in ("iterations", "fits", "convergence")},
     "seeding": {"float32": 0.02, "float64": 0.02},
     "small": {"float32": 0.02, "float64": 0.02},
+    "calls": {"float32": 0.02, "float64": 0.02},
     "minibatch": {"float32": 0.0, "float64": 0.0},
 }
 """Largest relative difference of inertias at which two times may be compared.

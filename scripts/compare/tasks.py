@@ -1,4 +1,4 @@
-"""The tasks of ``compare``: Lloyd iterations, seeding, small data.
+"""The tasks of ``compare``: Lloyd iterations, seeding.
 
 Each takes workers whose libraries are loaded and returns outcomes.  Runs are
 interleaved: every round visits every library once, in an order that rotates.
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from benchmarks.datasets import Cell, make, reference_inertia
 
 from .peer import WHOLE, Array
@@ -244,52 +243,6 @@ def run_seeding(
             outcome.details |= {"seconds": entry.short, "potentials": values, "trials": trials}
         log(describe(outcome))
     return [entry.outcome for entry in entries]
-
-
-def iris(dtype: str) -> Array:
-    """Return iris, or a mixture of its shape where scikit-learn is missing."""
-    try:
-        from sklearn.datasets import load_iris
-    except ImportError:
-        rng = np.random.default_rng(0)
-        means = np.repeat(rng.uniform(0.0, 8.0, (3, 4)), 50, axis=0)
-        return np.asarray(means + rng.standard_normal((150, 4)), dtype)
-    return np.asarray(load_iris().data, dtype)
-
-
-def run_small(workers: Sequence[Worker], dtype: str, options: Options, log: Log) -> list[Outcome]:
-    """Time fits of iris and predictions of a few rows; median over rounds."""
-    X = iris(dtype)
-    cases: dict[str, tuple[Any, ...]] = {
-        "iris fit n_init=auto": ("small", X, {"n_clusters": 3, "n_init": "auto"}, options.calls),
-        "iris fit n_init=1": ("small", X, {"n_clusters": 3, "n_init": 1}, options.calls),
-        "iris fit n_init=10": ("small", X, {"n_clusters": 3, "n_init": 10}, options.calls // 5 + 1),
-        "predict 1 row": ("predict", X, 1, 10 * options.calls),
-        "predict 150 rows": ("predict", X, 150, 10 * options.calls),
-    }
-    outcomes = []
-    for name, request in cases.items():
-        entries = [
-            Entry(worker, Outcome("small", name, dtype, worker.library), X[:0])
-            for worker in workers
-            if "small" in worker.peer.tasks
-        ]
-        for turn, entry in enumerate(rounds(entries, options.repeats + 1)):
-            try:
-                result = entry.worker.call(*request)
-            except PeerError as error:
-                entry.fail(error)
-                continue
-            entry.outcome.inertia, entry.outcome.error = result["inertia"], result["error"]
-            if turn >= len(entries):  # the first round compiles
-                entry.short.append(result["seconds"])
-        for entry in entries:
-            if not entry.outcome.note:
-                entry.outcome.seconds = statistics.median(entry.short)
-                entry.outcome.details["seconds"] = entry.short
-            log(describe(entry.outcome))
-        outcomes += [entry.outcome for entry in entries]
-    return outcomes
 
 
 def describe(outcome: Outcome) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import statistics
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,7 +21,7 @@ import numpy as np
 from benchmarks.datasets import Cell, make
 
 from .peer import Array
-from .peers import PEERS
+from .peers import peer_of
 from .results import mean_and_error
 
 PAUSE = 0.3
@@ -49,11 +51,22 @@ def time_call(function: Callable[[], Any], least: float = 0.0) -> float:
     return float(best)
 
 
+def time_each(functions: Sequence[Callable[[], Any]]) -> dict[str, float]:
+    """Time some calls, one by one: ``seconds`` is the mean, ``least`` the least."""
+    time.sleep(PAUSE)
+    times = []
+    for function in functions:
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return {"seconds": statistics.fmean(times), "least": min(times)}
+
+
 class Session:
     """The operations a worker offers; results are plain numbers and arrays."""
 
     def __init__(self, library: str, threads: int) -> None:
-        self.peer = PEERS[library]()
+        self.peer = peer_of(library)()
         self.threads = threads
         self.X: Array = np.empty((0, 0))
 
@@ -116,18 +129,21 @@ class Session:
         return 2e-9 * float(size) ** 3 / seconds
 
     def small(self, X: Array, parameters: dict[str, Any], calls: int) -> dict[str, Any]:
-        """Time fits of small data, each from another seed; seconds of one call."""
+        """Time fits of small data, each from another seed: seconds of one, mean and least."""
         models = [self.peer.estimator(random_state=s, **parameters) for s in range(calls)]
-        seconds = time_call(lambda: [model.fit(X) for model in models]) / calls
+        times = time_each([partial(model.fit, X) for model in models])
         inertia, error = mean_and_error([float(model.inertia_) for model in models])
-        return {"seconds": seconds, "inertia": inertia, "error": error}
+        return {**times, "inertia": inertia, "error": error}
 
     def predict(self, X: Array, rows: int, calls: int) -> dict[str, Any]:
-        """Time ``predict`` of a few rows by a fitted model; seconds of one call."""
+        """Time ``predict`` of a few rows by a fitted model: seconds of one, mean and least."""
         model = self.peer.estimator(n_clusters=3, n_init=10, random_state=0).fit(X)
-        few = X[:rows]
-        seconds = time_call(lambda: [model.predict(few) for _ in range(calls)]) / calls
-        return {"seconds": seconds, "inertia": float(model.inertia_), "error": 0.0}
+        times = time_each([partial(model.predict, X[:rows])] * calls)
+        return {**times, "inertia": float(model.inertia_), "error": 0.0}
+
+    def first_fits(self, cell: Cell, dtype: str, warm: int) -> dict[str, Any]:
+        """Time first fits in new processes, with an empty cache and then with a warm one."""
+        return self.peer.first_fits(cell, dtype, warm)
 
     def thread_pools(self) -> list[dict[str, Any]]:
         """Return the thread pools of this process, as threadpoolctl sees them."""
@@ -161,7 +177,7 @@ class Worker:
     Parameters
     ----------
     library : str
-        A key of ``PEERS``.
+        A key of ``PEERS``, or the name of a checkout.
     threads : int
     timeout : float
         Seconds after which a call is given up and the process ended.
@@ -169,7 +185,7 @@ class Worker:
 
     def __init__(self, library: str, threads: int, timeout: float = 600.0) -> None:
         self.library = library
-        self.peer = PEERS[library]
+        self.peer = peer_of(library)
         self.threads = threads
         self.timeout = timeout
         self._process: Any = None
