@@ -110,7 +110,8 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
         raise ValueError("sample_weight is complex; weights must be real and not negative.")
     try:
         # A read-only array, say the memory map of a table in files, needs no copy.
-        weights = np.array(given, dtype=np.float64, copy=True if given.flags.writeable else None)
+        convert = np.array if given.flags.writeable else np.asarray
+        weights = convert(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold one number per row: {error}") from error
     if weights.shape != (n_samples,):
