@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ import pytest
 import reference
 import sklearn.cluster
 from batches import SCHEDULES, Array, mixture
+from estimators import all_checks
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastkmeans import MiniBatchKMeans, open_dataset
 from fastkmeans._rows import ArrayRows, ConvertedRows
@@ -26,22 +25,15 @@ def X() -> Array:  # noqa: N802
     return mixture(20_000, 5, 12)
 
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Estimator MiniBatchKMeans does not inherit", UserWarning)
-    all_checks = parametrize_with_checks(
-        [
-            MiniBatchKMeans(3, max_iter=10),
-            MiniBatchKMeans(init="random", schedule="random", max_iter=2, batch_size=10),
-        ],
-        # Weighted rows are other draws than repeated ones; scikit-learn expects the same of
-        # its own MiniBatchKMeans.
-        expected_failed_checks=lambda _: {
-            "check_sample_weight_equivalence_on_dense_data": "random batches"
-        },
-    )
-
-
-@all_checks
+# Weighted rows are other draws than repeated ones; scikit-learn expects the same of its own
+# MiniBatchKMeans.
+@all_checks(
+    [
+        MiniBatchKMeans(3, max_iter=10),
+        MiniBatchKMeans(init="random", schedule="random", max_iter=2, batch_size=10),
+    ],
+    {"check_sample_weight_equivalence_on_dense_data": "random batches"},
+)
 @pytest.mark.filterwarnings("ignore:Only .* clusters have rows")  # some checks repeat a row
 @pytest.mark.filterwarnings("ignore:Estimator MiniBatchKMeans does not inherit")
 def test_scikit_learn_checks(estimator: MiniBatchKMeans, check: Any) -> None:

@@ -6,7 +6,6 @@ import copy
 import pickle
 import subprocess
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,14 @@ import pandas as pd
 import pytest
 import sklearn
 from conftest import ROOT
+from estimators import all_checks
 from numpy.typing import NDArray
 from sklearn.base import clone, is_clusterer
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import (
-    check_sample_weight_equivalence_on_dense_data,
-    parametrize_with_checks,
-)
+from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data
 
 from fastkmeans import KMeans
 
@@ -42,19 +39,12 @@ PARAMETERS = {
 }
 
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Estimator KMeans does not inherit", UserWarning)
-    all_checks = parametrize_with_checks(
-        [KMeans(3, max_iter=10), KMeans(init="random", n_init=2)],
-        # Random draws from shuffled rows are other draws; scikit-learn expects the same of
-        # its own KMeans.  With given centers the check passes, see the test below.
-        expected_failed_checks=lambda _: {
-            "check_sample_weight_equivalence_on_dense_data": "random initial centers"
-        },
-    )
-
-
-@all_checks
+# Random draws from shuffled rows are other draws; scikit-learn expects the same of its own
+# KMeans.  With given centers the check passes, see the test below.
+@all_checks(
+    [KMeans(3, max_iter=10), KMeans(init="random", n_init=2)],
+    {"check_sample_weight_equivalence_on_dense_data": "random initial centers"},
+)
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # some checks repeat a row
 @pytest.mark.filterwarnings("ignore:Estimator KMeans does not inherit")
 def test_scikit_learn_checks(estimator: KMeans, check: Any) -> None:
