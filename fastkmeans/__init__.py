@@ -2,38 +2,27 @@
 
 The map
 -------
-::
+One loop over blocks of rows is the whole of k-means::
 
-    _cli, __main__                                                        at the command line
-        |
-    lesson, _estimator (KMeans, k_means), _minibatch, _seeding            what users call
-        |
-    _clusterer  what estimators with centers share
-    _course     from parameters to centers, by batches
-    _batches    running means of batches        _nested      batches that grow
-    _sample     a nested order of the rows      _random      batches drawn at random
-        |
-    _model      predict, transform, score       _base        scikit-learn's protocol
-    _lloyd      one run: label, update, stop    _validation  input and its messages
-    _empty      empty clusters                  _tables      arrays and lists as rows
-    _storage    model files                     _checkpoint  a fit's state on disk
-    _files      tables in files, of any size    _dataframes  pandas, polars, pyarrow
-    _engines    who finds the labels:           _rows        blocks of rows, no copies
-      _assign   every row, every center         _errors      warnings, scikit-learn's
-      _boxes    boxes of neighbours, few features
-      _bytes    bounds and bytes, many features
-    _sums       sums of the clusters            _plusplus    k-means++
-    _frame      shift and scale of the data
-    _parallel   threads, forks, row ranges          _disk        files that are whole, and last
-    _aligned    arrays for vectors                  _adding      sums in one order
-        |
-    _kernels    numba only.  tile, pack, assign: the plain E step; update, row: the M step;
-                order, boxes, candidates; quantize, bounds, bytes, rivals, bytes_tile, dots:
-                the engines; moments, seeding, pool, distances; lines, of CSV; drivers, the
-                parallel entry points; simd, the words of the vector IR
+    labels     <- closest center of every row of every block      an engine: _engines
+    centers    <- means of the clusters, from their sums          _lloyd
 
-Imports go downwards.  Public names load on first use: ``import fastkmeans`` itself
-loads nothing but this file.
+Folders, each of which imports only those below it::
+
+    __main__ warmup lesson     public modules
+    _cli                       the command line
+    _estimators                KMeans, MiniBatchKMeans and their functions; model files
+    _minibatch                 fits by batches of rows
+    _seeding                   initial centers: k-means++, random rows
+    _lloyd                     one run: the loop, empty clusters, checkpoints, predict
+    _files                     tables in files, of any size, as rows of a memory map
+    _engines                   closest centers and sums: plain, boxes, bytes, auto
+    _data                      rows of any table, weights, scaling, validation
+    _kernels                   numba only: what runs for every row
+    _runtime                   compiler, threads, files, errors
+
+The docstring of a folder's ``__init__.py`` lists its modules.  Public names load on first
+use: ``import fastkmeans`` itself loads nothing but this file.
 """
 
 from __future__ import annotations
@@ -54,17 +43,17 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ._estimator import KMeans, k_means
+    from ._estimators.functions import k_means, kmeans_plusplus
+    from ._estimators.kmeans import KMeans
+    from ._estimators.minibatch import MiniBatchKMeans
     from ._files import open_dataset
-    from ._minibatch import MiniBatchKMeans
-    from ._seeding import kmeans_plusplus
     from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
 
 _HOMES = {
-    "KMeans": "_estimator",
-    "MiniBatchKMeans": "_minibatch",
-    "k_means": "_estimator",
-    "kmeans_plusplus": "_seeding",
+    "KMeans": "_estimators.kmeans",
+    "MiniBatchKMeans": "_estimators.minibatch",
+    "k_means": "_estimators.functions",
+    "kmeans_plusplus": "_estimators.functions",
     "compute_centroids": "lesson",
     "find_closest_centroids": "lesson",
     "kMeans_init_centroids": "lesson",

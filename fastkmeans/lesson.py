@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._assign import work_of
-from ._empty import farthest, squared_distances_to_own
-from ._errors import plain
-from ._frame import frame_of
-from ._kernels.update import COUNT
-from ._lloyd import Workspace
-from ._model import closest_centers
-from ._parallel import Team
-from ._validation import (
+from ._data.scaling import frame_of
+from ._data.validation import (
     NO_WEIGHTS,
     as_centers,
-    as_table,
     check_count,
     check_finite,
     check_fits,
     first_not_finite,
 )
+from ._engines.base import work_of
+from ._estimators.inputs import as_table
+from ._kernels.shared.update import COUNT
+from ._lloyd.empty import farthest, squared_distances_to_own
+from ._lloyd.loop import Workspace
+from ._lloyd.predict import closest_centers
+from ._runtime.errors import plain
+from ._runtime.threads import Team
 
 
 def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:

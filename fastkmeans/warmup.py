@@ -18,7 +18,7 @@ import numpy as np
 def warmup() -> float:
     """Compile the kernels for float32 and float64; return the seconds it took."""
     from . import KMeans, kmeans_plusplus
-    from ._parallel import LARGE_TABLE
+    from ._runtime.threads import LARGE_TABLE
 
     began = time.perf_counter()
     rng = np.random.default_rng(0)

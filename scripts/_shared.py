@@ -16,7 +16,7 @@ try:
     )
     from fastkmeans._cli.outputs import blamed_on, check_outputs, whole_files
     from fastkmeans._cli.values import Parser, whole_number
-    from fastkmeans._disk import human_size
+    from fastkmeans._runtime.disk import human_size
 except ModuleNotFoundError as error:
     if error.name != "fastkmeans":
         raise

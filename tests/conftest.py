@@ -21,59 +21,39 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.register_assert_rewrite("programs")
+pytest.register_assert_rewrite("tests.helpers.programs")
 
 Array = NDArray[Any]
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent / "resources"
 CACHES_KEPT = 8
 """Compile caches that stay on the disk: .ci/run fills six."""
 
 MARKS = {
     "slow": {
-        "test_cli_resume",
         "test_compare_program",
         "test_compare_tasks",
         "test_compile_cache",
         "test_no_copy",
-        "test_parallel",
         "test_pictures",
+        "test_resume",
+        "test_threads",
     },
-    "kernels": {
-        "test_assign_kernels",
-        "test_byte_bounds",
-        "test_byte_kernels",
-        "test_engine_kernels",
-        "test_moment_kernels",
-        "test_pack_kernels",
-        "test_scratch",
-        "test_seeding_kernels",
-        "test_tile_kernels",
-        "test_update_kernels",
-    },
-    "engines": {
-        "test_empty",
-        "test_engine_centers",
-        "test_engines",
-        "test_lloyd",
-        "test_numerics",
-        "test_order",
-        "test_pool",
-        "test_probe",
-    },
+    "kernels": {"kernels"},
+    "engines": {"engines", "lloyd"},
     "no_jit": {
         "test_cli",
-        "test_files_csv",
-        "test_files_disk",
+        "test_csv",
+        "test_disk",
         "test_lesson",
-        "test_moment_kernels",
-        "test_pack_kernels",
+        "test_model_file",
+        "test_moments",
+        "test_pack",
         "test_parameters",
         "test_project",
-        "test_storage",
-        "test_tile_kernels",
-        "test_update_kernels",
+        "test_tile",
+        "test_update",
         "test_validation",
     },
 }
@@ -91,12 +71,12 @@ def _cache_key() -> str:
     another module it would go on running the old code.  An index of numba serves one
     version of it, and another version writes over it.
     """
-    sources = [ROOT / "fastkmeans" / "_jit.py", *(ROOT / "fastkmeans" / "_kernels").glob("*.py")]
     digest = hashlib.sha256(str(ROOT).encode())
     target = [os.environ.get(f"NUMBA_CPU_{what}", "") for what in ("NAME", "FEATURES")]
     digest.update(repr([sys.implementation.cache_tag, version("numba"), *target]).encode())
-    for path in sorted(sources):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for folder in ("_kernels", "_runtime"):
+        for path in sorted((ROOT / "fastkmeans" / folder).rglob("*.py")):
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -221,7 +201,7 @@ def scripts_path() -> Iterator[None]:
 @pytest.fixture
 def script(scripts_path: None, capsys: Any) -> Callable[..., Any]:
     """Run a script's `main` in this process."""
-    from programs import Result
+    from tests.helpers.programs import Result
 
     def run(name: str, *argv: object) -> Result:
         module = importlib.import_module(name)
@@ -241,7 +221,7 @@ def cluster(script: Any, tmp_path: Path, monkeypatch: Any) -> Callable[..., Any]
 
     No fit lasts so long that its state is kept, even if its kernels have to be compiled.
     """
-    from fastkmeans._checkpoint import Checkpoint
+    from fastkmeans._lloyd.checkpoint import Checkpoint
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Checkpoint, "save", lambda *_: None)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from digest_cases import CASES, Case
 from digests import lines_of, main, read_digests
-from processes import run
+
+from tests.helpers.processes import run
 
 FILE = Path(__file__).resolve().parent / "digests.txt"
 COMMITTED = read_digests(FILE)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REAL_DATA
 from numpy.typing import NDArray
-from reference import lesson_closest, lesson_means
 
 from fastkmeans import compute_centroids, find_closest_centroids, kMeans_init_centroids
+from tests.conftest import REAL_DATA
+from tests.helpers.reference import lesson_closest, lesson_means
 
 Array = NDArray[Any]
 

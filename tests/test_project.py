@@ -21,29 +21,13 @@ PACKAGE = ROOT / "fastkmeans"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 60
 
-# The map in fastkmeans/__init__.py; a module imports from its own row or below.
-LEVELS = [
-    {"warmup", "__main__"},
-    {"_cli"},
-    {"lesson", "_estimator", "_minibatch"},
-    {"_clusterer", "_course"},
-    {"_nested", "_random"},
-    {"_batches"},
-    {"_model", "_base", "_seeding", "_storage", "_checkpoint"},
-    {"_lloyd", "_validation", "_empty", "_plusplus"},
-    {"_files"},
-    {"_tables", "_dataframes"},
-    {"_engines"},
-    {"_boxes", "_bytes"},
-    {"_sums"},
-    {"_assign"},
-    {"_sample"},
-    {"_frame", "_rows", "_errors"},
-    {"_adding", "_aligned", "_disk", "_parallel"},
-    {"_kernels"},
-    {"_jit"},
-]
-LEVEL = {module: number for number, row in enumerate(LEVELS) for module in row}
+ORDER = [
+    "__main__", "warmup", "lesson", "_cli", "_estimators", "_minibatch", "_seeding", "_lloyd",
+    "_files", "_engines", "_data", "_kernels", "_runtime",
+]  # fmt: skip
+"""The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
+KERNELS = ["seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
+"""The folders of the kernels, likewise."""
 
 
 def name_of(path: Path) -> str:
@@ -80,29 +64,59 @@ def functions(path: Path) -> Iterator[ast.FunctionDef]:
             yield node
 
 
-def test_the_map_names_every_module() -> None:
-    top = {name_of(path).partition(".")[0] for path in MODULES}
-    assert top - {"__init__"} == set(LEVEL)
+def test_the_map_is_the_list_of_folders() -> None:
+    found = {name_of(path).partition(".")[0] for path in MODULES} - {"__init__"}
+    assert found == set(ORDER)
+    assert {path.name for path in (PACKAGE / "_kernels").iterdir() if path.is_dir()} >= {*KERNELS}
     text = inspect.getdoc(fastkmeans) or ""
-    missing = [module for module in LEVEL if module not in text]
-    assert set(missing) <= {"warmup", "_jit"}
+    places = [text.find(name, text.index("Folders")) for name in ORDER]
+    assert min(places) > 0
+    rows = [text.count("\n", 0, place) for place in places]
+    assert rows == sorted(rows), "the map has another order"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_downwards(path: Path) -> None:
-    own = name_of(path).partition(".")[0]
-    if own == "__init__":
-        return  # loads public names on first use
-    for imported in imports(path):
-        package, _, rest = imported.partition(".")
-        if package == "fastkmeans" and rest and own != "warmup":
-            other = rest.partition(".")[0]
-            assert LEVEL[other] >= LEVEL[own], f"{own} imports {imported}"
+def test_no_private_module_lies_directly_in_the_package() -> None:
+    assert not [path.name for path in PACKAGE.glob("_*.py") if not path.name.startswith("__")]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.name == "__init__.py"], ids=name_of)
+def test_a_folder_lists_its_modules(path: Path) -> None:
+    if path.parent == PACKAGE:
+        return
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    modules = [other.stem for other in path.parent.glob("*.py") if other != path]
+    missing = [name for name in modules if len(modules) > 1 and name not in text]
+    assert not missing
+
+
+def upward(order: list[str], depth: int) -> Iterator[str]:
+    """Yield the imports that run against an order of the names at some depth."""
+    for path in MODULES:
+        own = name_of(path).split(".")
+        if len(own) <= depth or own[depth] not in order:
+            continue
+        for imported in imports(path, at_run_time=False):
+            other = imported.split(".")[1:]
+            if not imported.startswith("fastkmeans.") or own[:depth] != other[:depth]:
+                continue
+            known = len(other) > depth and other[depth] in order
+            if known and order.index(other[depth]) < order.index(own[depth]):
+                yield f"{'.'.join(own)} imports {imported}"
+
+
+def test_folders_import_only_those_below() -> None:
+    assert not list(upward(ORDER, 0))
+
+
+def test_folders_of_kernels_import_only_those_below() -> None:
+    assert not list(upward(KERNELS, 1))
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:
     graph = {
-        "fastkmeans." + name_of(path): {i for i in imports(path) if i.startswith("fastkmeans.")}
+        "fastkmeans." + name_of(path): {
+            i for i in imports(path, at_run_time=False) if i.startswith("fastkmeans.")
+        }
         for path in MODULES
         if path.name != "__init__.py"
     }
@@ -113,12 +127,12 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
             del graph[name]
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "_kernels").glob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "_kernels").rglob("*.py")), ids=name_of)
 def test_kernels_know_numba_only(path: Path) -> None:
     allowed = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
     for imported in imports(path, at_run_time=False):
         if imported.startswith("fastkmeans."):
-            assert imported.startswith(("fastkmeans._kernels", "fastkmeans._jit")), imported
+            assert imported.startswith(("fastkmeans._kernels", "fastkmeans._runtime")), imported
         else:
             assert imported.partition(".")[0] in allowed, imported
 
@@ -138,7 +152,7 @@ def test_third_parties_are_the_declared_ones() -> None:
 def test_jit_is_used_through_the_policy_only() -> None:
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
-        if path.name != "_jit.py":
+        if name_of(path) != "_runtime.jit":
             assert "njit(" not in text, path.name
             assert "numba.njit" not in text, path.name
 
@@ -187,7 +201,8 @@ def test_unknown_names_are_refused() -> None:
 CODEGEN = """
 import re
 import numpy as np
-from fastkmeans._kernels import assign, simd
+from fastkmeans._kernels.emit import simd
+from fastkmeans._kernels.plain import assign
 P, R, G = simd.POINTS, simd.CENTERS, assign.GROUP
 for dtype, letter in ((np.float32, "s"), (np.float64, "d")):
     arrays = np.zeros((G, 4, P), dtype), np.int64(G), np.zeros((2, 5, R), dtype)

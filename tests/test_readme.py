@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import MARKS, ROOT
+
+from tests.conftest import MARKS, ROOT
 
 README = ROOT / "README.md"
 TEXT = README.read_text("utf-8")

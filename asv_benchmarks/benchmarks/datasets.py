@@ -61,7 +61,7 @@ GRID = (
 )
 """The regimes of single Lloyd iterations."""
 
-SAMPLE = Path(__file__).parents[2] / "tests" / "data" / "summaries_minilm_2k_384_f16.npy"
+SAMPLE = Path(__file__).parents[2] / "tests" / "resources" / "summaries_minilm_2k_384_f16.npy"
 """Sentence embeddings that every checkout has: few, but real."""
 
 SAMPLE_CELL = "sample-2kx384-k50"

@@ -34,11 +34,11 @@ class Steps:
     def __init__(
         self, X: Any, centers: Any, n_threads: int | None = None, algorithm: str = "lloyd"
     ) -> None:
-        from fastkmeans._assign import work_of
-        from fastkmeans._frame import frame_of
-        from fastkmeans._lloyd import Workspace
-        from fastkmeans._parallel import Team
-        from fastkmeans._rows import ArrayRows
+        from fastkmeans._data.rows import ArrayRows
+        from fastkmeans._data.scaling import frame_of
+        from fastkmeans._engines.base import work_of
+        from fastkmeans._lloyd.loop import Workspace
+        from fastkmeans._runtime.threads import Team
 
         k = len(centers)
         self.rows = ArrayRows(X)
@@ -59,13 +59,13 @@ class Steps:
 
     def moments(self) -> None:
         """Mean, variance and range of every column: one pass over the data."""
-        from fastkmeans._frame import frame_of
+        from fastkmeans._data.scaling import frame_of
 
         frame_of(self.rows, self.weights, self.team)
 
     def assign(self) -> None:
         """The E step alone, settled: packed centers, the label of every row."""
-        from fastkmeans._assign import assign_block
+        from fastkmeans._engines.plain import assign_block
 
         self.lloyd.packed.pack(self.lloyd.centers, self.frame)
         for start, X in self.rows.blocks():

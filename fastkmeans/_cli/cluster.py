@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._engines import beyond_limit
-from .._estimator import KMeans
+from .._data.rows import Rows
+from .._data.tables import Preparation, Table
+from .._engines.auto import beyond_limit
+from .._estimators.kmeans import KMeans
 from .._files import open_dataset
-from .._files.wording import shown
-from .._rows import Rows
-from .._tables import Preparation, Table
+from .._files.errors import shown
 from .console import UserError, need, note
 from .header import first_csv, warn_of_numbers
 from .job import Job

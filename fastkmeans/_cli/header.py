@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._files.source import FORMATS, find_files
+from .._files.sources import FORMATS, find_files
 from .console import note
 
 

@@ -3,7 +3,7 @@
 Beside the first output lies, for the time of the job, a folder of its name and
 ``.fastkmeans-work``::
 
-    checkpoint.npz   the state of the clustering (``_checkpoint``)
+    checkpoint.npz   the state of the clustering (``_lloyd.checkpoint``)
     table/           the parsed table (``_files.cache``), unless --cache names another place
     fastkmeans.lock  held while the job runs, and what tells the folder from another's
 
@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from .._checkpoint import SECONDS, Checkpoint
-from .._disk import Lock, locked, sweep
+from .._lloyd.checkpoint import SECONDS, Checkpoint
+from .._runtime.disk import Lock, locked, sweep
 from .console import UserError, note
 
 WORK = ".fastkmeans-work"

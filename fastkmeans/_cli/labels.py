@@ -15,9 +15,9 @@ from .console import need
 from .outputs import open_packed, open_text, suffix_of
 
 if TYPE_CHECKING:
+    from .._data.rows import Rows
     from .._files.dataset import Dataset
-    from .._files.pieces import Skipped
-    from .._rows import Rows
+    from .._files.readers.pieces import Skipped
 
 BATCH_ROWS = 1 << 16
 CHUNK_VALUES = 1 << 19

@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from .._disk import Temporary, sync
+from .._runtime.disk import Temporary, sync
 from .console import UserError
 
 NOT_TEXT = frozenset(

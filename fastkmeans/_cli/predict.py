@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
-from .._adding import total_of
-from .._disk import Temporary
-from .._files.csv_errors import TextFound, infinite, refuse_text
-from .._files.growing import SkippedLog, read_skipped
-from .._files.pieces import Piece, Reader, Skipped, Wanted
-from .._files.question import Question
-from .._files.source import Source, choose, find_files, open_sources
-from .._files.table import open_reader
-from .._files.wording import listed
-from .._model import closest_centers
-from .._rows import ArrayRows
-from .._storage import read_class
-from .._tables import Preparation, Table
+from .._data.rows import ArrayRows
+from .._data.tables import Preparation, Table
+from .._estimators.model_file import read_class
+from .._files.errors import listed
+from .._files.options import Question
+from .._files.parse.growing import SkippedLog, read_skipped
+from .._files.parse.table import open_reader
+from .._files.readers.csv_errors import TextFound, infinite, refuse_text
+from .._files.readers.pieces import Piece, Reader, Skipped, Wanted
+from .._files.sources import Source, choose, find_files, open_sources
+from .._lloyd.predict import closest_centers
+from .._runtime.adding import total_of
+from .._runtime.disk import Temporary
 from .console import UserError, need
 from .header import warn_of_numbers
 from .labels import LabelsFile, own_distances, write_skipped

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._disk import human_size
-from .._lloyd import Iteration, Run, Watch
-from .._rows import BLOCK_MULTIPLE, Block, Rows
+from .._data.rows import BLOCK_MULTIPLE, Block, Rows
+from .._lloyd.loop import Iteration, Run, Watch
+from .._runtime.disk import human_size
 from .console import UserError, install_hint, note
 
 BLOCK_BYTES = 1 << 26

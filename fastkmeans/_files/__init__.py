@@ -4,27 +4,22 @@ The map
 -------
 ::
 
-    opening      open_dataset: from a question to a memory map
+    open         open_dataset: from options to a memory map
        |
     dataset      Dataset, what is mapped           cache       where it is parsed into, once
-    table        several files as one table        question    what is asked, checked
-    finish       gaps, scales: after the first pass
-    digits       columns that float32 is too narrow for
-    first_pass   pieces in; rows, weights, ids out
-    growing      the files that they go into       statistics  moments, a sample
+    parse/       one pass over all files           options     what is asked, checked
+    digits       columns that float32 cannot hold  statistics  moments, a sample of the rows
        |
-    csv_reader   CSV by pyarrow, blocks side by side   table_readers  Parquet, Arrow, arrays
-                                                       pieces      what every file is read into
-    csv_blocks   text, cut into blocks of rows         source      files, folders, pipes
-    csv_errors   what can be wrong with CSV            wording     arguments, or flags
+    readers/     CSV, Parquet, Arrow, arrays       sources     files, folders, pipes
+                                                   errors      in words of arguments, or flags
 
 pyarrow is needed here and nowhere else, and imported where it is used.
 """
 
 from .dataset import Dataset
-from .opening import open_dataset
-from .source import is_source
-from .wording import FileError, FileWarning, MissingExtra, PathError
+from .errors import FileError, FileWarning, MissingExtra, PathError
+from .open import open_dataset
+from .sources import is_source
 
 __all__ = [
     "Dataset",

@@ -8,7 +8,7 @@
     skipped.jsonl  the rows that could not be read, and why
     meta.json      names, statistics, and the fingerprint of what was asked of which files
 
-It is a temporary folder (``_disk``) until it is complete.  An entry of a cache then gets a
+It is a temporary folder (``_runtime.disk``) until it is complete.  An entry of a cache then gets a
 name to stay, made of what was asked and of what the files were; what cannot be asked for
 again, because it came out of a pipe or because there is no cache, stays temporary.
 
@@ -29,8 +29,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .._disk import LOCK, Temporary, human_size, locked
-from .wording import PathError, argument
+from .._runtime.disk import LOCK, Temporary, human_size, locked
+from .errors import PathError, argument
 
 META = "meta.json"
 VERSION = 3

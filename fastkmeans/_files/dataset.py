@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._rows import MappedRows, Rows
+from .._data.rows import MappedRows, Rows
 from .cache import Parsed
-from .csv_errors import Text
-from .growing import read_skipped
-from .pieces import Skipped
+from .errors import need
+from .parse.growing import read_skipped
+from .readers.csv_errors import Text
+from .readers.pieces import Skipped
 from .statistics import ColumnStatistics
-from .wording import need
 
 
 @dataclass

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .pieces import Reader
-from .wording import FileWarning, argument
+from .errors import FileWarning, argument
+from .readers.pieces import Reader
 
 FEW_VALUES = 256
 """Number of different values in a sample up to which a column is coarse.  With more, rounding

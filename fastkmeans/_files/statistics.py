@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._frame import merge_moments, no_moments
-from .._kernels.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT
+from .._data.moments import merge_moments, no_moments
+from .._kernels.shared.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT
 
 SAMPLE_VALUES = 1 << 20
 FEWEST_SAMPLED, MOST_SAMPLED = 1 << 10, 1 << 16

@@ -5,10 +5,10 @@ The contract
 * One argument per line, with its role (``in``, ``out``, ``in/out``, ``scratch``), shape
   and dtype in a comment.  Kernels return numbers at most; they allocate scratch, never
   results; they never raise and never touch a Python object.
-* ``X`` is ``(2, m, d)``, the same table twice by a stride of zero (``_rows.twice``), so
+* ``X`` is ``(2, m, d)``, the same table twice by a stride of zero (``_data.rows.twice``), so
   that one compiled kernel serves every layout.  Rows are ``X[0]``.
 * The work is done by serial kernels over a range of rows, ``start, stop``, without the
-  GIL; ``drivers.drive`` runs them with ``prange``, ``_parallel`` in a pool or one by one.
+  GIL; ``_runtime.drive`` runs them with ``prange``, ``_runtime.threads`` in a pool or one by one.
   A range writes only to its own rows and its own output: there is no race to lose.
 * Sums that could depend on an order are kept per range and added in the order of the
   ranges, and the ranges depend on the shape of the data alone.

@@ -1,4 +1,4 @@
-"""This library, for ``compare``: by engine, and as another checkout of the repository has it."""
+"""Our library, for ``compare``: by engine, and as another checkout of the repository has it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECKOUT = "checkout:"
 
 
 class FastKMeans(ScikitLearn):
-    """This library; its engine is the default one unless a subclass names another."""
+    """Our library; its engine is the default one unless a subclass names another."""
 
     name = "fastkmeans"
     distribution = "fastkmeans-numba"
@@ -51,7 +51,7 @@ class FastKMeans(ScikitLearn):
 
 
 class FastKMeansRandom(FastKMeans):
-    """This library with batches as scikit-learn draws them, beside the nested ones."""
+    """Our library with batches as scikit-learn draws them, beside the nested ones."""
 
     name = "fastkmeans-random"
     tasks = ("minibatch",)
@@ -68,11 +68,11 @@ ENGINES: dict[str, type[FastKMeans]] = {
     "auto": FastKMeans,
     **{name: _engine(name) for name in ("lloyd", "boxes", "bytes")},
 }
-"""This library, by the engine it uses."""
+"""Our library, by the engine it uses."""
 
 
 class Checkout(FastKMeans):
-    """This library in another checkout of the repository: by its public names only.
+    """Our library in another checkout of the repository: by its public names only.
 
     Its process has Python's path and a numba cache of its own.
     """

@@ -1,0 +1,106 @@
+"""The frame of the data: where it lies and how wide it is.
+
+One pass finds mean, variance, minimum and maximum of every column.  They give the
+scaled, shifted coordinates of the kernels, the tolerance in the data's own units, and
+the news that a value is not finite.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.shared.moments import M2, MEAN, MINIMUM, WEIGHT
+from .._runtime.adding import total_of
+from .._runtime.threads import Team
+from .moments import moments
+from .rows import FLOAT32, Rows
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table.
+
+    Attributes
+    ----------
+    shift : ndarray of shape (n_features,), float64
+        Close to the mean, and exact in the dtype of the data.
+    scale : float
+        Power of two that brings the largest coordinate to about 1.
+    mean_variance : float
+        Mean over the columns of the (weighted) variance, in scaled units.
+    scatter : float
+        Weighted sum of ``|x'|^2`` over all rows.
+    widest : float
+        Largest standard deviation of a column, in scaled units.
+    """
+
+    shift: NDArray[np.float64]
+    scale: float
+    mean_variance: float
+    scatter: float
+    widest: float
+    offset: NDArray[np.float64]
+    x_offset: NDArray[Any]
+    x_scale: Any
+
+
+def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
+    """Return the power of two that brings ``size`` to about 1, exact in ``dtype``."""
+    if not 0.0 < size < math.inf:
+        return 1.0
+    limit = 126 if dtype == np.float32 else 1022
+    return math.ldexp(1.0, min(limit, max(-limit, -math.frexp(size)[1])))
+
+
+def make_frame(
+    dtype: np.dtype[Any],
+    mean: NDArray[np.float64],
+    scale: float,
+    mean_variance: float = 0.0,
+    weight: float = 0.0,
+    widest: float = 0.0,
+) -> Frame:
+    """Return the frame for data of some weight around ``mean``."""
+    shift = mean
+    if dtype == FLOAT32:
+        shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)
+    offset = shift * -scale
+    scatter = mean_variance * len(mean)
+    if shift is not mean:
+        beside = (mean - shift) * scale
+        scatter += total_of(beside * beside)
+    scatter *= weight
+    return Frame(
+        shift, scale, mean_variance, scatter, widest,
+        offset, offset.astype(dtype, copy=False), dtype.type(scale),
+    )  # fmt: skip
+
+
+def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | None:
+    """Return the frame of the data, or None if a value is not finite."""
+    table = moments(rows, weights, team, 1.0)
+    size = float(np.abs(table[MINIMUM:]).max())
+    if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):
+        return None
+    unit = 1.0
+    if size > 1e150 or 0.0 < size < 1e-150:  # squares overflow, or vanish
+        unit = power_of_two(size, np.dtype(np.float64))
+        table = moments(rows, weights, team, unit)
+        if np.isnan(table[MEAN]).any():
+            return None
+    mean = table[MEAN]
+    reach = float(np.abs(table[MINIMUM:] - mean).max())
+    zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals
+    weight = float(table[WEIGHT, 0])
+    variances = table[M2] / weight
+    variance = total_of(variances) / len(mean) * zoom * zoom
+    widest = math.sqrt(float(variances.max())) * zoom
+    mean = mean if unit == 1.0 else mean / unit
+    return make_frame(rows.dtype, mean, zoom * unit, variance, weight, widest)

@@ -1,0 +1,164 @@
+"""From anything array-like to rows: arrays, nested lists, data frames."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._runtime.errors import plain
+from .dataframes import dataframe_rows, is_dataframe
+from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
+
+
+class Preparation(NamedTuple):
+    """What was done to the rows of a file before they were clustered.
+
+    Attributes
+    ----------
+    shift, scale : ndarray of shape (n_features,), float64
+        Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
+    fill : ndarray of shape (n_features,), float64
+        The means of the columns, which take the place of missing values where ``missing``
+        is "mean", in the units of the file.
+    missing : str
+        The policy for missing values: "error", "drop", "mean" or "zero".
+    dtype : str
+        "float32" or "float64".
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    fill: NDArray[np.float64]
+    missing: str
+    dtype: str
+
+    def after(self, other: Preparation) -> Preparation:
+        """Return what is left to do where ``other`` was done before."""
+        shift = (self.shift - other.shift) / other.scale
+        return self._replace(shift=shift, scale=self.scale / other.scale)
+
+    def __bool__(self) -> bool:
+        """Tell whether rows change."""
+        return bool(self.shift.any() or (self.scale != 1.0).any())
+
+
+class Table(NamedTuple):
+    """Rows, and what their container says of them.
+
+    Attributes
+    ----------
+    rows : Rows
+    names : list or None
+        The names of the columns.
+    weights : ndarray of shape (n_samples,) or None
+    preparation : Preparation or None
+        What was done to the rows of a standardised dataset.
+    """
+
+    rows: Rows
+    names: list[Any] | None
+    weights: NDArray[np.float64] | None = None
+    preparation: Preparation | None = None
+
+
+def table_in_memory(X: Any, name: str = "X") -> Table:
+    """Wrap anything array-like without copying it.
+
+    float32 and float16 give float32 rows, everything else gives float64 rows.
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices and for values that are no numbers.
+    ValueError
+        For tables that are not two-dimensional, empty, complex, or hold text.
+    """
+    if is_dataframe(X):
+        table = Table(*dataframe_rows(X, name))
+    else:
+        table = Table(_array_rows(_as_array(X, name), name), None)
+    n, d = table.rows.shape
+    for count, what in ((n, "sample"), (d, "feature")):
+        if count == 0:
+            raise ValueError(
+                f"Found array with 0 {what}(s) (shape={(n, d)}) while a minimum of 1 is "
+                f"required: {name} is empty."
+            )
+    return table
+
+
+def _as_array(X: Any, name: str) -> NDArray[Any]:
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise TypeError(
+            f"Sparse data was passed as {name}, but dense data is required. "
+            f"Use {name}.toarray() if it fits in memory."
+        )
+    # A plain array is not asked: numpy.ma takes 20 ms to import.
+    if type(X) is not np.ndarray and isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        row, column = np.argwhere(np.ma.getmaskarray(X))[0]
+        raise ValueError(
+            f"{name} has masked values, the first at row {row}, column {column}; fill them "
+            f"({name}.filled(...)) or drop those rows."
+        )
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        lengths = [len(row) if hasattr(row, "__len__") else -1 for row in X]
+        odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+        if odd is None:
+            raise
+        raise ValueError(
+            f"{name} is ragged: row 0 has {lengths[0]} values, row {odd} has {lengths[odd]}."
+        ) from error
+    if array.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {array.ndim}D array instead: {name} has shape "
+            f"{array.shape}. Reshape your data either using array.reshape(-1, 1) if your data "
+            "has a single feature or array.reshape(1, -1) if it contains a single sample."
+        )
+    return array
+
+
+def _array_rows(array: NDArray[Any], name: str) -> Rows:
+    kind, dtype = array.dtype.kind, array.dtype
+    if kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {dtype}; pass its real part or "
+            "real and imaginary parts as separate columns."
+        )
+    if kind == "O":
+        return ArrayRows(_numbers_from_objects(array, name))
+    if kind not in "biuf":
+        what = "text" if kind in "USO" else f"dtype {dtype}"
+        at = f", the first value is {plain(array.flat[0])}" if array.size else ""
+        raise ValueError(
+            f"{name} holds {what}{at}; numeric columns are required: drop or encode the others. "
+            "(dtype='numeric' is not compatible with arrays of bytes/strings.)"
+        )
+    if dtype in (FLOAT32, FLOAT64) and dtype.isnative and array.flags.aligned:
+        return ArrayRows(array)
+    return ConvertedRows(array, FLOAT32 if kind == "f" and dtype.itemsize <= 4 else FLOAT64)
+
+
+def _numbers_from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        for (row, column), value in np.ndenumerate(array):
+            try:
+                float(value)
+            except (TypeError, ValueError, OverflowError):
+                kind = TypeError if not isinstance(value, str | int) else ValueError
+                if isinstance(value, complex):
+                    raise ValueError(
+                        f"Complex data not supported: {name} holds {plain(value)} at row {row}, "
+                        f"column {column}."
+                    ) from error
+                raise kind(
+                    f"{name} holds {plain(value)} at row {row}, column {column}: could not "
+                    "convert it to float; argument must be a string or a number that reads as one. "
+                    "Drop or encode that column."
+                ) from error
+        raise

@@ -1,0 +1,229 @@
+"""Checked input: rows, weights, centers, numbers; and the messages about what is wrong."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._runtime.errors import plain
+from .rows import CHUNK
+from .tables import Table, table_in_memory
+
+NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
+"""All rows count alike.  Read-only like all weights: to numba that is another type."""
+NO_WEIGHTS.flags.writeable = False
+
+ROOM = 2.0**512
+"""Weights up to this, and down to its inverse, leave room for sums and squares."""
+
+
+class Weights(NamedTuple):
+    """Weights as the arithmetic wants them: neither denormal nor near overflow.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples,), float64
+        The weights divided by ``unit``; of size 0 where all rows count alike.
+    unit : float
+        A power of two, so that dividing is exact (but for weights 1e300 times smaller
+        than the largest).  An inertia by ``values`` times ``unit`` is the user's.
+    """
+
+    values: NDArray[np.float64]
+    unit: float
+
+
+def first_not_finite(table: Table, name: str = "X") -> ValueError:
+    """Return the error that names the first value that is NaN or infinite."""
+    for start, block in table.rows.blocks():
+        for at in range(0, block.shape[1], 1 << 14):
+            bad = ~np.isfinite(block[0, at : at + (1 << 14)])
+            if bad.any():
+                row, column = np.argwhere(bad)[0]
+                value = block[0, at + row, column]
+                what = "NaN" if np.isnan(value) else "infinity"
+                where = f"column {column}"
+                if table.names is not None:
+                    where = f"column {table.names[column]!r}"
+                return ValueError(
+                    f"Input {name} contains {what} at row {start + at + row}, {where}. Drop or "
+                    "fill such rows first, for example with "
+                    f"{name}[numpy.isfinite({name}).all(axis=1)]."
+                )
+    return ValueError(f"Input {name} contains NaN, infinity or a value too large.")
+
+
+def check_finite(table: Table, name: str = "X") -> float:
+    """Return the largest magnitude; raise if a value is NaN or infinite."""
+    size = 0.0
+    for _, block in table.rows.blocks():
+        high, low = float(block[0].max()), float(block[0].min())
+        if not (math.isfinite(high) and math.isfinite(low)):
+            raise first_not_finite(table, name)
+        size = max(size, high, -low)
+    return size
+
+
+def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
+    """Return weights as float64, of size 0 where all rows count alike."""
+    if sample_weight is None:
+        return NO_WEIGHTS
+    given = np.asarray(sample_weight)
+    _refuse_times(given)
+    if isinstance(sample_weight, numbers.Real):
+        given = np.full(n_samples, float(sample_weight))
+    if given.dtype.kind == "c":
+        raise ValueError("sample_weight is complex; weights must be real and not negative.")
+    try:
+        # A read-only array, say the memory map of a table in files, needs no copy.
+        convert = np.array if given.flags.writeable else np.asarray
+        weights = convert(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold one number per row: {error}") from error
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight per "
+            "row of X. (Sample weights must be 1D array or scalar.)"
+        )
+    for start in range(0, n_samples, CHUNK):
+        part = weights[start : start + CHUNK]
+        bad = np.flatnonzero(~(np.isfinite(part) & (part >= 0.0)))
+        if bad.size:
+            raise ValueError(
+                f"sample_weight holds {plain(part[bad[0]])} at row {start + bad[0]}; weights must "
+                "be finite and not negative."
+            )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not math.isfinite(total):
+        raise ValueError("sample_weight adds up to more than float64 holds; scale it down.")
+    weights.flags.writeable = False
+    return weights
+
+
+def _refuse_times(given: NDArray[Any]) -> None:
+    """Raise if weights are dates or durations, which NumPy would cast to plain numbers."""
+    if given.dtype.kind not in "mMO":
+        return
+    for row, value in enumerate(given.flat):
+        if isinstance(value, np.datetime64 | np.timedelta64):
+            raise TypeError(
+                f"sample_weight holds {plain(value)} at row {row}, a date or duration (dtype "
+                f"{value.dtype}); weights must be numbers: divide durations by a unit, say "
+                "numpy.timedelta64(1, 's')."
+            )
+
+
+def weights_of(table: Table, sample_weight: Any) -> Weights:
+    """Return the weights that were given for a table, or its own; raise if there are both."""
+    if table.weights is None:
+        return scaled_weights(sample_weight, table.rows.shape[0])
+    if sample_weight is not None:
+        raise ValueError(
+            "sample_weight was given for a dataset that has a column of weights: leave "
+            "sample_weight out, or open the dataset without weight_column."
+        )
+    return scaled_weights(table.weights, table.rows.shape[0])
+
+
+def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
+    """Check weights and bring them within the range of the arithmetic."""
+    values = as_weights(sample_weight, n_samples)
+    if not values.size:
+        return Weights(values, 1.0)
+    largest = float(values.max())
+    if largest > ROOM:
+        unit = ROOM
+    elif 0.0 < largest < 1.0 / ROOM:
+        unit = 1.0 / ROOM
+    else:
+        return Weights(values, 1.0)
+    values = values / unit
+    values.flags.writeable = False
+    return Weights(values, unit)
+
+
+def check_count(value: Any, name: str, low: int = 1) -> int:
+    """Return ``value`` as an int of at least ``low``."""
+    # int first: to ask an abstract class takes as long as a step of a small fit.
+    if isinstance(value, bool) or not isinstance(value, int | numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {plain(value)}.")
+    count: int = int(value)
+    if count < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}.")
+    return count
+
+
+def check_switch(value: Any, name: str) -> None:
+    """Raise unless ``value`` is a bool or an integer of at least 0."""
+    if not isinstance(value, bool | np.bool_):
+        check_count(value, name, low=0)
+
+
+def check_tolerance(tol: Any, name: str = "tol") -> None:
+    """Raise unless ``tol`` is a finite number of at least 0."""
+    if isinstance(tol, bool) or not isinstance(tol, float | numbers.Real):
+        raise TypeError(f"{name} must be a number, got {plain(tol)}.")
+    if not 0.0 <= float(tol) < math.inf:
+        raise ValueError(f"{name} must be finite and at least 0, got {tol}.")
+
+
+def check_fits(n_clusters: int, n_samples: int) -> None:
+    """Raise unless there are as many rows as clusters."""
+    if n_samples < n_clusters:
+        raise ValueError(
+            f"n_samples={n_samples} should be >= n_clusters={n_clusters}: ask for fewer clusters."
+        )
+
+
+def as_centers(
+    centers: ArrayLike, n_features: int, name: str = "init", n_clusters: int | None = None
+) -> NDArray[np.float64]:
+    """Return centers as a new C-ordered float64 array of the expected shape."""
+    table = table_in_memory(centers, name)
+    check_finite(table, name)
+    k, d = table.rows.shape
+    if n_clusters is not None and k != n_clusters:
+        raise ValueError(
+            f"The shape of the initial centers {(k, d)} does not match the number of clusters "
+            f"{n_clusters}: {name} needs one row per cluster."
+        )
+    if d != n_features:
+        raise ValueError(
+            f"The shape of the initial centers {(k, d)} does not match the number of features "
+            f"of the data {n_features}."
+        )
+    return table.rows.take(np.arange(k)).astype(np.float64)
+
+
+def check_random_state(random_state: Any) -> None:
+    """Raise if ``as_generator`` can make no generator of it."""
+    if random_state is None or random_state is np.random:
+        return
+    if isinstance(random_state, np.random.Generator | np.random.RandomState):
+        return
+    whole = isinstance(random_state, int | numbers.Integral) and not isinstance(random_state, bool)
+    if not whole or int(random_state) < 0:
+        raise ValueError(
+            f"random_state must be None, an integer of at least 0, a numpy RandomState or "
+            f"Generator, got {plain(random_state)}."
+        )
+
+
+def as_generator(random_state: Any) -> np.random.Generator:
+    """Return a generator from None, an int, a ``RandomState`` or a ``Generator``."""
+    check_random_state(random_state)
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is None or random_state is np.random:  # so that np.random.seed counts
+        words = np.random.mtrand.get_bit_generator().random_raw(4)
+        return np.random.default_rng(words.astype(np.uint32))
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(int.from_bytes(random_state.bytes(16), "little"))
+    return np.random.default_rng(int(random_state))

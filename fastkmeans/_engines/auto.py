@@ -1,0 +1,229 @@
+"""Which engine finds the labels of an iteration.
+
+    lloyd   every row against every center                                   _assign
+    boxes   boxes of neighbouring rows at a time, for few features           _boxes
+    bytes   rows screened by bounds and in bytes, for many features          _bytes
+
+All give the same labels.  ``auto`` chooses by the shape of the data before a run, by what
+bytes would cost as a probe of the rows tells, and by what an engine did in the iterations
+so far: by counts, not by the clock, so that a fit takes the same course every time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import OVERHEAD, SMALL_STATE, Rows
+from .._data.scaling import Frame
+from .._runtime.disk import human_size
+from .._runtime.threads import Team
+from . import boxes as _boxes
+from . import bytes as _bytes
+from .base import Engine, Labelled, Packed
+from .plain import Plain
+from .sums import Sums
+
+ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
+
+WORTH = 0.95
+"""An engine is used while its estimated cost is below this share of plain Lloyd's."""
+HOPELESS = 2.0
+"""An engine is not given a second iteration if the first costs as many of plain Lloyd's."""
+SOON = 5
+"""Iterations that a run takes at least, more often than not."""
+FEWER = 2
+"""An engine that did not pay is tried again when so many times fewer rows move."""
+
+
+def beyond_limit(algorithm: str, rows: Rows) -> str:
+    """Say how much memory an engine that was asked for takes, if that is beyond a limit."""
+    engine = {"boxes": _boxes, "bytes": _bytes}.get(algorithm)
+    if engine is None or rows.memory_limit is None:
+        return ""
+    n, d = rows.shape
+    kept = n * engine.state_bytes(d)
+    if kept <= max(rows.room, SMALL_STATE):  # what auto keeps to, but for small tables
+        return ""
+    return (
+        f"{human_size(kept)} for what it keeps of {n} rows, and about {human_size(OVERHEAD)} "
+        f"besides, which is more than {human_size(rows.memory_limit)}"
+    )
+
+
+class Engines:
+    """The engines of one fit, made when they are first wanted; the runs share them."""
+
+    def __init__(
+        self,
+        algorithm: str,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        packed: Packed,
+        frame: Frame,
+        team: Team,
+    ) -> None:
+        self._data = rows, weights, packed, frame, team
+        self.shape, self.n_clusters = rows.shape, len(packed.norms)
+        self.auto = algorithm == "auto"
+        self.plain = Plain(rows, packed, frame, team)
+        self.name = self._pick(algorithm, team)
+        self.other: Engine | None = None
+        self._probe: _bytes.Probe | None = None
+        self._step: np.float32 | None = None  # of the bytes
+
+    def _pick(self, algorithm: str, team: Team) -> str:
+        """Return the name of the engine besides the plain one, or "lloyd"."""
+        rows = self._data[0]
+        n, d = rows.shape
+        for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
+            wanted = algorithm == name or (
+                self.auto and not team.small and engine.promising(self.shape, self.n_clusters)
+                and n * engine.state_bytes(d) <= rows.room
+            )  # fmt: skip
+            if wanted and engine.possible(rows):
+                return name
+        return "lloyd"
+
+    def begin(self, n_expected: int) -> Choice:
+        """Begin a run that may take ``n_expected`` iterations.
+
+        The engines forget the run before, so its ``Choice`` must not label any more.
+        """
+        for engine in (self.other, self._probe):
+            if engine is not None:
+                engine.forget()
+        return Choice(self, n_expected)
+
+    def make_other(self, spare: NDArray[np.int32]) -> Engine:
+        """Return the engine besides the plain one; it may use ``spare`` as scratch."""
+        if self.other is None:
+            rows, weights, packed, frame, team = self._data
+            if self.name == "boxes":
+                self.other = _boxes.Boxes(rows, weights, packed, frame, team, spare)
+            else:
+                step = self._choose_step()
+                self.other = _bytes.Bytes(rows, self.n_clusters, frame, team, step)
+        return self.other
+
+    def probe(self) -> _bytes.Probe:
+        """Return the engine of bytes on some of the rows."""
+        if self._probe is None:
+            rows, _, _, frame, team = self._data
+            step = self._choose_step()
+            self._probe = _bytes.Probe(rows, self.n_clusters, frame, team, step)
+        return self._probe
+
+    def _choose_step(self) -> np.float32:
+        if self._step is None:
+            rows, _, _, frame, _ = self._data
+            self._step = _bytes.choose_step(rows, frame)
+        return self._step
+
+
+class Choice:
+    """The choice among the engines in one run, which ``Engines.begin`` returns.
+
+    Parameters
+    ----------
+    engines : Engines
+        The engines of the fit.
+    n_expected : int
+        Iterations that the run may take: what an engine costs to begin must be repaid
+        in these.
+    """
+
+    def __init__(self, engines: Engines, n_expected: int) -> None:
+        self._engines, self._n_expected = engines, n_expected
+        self.used: Engine = engines.plain
+        self._name = engines.name
+        if engines.auto and self._name == "boxes" and n_expected < _boxes.REPAID_AFTER:
+            self._name = "lloyd"
+        self._done = 0
+        self._begin_below = engines.shape[0]  # rows moved
+
+    @property
+    def only_plain(self) -> bool:
+        return self._name == "lloyd"
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the sums do not depend on what the engine did before."""
+        return self._name != "boxes"
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+        n_moved: int,
+    ) -> Labelled:
+        """Label the rows by the engine of choice.
+
+        ``n_moved`` rows changed their cluster in the iteration before.
+        """
+        plain = self._engines.plain
+        self.used = self._next(centers, previous, n_moved)
+        self._done += 1
+        labelled = self.used.label(centers, sums, previous, labels)
+        if self.used is not plain and self._is_costly(labelled):
+            self.used.write(labels)
+            self.used.forget()
+            self.used = plain
+            self._begin_below = labelled.n_moved // FEWER
+        return labelled
+
+    def _is_costly(self, labelled: Labelled) -> bool:
+        limit = HOPELESS if labelled.first else WORTH
+        return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
+
+    def _is_promising(
+        self,
+        centers: NDArray[np.float64],
+        previous: NDArray[np.int32],
+        n_moved: int,
+    ) -> bool:
+        """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
+
+        What it takes to begin must be repaid in the iterations to come: a run that is not
+        over after t of them is likely to take t more, none of which costs as much as the
+        first, in which no row has a center.  Where that may be so, some of the rows are
+        labelled in bytes, to see what it would cost: once without bounds on their
+        distances, and if that is too much, in the next iteration with them.
+        """
+        engines, begins = self._engines, self._done == 0
+        left = max(0, min(max(self._done, SOON), self._n_expected - self._done))
+        debt = _bytes.cost_to_begin(engines.shape) if engines.other is None else 0.0
+
+        def pays(cost: float) -> bool:
+            return (WORTH * engines.plain.cost - cost) * left > debt
+
+        if begins:
+            least = _bytes.least_first_cost(engines.shape, engines.n_clusters)
+        else:
+            least = _bytes.least_cost(engines.shape, engines.n_clusters, n_moved)
+        if (n_moved > self._begin_below and not begins) or not pays(least):
+            return False
+        cost, first = engines.probe().cost(centers, previous)
+        if not first and not pays(cost):
+            self._begin_below = n_moved // FEWER
+        return pays(cost)
+
+    def _next(
+        self,
+        centers: NDArray[np.float64],
+        previous: NDArray[np.int32],
+        n_moved: int,
+    ) -> Engine:
+        """Return the engine of the next iteration."""
+        engines = self._engines
+        if self._name == "lloyd":
+            return engines.plain
+        if self.used is engines.plain:
+            if self._name == "boxes" and self._done > 0:  # they bring all rows to the sums
+                return engines.plain
+            guess = self._name == "bytes" and engines.auto
+            if guess and not self._is_promising(centers, previous, n_moved):
+                return engines.plain
+        return engines.make_other(previous)

@@ -1,0 +1,92 @@
+"""What the engines share: their result, their cost, the packed centers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.scaling import Frame
+from .._kernels.emit.simd import CENTERS
+from .._kernels.shared.pack import pack_centers
+from .._runtime.aligned import aligned
+from .sums import Sums
+
+
+class Labelled(NamedTuple):
+    """What an engine did to label all rows.
+
+    Attributes
+    ----------
+    n_moved : int
+        Rows that changed their cluster.
+    avoided : float
+        Share of the distances between rows and centers that were not computed in full.
+    cost : float
+        Estimated nanoseconds on one thread.
+    first : bool
+        Whether the engine did, for once, more than it will have to from now on.
+    """
+
+    n_moved: int
+    avoided: float
+    cost: float
+    first: bool = False
+
+
+def work_of(shape: tuple[int, int], n_clusters: int) -> float:
+    """Estimate the nanoseconds of one pass on one thread."""
+    n, d = shape
+    return n * (n_clusters * d / 50 + d + 8)
+
+
+class Packed:
+    """Centers in the form the tile reads, and the call that packs them."""
+
+    def __init__(self, n_clusters: int, n_features: int) -> None:
+        shape = (-(-n_clusters // CENTERS), 1 + n_features, CENTERS)
+        self.norms = np.empty(n_clusters)
+        self.table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self.repeated = np.empty(n_clusters, np.bool_)
+        self.scaled = np.empty((n_clusters, n_features))
+        self.tiles = aligned(shape, np.float32)
+        self.tiles[:] = 0.0
+        self.largest = 0.0
+
+    @property
+    def buffers(self) -> tuple[NDArray[Any], ...]:
+        return self.norms, self.table, self.repeated, self.scaled, self.tiles
+
+    def pack(self, centers: NDArray[np.float64], frame: Frame, tiled: bool = True) -> None:
+        """Pack centers, with the tiles or without."""
+        tiles = self.tiles if tiled else self.tiles[:0]
+        self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+
+    def tiles64(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
+        """Return the tiles in float64, for the rows that float32 leaves open."""
+        tiles = np.zeros(self.tiles.shape)
+        pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+        return tiles
+
+
+class Engine(Protocol):
+    """A way to label all rows and to bring the sums up to date."""
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+    ) -> Labelled:
+        """Label the rows; an engine may keep the labels until ``write``."""
+        ...
+
+    def write(self, labels: NDArray[np.int32]) -> None:
+        """Write the labels of the last iteration, if they are kept elsewhere."""
+        ...
+
+    def forget(self) -> None:
+        """Begin a new run."""
+        ...

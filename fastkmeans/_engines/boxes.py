@@ -1,0 +1,258 @@
+"""The engine for few features: boxes of neighbouring rows (``_kernels.boxes.visit``).
+
+The rows are sorted once per fit (``_kernels.boxes.order``), restarts share the order.  Labels
+are those of plain Lloyd in every iteration; the sums are added up in another order, so
+that centers may differ from plain Lloyd's in the last digit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import ArrayRows, Block, Rows
+from .._data.scaling import Frame
+from .._kernels.boxes.candidates import BOX
+from .._kernels.boxes.order import (
+    FINE,
+    count_digits,
+    find_keys,
+    join_boxes,
+    measure_boxes,
+    place_rows,
+    write_in_place,
+)
+from .._kernels.boxes.visit import FAN, NEW, visit_boxes
+from .._kernels.emit.simd import VECTOR_BYTES
+from .._runtime.threads import Team, cut
+from .base import Labelled, Packed
+from .sums import Sums
+
+LANES = VECTOR_BYTES // 8
+"""Candidates that a vector holds."""
+SAMPLE = 16
+"""Rows of the sample per cut; what a cell holds varies by about a quarter."""
+MOST_BITS = 10
+"""Bits of a feature: finding a slice takes time, and the sample a place, for each cut."""
+DIGIT_BITS = 10
+"""Bits of the key that one pass of the sort looks at."""
+
+
+MOST_COLUMNS = 16
+"""Features that the order looks at: those that vary most."""
+MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
+"""``auto`` does not try the engine with more features, or for fewer pairs of a row and a
+center: at three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128."""
+LIMIT_FEATURES = 128
+"""Up to here the rounding of ``candidates`` is bounded."""
+COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
+"""Estimated nanoseconds of a test of a center and a box, of a center and a row, and of a row
+that changes its cluster."""
+COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
+"""The same, for what ``visit_boxes`` counts; settled rows are few."""
+REPAID_AFTER = 8
+"""Iterations after which the sort has paid for itself."""
+
+
+def possible(rows: Rows) -> bool:
+    """Tell whether rows can be read in any order: one array, numbered by int32."""
+    n, d = rows.shape
+    return isinstance(rows, ArrayRows) and n < 2**31 and d <= LIMIT_FEATURES
+
+
+def state_bytes(n_features: int) -> int:
+    """Return the bytes that the engine keeps for a row: see ``Boxes``."""
+    return 8 + 2 * n_features + -(-(24 * n_features + 20) // BOX)
+
+
+def promising(shape: tuple[int, int], n_clusters: int) -> bool:
+    """Tell whether the engine is worth its while.
+
+    The sort costs as much as some iterations of plain Lloyd do: the fewer, the more
+    rows and clusters there are.  With more features, more boxes are on a border.
+    """
+    n, d = shape
+    return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
+
+
+class _Cells(NamedTuple):
+    """A grid over the widest features, with about as many rows in each slice."""
+
+    columns: NDArray[np.int64]
+    coarse: NDArray[Any]  # every FINE-th of the cuts, then inf
+    cuts: NDArray[Any]  # (n_columns, 2^bits or FINE), from -inf; then inf
+    spread: NDArray[np.uint32]  # (n_columns, 2^bits), where the bits of a slice's number go
+
+
+def _cells(X: Block, scale: float) -> _Cells:
+    """Cut the rows by a sample of them; slices are numbered with as many bits as pay."""
+    n, d = X.shape[1:]
+    n_columns = min(d, MOST_COLUMNS)
+    bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
+    bits = min(bits, MOST_BITS)
+    sample = X[0, :: max(1, n // (SAMPLE << bits))]
+    # C-ordered, so that the columns are added up alike whatever the layout of X.
+    spreads = (sample.astype(np.float64, order="C") * scale).std(axis=0)
+    columns = np.argsort(-spreads, kind="stable")[:n_columns]
+    sample = np.sort(sample[:, columns], axis=0)
+    places = np.linspace(0, len(sample), (1 << bits) + 1)[1:-1].astype(np.int64)
+    cuts = np.full((n_columns, max(FINE, 1 << bits)), np.inf, sample.dtype)
+    cuts[:, 0], cuts[:, 1 : 1 << bits] = -np.inf, sample[places].T
+    coarse = np.full((n_columns, -(-cuts.shape[1] // FINE**2) * FINE), np.inf, sample.dtype)
+    coarse[:, : cuts.shape[1] // FINE] = cuts[:, ::FINE]
+    numbers = np.arange(1 << bits, dtype=np.uint32)
+    spread = np.zeros((n_columns, 1 << bits), np.uint32)
+    for f in range(n_columns):
+        for bit in range(bits):
+            place = np.uint32(bit * n_columns + f)
+            spread[f] |= (numbers >> np.uint32(bit) & np.uint32(1)) << place
+    return _Cells(columns, coarse, cuts, spread)
+
+
+class Boxes:
+    """The order of the rows, the boxes, and the labels in that order.
+
+    For each row, the order takes four bytes, as labels do, the copy ``2 d`` (half the
+    bytes of float32), and the boxes ``(24 d + 20) / BOX``.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        packed: Packed,
+        frame: Frame,
+        team: Team,
+        spare: NDArray[np.int32],
+    ) -> None:
+        _, X = next(iter(rows.blocks()))
+        _, n, d = X.shape
+        self._X, self._weights, self._frame, self._team = X, weights, frame, team
+        self._packed, self._numbers = packed, np.arange(len(packed.norms))
+        room = -(-len(packed.norms) // LANES) * LANES
+        self._table, self._ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
+        self._sorted = np.empty(n, np.int32)  # labels, in order
+        self._order = self._sort(spare)
+        n_boxes = -(-n // BOX)
+        n_super = -(-n_boxes // FAN)
+        self.n_hyper = -(-n_super // FAN)
+        self._copy = np.empty((n_boxes, d, BOX), np.int16)
+        self._limits = np.empty((2, n_boxes + n_super + self.n_hyper, d))
+        self._sums = np.empty((n_boxes, d))
+        self._weights_of = np.empty((n_boxes, 2))
+        self._whole = np.empty(n_boxes + n_super, np.int32)
+        arguments = (
+            self._order, weights, frame.offset, frame.scale, self._limits, self._copy,
+            self._sums, self._weights_of,
+        )  # fmt: skip
+        team.run(measure_boxes, X, team.cut(n_boxes), arguments)
+        join_boxes(self._limits, 0, n_boxes, FAN, n_boxes)
+        join_boxes(self._limits, n_boxes, n_super, FAN, n_boxes + n_super)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all labels."""
+        self._whole[:] = NEW
+        self._costs: NDArray[np.float64] = np.empty(0)
+        self._dealt = np.empty(0, np.int64)
+
+    def _sort(self, spare: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the order of the rows; ``spare`` and the labels' array serve as scratch."""
+        X, team = self._X, self._team
+        n = X.shape[1]
+        keys = np.empty(n, np.uint32)
+        cells = _cells(X, self._frame.scale)
+        team.run(find_keys, X, team.cut(n), (*cells, keys))
+        half = -(-int(cells.spread.max()).bit_length() // 2)
+        rows, keys_between = spare, self._sorted.view(np.uint32)
+        nothing = np.empty(0, np.int32)
+        self._pass(keys, nothing, 0, half, keys_between, rows)
+        order = keys.view(np.int32)
+        self._pass(keys_between, rows, half, half, nothing.view(np.uint32), order)
+        return order
+
+    def _pass(
+        self, keys: NDArray[np.uint32], rows: NDArray[np.int32], shift: int, bits: int,
+        sorted_keys: NDArray[np.uint32], sorted_rows: NDArray[np.int32],
+    ) -> None:  # fmt: skip
+        """Sort by one digit; rows of one digit keep their order."""
+        bounds = cut(keys.size, self._team.size)
+        counts = np.empty((len(bounds) - 1, 1 << bits), np.int64)
+        team = self._team
+        team.run(
+            lambda _, start, stop, out: count_digits(keys, start, stop, shift, out),
+            self._X, bounds, (), (counts,),
+        )  # fmt: skip
+        places = counts.T.ravel().cumsum().reshape(counts.T.shape).T - counts
+        places = np.ascontiguousarray(places)
+        team.run(
+            lambda _, start, stop, out: place_rows(
+                keys, rows, start, stop, shift, out, sorted_keys, sorted_rows
+            ),
+            self._X, bounds, (), (places,),
+        )  # fmt: skip
+
+    def _turns(self, n_shares: int) -> NDArray[np.int64]:
+        """Return the order of the shares in which every thread gets about the same work.
+
+        The shares are dealt out to and fro, by what each cost in the last iteration.
+        """
+        if self._costs.size != n_shares:
+            places, size = np.arange(n_shares), self._team.size
+            thread = np.where(places // size % 2, size - 1 - places % size, places % size)
+            self._dealt = thread.argsort(kind="stable")
+            return places
+        return (-self._costs).argsort(kind="stable")[self._dealt]
+
+    def _tabulate(self, centers: NDArray[np.float64]) -> tuple[Any, ...]:
+        """Return the centers feature by feature, above their norms, and their numbers.
+
+        Of centers that are equal the first is there alone.
+        """
+        packed, d = self._packed, centers.shape[1]
+        packed.pack(centers, self._frame, tiled=False)
+        if not packed.repeated.any():
+            n, scaled, norms, first = len(centers), packed.scaled, packed.norms, self._numbers
+        else:
+            first = np.flatnonzero(~packed.repeated)
+            n, scaled, norms = len(first), packed.scaled[first], packed.norms[first]
+            self._table[:, n:] = 0.0
+        self._table[:d, :n], self._table[d, :n] = scaled.T, norms
+        self._ids[:n] = first
+        return self._table, self._ids, n
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        sums: Sums,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+    ) -> Labelled:
+        """Label all rows, in their order in space, and move them between the sums."""
+        frame, k = self._frame, len(centers)
+        n_parts = len(sums.parts)
+        counts = np.zeros((n_parts, 4), np.int64)
+        arguments = (
+            self._turns(n_parts), self._order, self._weights, frame.offset, frame.scale, centers,
+            *self._tabulate(centers), self._limits, self._copy, self._sums, self._weights_of,
+            self._whole, self._sorted, sums.rebuild, sums.parts, sums.part_weights, counts,
+        )  # fmt: skip
+        bounds = np.arange(n_parts + 1)
+        self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)
+        self._costs = (counts * COSTS).sum(axis=1)
+        moved, settled, scored, tested = counts.sum(axis=0).tolist()
+        n_rows = self._order.size
+        avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
+        return Labelled(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
+
+    def write(self, labels: NDArray[np.int32]) -> None:
+        """Write the labels in the order of the data."""
+        n = labels.size
+        self._team.run(
+            lambda _, start, stop: write_in_place(
+                self._order, start, stop, self._whole, self._sorted, labels
+            ),
+            self._X, self._team.cut(n), (),
+        )  # fmt: skip

@@ -1,0 +1,284 @@
+"""The engine for many features: rows as bytes, bounds on distances (``_kernels.bytes.screen``).
+
+Labels are those of plain Lloyd in every iteration, and the sums are added
+up by the same code, so a run gives the same bits with this engine as without it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import ArrayRows, Rows, twice
+from .._data.scaling import Frame
+from .._kernels.bytes.quantize import (
+    DRIFT,
+    LANES,
+    WIDER,
+    arrange_tiles,
+    quantize_centers,
+    quantize_rows,
+)
+from .._kernels.bytes.screen import screen_rows
+from .._kernels.emit.simd import BYTE_DOT, CENTERS
+from .._runtime.adding import total_of
+from .._runtime.aligned import aligned
+from .._runtime.threads import Team, cut_centers, is_large
+from .base import Labelled
+from .sums import Sums
+
+SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
+"""Standard deviations of the widest column that the bytes may cover, and the rows that
+decide; the few values beyond are cut off, which the bound of their row accounts for."""
+
+EXPECTED, LONGEST_WAIT = 0.75, 16
+"""What an iteration costs that compares rows with some centers only, until one did, as a
+share of one with all; and the iterations between two tries of the other kind."""
+MOST_FEATURES = 1 << 16
+FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
+"""Below so many clusters, or products of a row and all centers, plain Lloyd reads a row and is
+done: it is not worth the seconds that the kernels of bytes take to compile, once."""
+PROBED, MOST_PROBED = 64, 1024
+"""Every so many rows are probed, but no more than that."""
+
+
+def possible(rows: Rows) -> bool:
+    """Tell whether products of bytes fit into 32 bits."""
+    return rows.shape[1] <= MOST_FEATURES
+
+
+def state_bytes(n_features: int) -> int:
+    """Return the bytes that the engine keeps for a row: four norms and bounds, the bytes."""
+    return 16 + -(-n_features // 4) * 4
+
+
+def promising(shape: tuple[int, int], n_clusters: int) -> bool:
+    """Tell whether the engine may be worth its while, within its budget of memory.
+
+    The budget is half the bytes of the data as float32: from 16 features up.
+    """
+    within = state_bytes(shape[1]) <= 2 * shape[1]
+    much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
+    return BYTE_DOT is not None and within and much
+
+
+def _cost(
+    shape: tuple[int, int], met: float, screened: float, listed: float = 0.0, scored: float = 0.0
+) -> float:
+    """Estimate nanoseconds on one thread, from what ``screen_rows`` counts."""
+    n, d = shape
+    by_bytes = (38 + 0.047 * d) * met + (0.06 + 0.0033 * d) * screened + 9.3 * listed
+    return 4.0 * n + by_bytes + (36 + 0.43 * d) * scored
+
+
+def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
+    """Estimate what an iteration costs at least: a row that moves has a rival."""
+    return _cost(shape, n_moved, n_moved * k, n_moved, 2.0 * n_moved)
+
+
+def least_first_cost(shape: tuple[int, int], k: int) -> float:
+    """Estimate what the first iteration of a run costs at least: every row has rivals.
+
+    Those that are listed are the centers better than all before, in any order ``ln k``.
+    """
+    n = shape[0]
+    return _cost(shape, n, n * k, math.log(k) * n, n)
+
+
+def cost_to_begin(shape: tuple[int, int]) -> float:
+    """Estimate the cost of writing the rows as bytes."""
+    n, d = shape
+    return n * (40 + 0.85 * d)
+
+
+def choose_step(rows: Rows, frame: Frame) -> np.float32:
+    """Return what a unit of a byte stands for: that by which a sample of rows loses least."""
+    n = rows.shape[0]
+    sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
+    values = (sample * frame.scale + frame.offset).astype(np.float32)
+    chosen, least = np.float32(1.0), np.inf
+    with np.errstate(all="ignore"):  # columns may be constant, but for rows without weight
+        for span in SPANS:
+            step = np.float32(span * frame.widest / 127.0)
+            rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
+            lost = total_of(np.sqrt(np.einsum("if,if->i", rest, rest)))
+            if step > 0.0 and lost < least:
+                chosen, least = step, lost
+    return chosen
+
+
+class Patience:
+    """Whether rows whose bounds meet are compared with all centers, or with some.
+
+    A row needs only the centers that moved farther than its bounds are apart, the first
+    tiles.  Compared with all, it gets a new lower bound, which may spare it the next
+    iterations.  Where that did not pay, it is tried again later, each time after twice as long.
+    """
+
+    def __init__(self, cost_of_all: float) -> None:
+        self._cost_of_some = EXPECTED * cost_of_all
+        self._wait, self._left = 1, 0
+        self._was_full = self._failed = False
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the next iteration is to compare rows with some centers only."""
+        return self._left > 0 or (self._was_full and self._failed)
+
+    def hear(self, cost_of_all: float, cost: float) -> None:
+        """Hear what an iteration cost, and would have if it had compared with all centers."""
+        partial = self.is_partial
+        if self._was_full:
+            self._failed = cost_of_all > self._cost_of_some
+            self._left = self._wait if self._failed else 0
+            self._wait = min(2 * self._wait, LONGEST_WAIT) if self._failed else 1
+        elif partial:
+            self._left -= 1
+        if partial:
+            self._cost_of_some = cost
+        self._was_full = not partial
+
+
+class Bytes:
+    """The state of the rows, and the centers in the form the kernel reads."""
+
+    def __init__(
+        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
+    ) -> None:
+        n, d = rows.shape
+        n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
+        self._rows, self._frame, self._team, self._step = rows, frame, team, step
+        words = aligned((n, d4), np.int32)
+        self._words = twice(words)
+        self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
+        self._before = aligned((n_clusters, d), np.float64)
+        self._values = aligned((n_clusters, -(-d // LANES) * LANES), np.float32)
+        self._tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
+        width = -(-d4 // LANES) * LANES
+        self._as_bytes = aligned((n_clusters, 4 * width), np.int8)
+        self._before[:] = self._values[:] = self._as_bytes[:] = 0
+        self._facts, self._starts_of = np.empty((4, n_clusters)), np.empty(n_clusters, np.int32)
+        self._table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self._repeated = np.empty(n_clusters, np.bool_)
+        self._starts = np.empty((n_tiles, CENTERS), np.int32)
+        self._parameters = np.empty((n_tiles, 4, CENTERS), np.float32)
+        self._coefficients = np.empty((n_tiles, 2), np.float32)
+        self._fastest = np.zeros((2, n_tiles + 1), np.float32)
+        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
+        as_bytes = words.view(np.uint8)
+        for start, X in rows.blocks():
+            part = slice(start, start + X.shape[1])
+            arguments = (
+                frame.x_offset, frame.x_scale, self._step, as_bytes[part], *self._state[:, part]
+            )  # fmt: skip
+            bounds = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
+            team.run(quantize_rows, X, bounds, arguments, prange=is_large(X))
+
+    def forget(self) -> None:
+        """Drop what is known of distances."""
+        self.forget_rows(slice(None))
+        n, k = self._rows.shape[0], len(self._before)
+        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k)), True
+
+    def forget_rows(self, rows: Any) -> None:
+        """Drop what is known of the distances of some rows."""
+        self._state[2, rows], self._state[3, rows] = np.inf, 0.0
+
+    def write(self, labels: NDArray[np.int32]) -> None:
+        """Do nothing: ``labels`` are where they belong."""
+
+    def _sort(self, drift: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
+        """Return how far all centers but each moved, and the order of them by their drift.
+
+        The order is that of the tiles; the places of the centers in it come with it.
+        """
+        k = drift.size
+        order = (-drift).argsort(kind="stable").astype(np.int32)
+        place = np.empty_like(order)
+        place[order] = np.arange(k, dtype=np.int32)
+        falling = drift[order] * WIDER
+        for rank, row in enumerate(self._fastest):
+            firsts = falling[rank::CENTERS]
+            row[: firsts.size] = firsts
+        others = np.full(k, falling[0])
+        others[order[0]] = falling[1] if k > 1 else 0.0
+        return others, order, place
+
+    def label(
+        self,
+        centers: NDArray[np.float64],
+        sums: Sums | None,
+        previous: NDArray[np.int32],
+        labels: NDArray[np.int32],
+    ) -> Labelled:
+        """Label the rows, block by block, and move them between the sums."""
+        frame, team = self._frame, self._team
+        arguments: tuple[Any, ...] = (
+            frame.shift, frame.scale, self._step, self._before, self._values, self._as_bytes,
+            self._facts, self._starts_of,
+        )  # fmt: skip
+        team.run(quantize_centers, centers, cut_centers(*centers.shape), arguments, prange=True)
+        drift = self._facts[DRIFT].astype(np.float32)
+        others, order, place = self._sort(drift)
+        partial = self._patience.is_partial
+        own_words = self._as_bytes.view(np.int32)
+        farthest, largest = arrange_tiles(
+            centers, order, own_words, self._facts, self._starts_of, self._table, self._repeated,
+            self._tiles, self._starts, self._parameters, self._coefficients,
+        )  # fmt: skip
+        centers_in: tuple[Any, ...] = (
+            frame.x_offset, frame.x_scale, frame.scale, centers, order, place, self._fastest,
+            others, partial, bool(previous[0] < 0), self._values, self._tiles, own_words,
+            self._starts, self._parameters, self._coefficients, farthest, largest, drift,
+        )  # fmt: skip
+        total = np.zeros(6, np.int64)
+        for start, X in self._rows.blocks():
+            part = slice(start, start + X.shape[1])
+            rows_in = (
+                self._words[:, part], *self._state[:, part], previous[part], labels[part]
+            )  # fmt: skip
+            bounds = team.cut(X.shape[1])
+            counts = np.zeros((len(bounds) - 1, 6), np.int64)
+            arguments = (*centers_in, *rows_in)
+            team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
+            if sums is not None:
+                sums.move(start, X, previous[part], labels[part])
+            total += counts.sum(axis=0)
+        if self._repeated.any():  # left out of the bytes, so of the bounds: they may part
+            self._state[3] = 0.0
+        moved, settled, met, screened, listed, scored = total.tolist()
+        n, k = self._rows.shape[0], len(centers)
+        first, self._first = self._first, False
+        avoided = 1.0 - (scored + settled * k) / (n * k)
+        cost = _cost(self._rows.shape, met, screened, listed, scored)
+        self._patience.hear(_cost(self._rows.shape, met, met * k, listed, scored), cost)
+        return Labelled(moved, max(0.0, avoided), cost, first)
+
+
+class Probe:
+    """The engine on some of the rows, to see what it would cost on all."""
+
+    def __init__(
+        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
+    ) -> None:
+        n = rows.shape[0]
+        every = max(PROBED, -(-n // MOST_PROBED))
+        self._share = slice(0, n, every)
+        array = rows.take(np.arange(0, n, every))
+        self._bytes = Bytes(ArrayRows(array), n_clusters, frame, team, step)
+        self._labels = np.full(len(array), -1, np.int32)
+        self._factor = n / len(array)
+
+    def forget(self) -> None:
+        """Begin a new run."""
+        self._bytes.forget()
+
+    def cost(self, centers: NDArray[np.float64], previous: NDArray[np.int32]) -> tuple[float, bool]:
+        """Return the cost of labelling all rows, and whether that is without bounds yet."""
+        before = previous[self._share].copy()
+        self._bytes.forget_rows(before != self._labels)  # moved while this did not look
+        labelled = self._bytes.label(centers, None, before, self._labels)
+        return self._factor * labelled.cost, labelled.first

@@ -1,0 +1,190 @@
+"""The M step: the sums of the clusters, kept from one iteration to the next.
+
+Only rows that change their cluster touch the sums.  What rounding leaves of rows that
+came and went is swept out now and then, when the sums are built anew: at once, where a
+cluster has lost almost all of the weight that it had, and rounding with it could outweigh
+what is left.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import Block, Rows
+from .._data.scaling import Frame
+from .._kernels.shared.update import (
+    CHAINS,
+    GAINED,
+    N_EMPTY,
+    NARROW_CHAINS,
+    SHIFT,
+    WEIGHT,
+    add_squares,
+    move_rows,
+    update_centers,
+)
+from .._runtime.adding import total_of
+from .._runtime.aligned import aligned
+from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, cut_centers, is_large, within
+
+REBUILD_AFTER, TURNOVER = 64, 2.0
+"""Iterations after which the sums are built anew, and the moves per row: then rounding
+might have grown to a few times that of new sums."""
+
+
+CANCELLED = 1e-3
+"""Share of a weight that was there under which what is left of it is added up anew."""
+
+
+class SumsState(NamedTuple):
+    """The sums between two iterations: they depend on the rows' history, not on labels alone."""
+
+    parts: NDArray[np.float64]
+    part_weights: NDArray[np.float64]
+    heaviest: NDArray[np.float64]
+    rebuild: bool
+    age: int
+    moved: int
+
+
+class Sums:
+    """Weighted sums and weights of the clusters, per range of rows and in all.
+
+    The ranges are added in order.  Their number depends on the shape of the data only,
+    and their memory is bounded by a small part of that of the data.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        n_clusters: int,
+        frame: Frame,
+        team: Team,
+    ) -> None:
+        n, d = rows.shape
+        self._weights, self._frame, self._team = weights, frame, team
+        budget = max(n * d // 16, 1 << 18)
+        parts = min(64, budget // (n_clusters * d * 8), n // 4096)
+        self.bounds = cut(n, parts)
+        n_ranges = len(self.bounds) - 1
+        self.parts = aligned((n_ranges, n_clusters, d), np.float64)
+        self.part_weights = np.empty((n_ranges, 2, n_clusters))
+        self.total_weights = np.empty((2, n_clusters))
+        self.heaviest = np.zeros(n_clusters)  # of each since the sums were built anew
+        self.center_bounds = cut_centers(n_clusters, d)
+        self.all_features = np.array([0, d])
+        self.rebuild = True
+        self._age, self._moved = 0, 0
+
+    def state(self) -> SumsState:
+        """Return the sums as they are, not copied."""
+        return SumsState(
+            self.parts, self.part_weights, self.heaviest, self.rebuild, self._age, self._moved
+        )
+
+    def restore(self, state: SumsState) -> None:
+        """Go back to sums of the same shape."""
+        self.parts[:], self.part_weights[:] = state.parts, state.part_weights
+        self.heaviest[:] = state.heaviest
+        self.rebuild, self._age, self._moved = state.rebuild, state.age, state.moved
+
+    def clear(self) -> None:
+        """Begin an iteration: drop sums that are to be built anew."""
+        if self.rebuild:
+            self.parts[:] = 0.0
+            self.part_weights[:] = 0.0
+
+    def move(
+        self, start: int, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
+    ) -> None:
+        """Apply the rows of a block to the sums of the ranges that it crosses."""
+        part = slice(start, start + X.shape[1])
+        ranges, bounds = within(self.bounds, start, part.stop)
+        frame, d = self._frame, X.shape[2]
+        weights = self._weights[part] if self._weights.size else self._weights
+        n_ranges = len(bounds) - 1
+        n_slices = max(1, min(-(-self._team.size // n_ranges), d // 32))
+        slices = np.arange(n_slices + 1) * d // n_slices
+        arguments = (
+            bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
+            self.parts[ranges], self.part_weights[ranges],
+        )  # fmt: skip
+        self._team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
+
+    def total(self) -> NDArray[np.float64]:
+        """Return the sums of all ranges, added in order."""
+        sums: NDArray[np.float64] = self.parts.sum(axis=0)
+        return sums
+
+    def means(
+        self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
+    ) -> tuple[float, float, int]:
+        """Write the means; return inertia, squared move and number of empty clusters."""
+        frame, bounds = self._frame, self.center_bounds
+        totals = np.empty((len(bounds) - 1, 3))
+        arguments = (
+            self.part_weights,
+            frame.shift,
+            frame.scale,
+            centers,
+            self.total_weights,
+            new_centers,
+        )
+        self._team.run(update_centers, self.parts, bounds, arguments, (totals,), prange=True)
+        gained, moved, n_empty = 0.0, 0.0, 0.0
+        for of_range in totals.tolist():  # one after the other, as ``iterate_serial`` does
+            gained += of_range[GAINED]
+            moved += of_range[SHIFT]
+            n_empty += of_range[N_EMPTY]
+        return max(0.0, frame.scatter - gained), moved, int(n_empty)
+
+    def note_weights(self) -> None:
+        """Keep in mind how heavy the clusters have been."""
+        if self.rebuild:
+            self.heaviest[:] = 0.0
+        np.maximum(self.heaviest, self.total_weights[WEIGHT], out=self.heaviest)
+
+    @property
+    def have_cancelled(self) -> bool:
+        """Whether a cluster lost almost all of its weight, and its sums most of their digits."""
+        weights, counts = self.total_weights
+        lost = (weights < CANCELLED * self.heaviest) & (counts > 0.0)
+        return not self.rebuild and bool(lost.any())
+
+    def left(self, n_rows: int) -> tuple[int, int]:
+        """Return how many iterations, and moved rows, the sums are good for from here on."""
+        if self.rebuild:
+            return REBUILD_AFTER + 1, int(TURNOVER * n_rows)
+        return REBUILD_AFTER - self._age, int(TURNOVER * n_rows) - self._moved
+
+    def end(self, n_moved: int, n_rows: int) -> None:
+        """End an iteration; decide whether the next one adds the sums up again."""
+        self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
+        self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
+
+
+def sum_of_squares(
+    rows: Rows,
+    weights: NDArray[np.float64],
+    labels: NDArray[np.int32],
+    centers: NDArray[np.float64],
+    scale: float,
+    team: Team,
+) -> float:
+    """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+    n, d = rows.shape
+    # Plain differences x - c, scaled: a shift would cost them digits.
+    centers, no_offset = centers * scale, np.zeros(d)
+    ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+    squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
+    for start, X in rows.blocks():
+        part = slice(start, start + X.shape[1])
+        touched, bounds = within(ranges, start, part.stop)
+        own = weights[part] if weights.size else weights
+        arguments = (own, labels[part], no_offset, scale, centers)
+        team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
+    return total_of(squares)

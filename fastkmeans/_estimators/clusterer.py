@@ -1,0 +1,121 @@
+"""What every estimator with centers shares: common parameters, and a fitted model's methods."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.validation import check_count, check_switch, check_tolerance
+from .._lloyd.predict import center_distances, closest_centers, inertia
+from .._runtime.errors import plain
+from .sklearn_protocol import Estimator
+
+Self = TypeVar("Self", bound="Clusterer")
+
+
+class Clusterer(Estimator):
+    """Base of the estimators that describe rows by ``cluster_centers_``."""
+
+    n_clusters: int
+    init: Any
+    n_init: int | str
+    max_iter: int
+    tol: float
+    verbose: int
+    random_state: Any
+    n_threads: int | None
+
+    cluster_centers_: NDArray[np.float64]
+    labels_: NDArray[np.int32]
+    inertia_: float
+
+    _RANDOM_RUNS: int
+    """What ``n_init="auto"`` means where ``init`` is "random" or a callable."""
+
+    def _check_common(self) -> tuple[int, int]:
+        """Check the parameters that all share; return the number of clusters and of runs."""
+        k = check_count(self.n_clusters, "n_clusters")
+        check_count(self.max_iter, "max_iter")
+        if self.n_threads is not None:
+            check_count(self.n_threads, "n_threads")
+        check_tolerance(self.tol)
+        check_switch(self.verbose, "verbose")
+        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
+        if not named and not callable(self.init) and np.ndim(self.init) == 0:
+            raise ValueError(
+                "init must be 'k-means++', 'random', an array or a callable, "
+                f"got {plain(self.init)}."
+            )
+        given = not isinstance(self.init, str) and not callable(self.init)
+        if self.n_init == "auto":
+            return k, 1 if given or self.init == "k-means++" else self._RANDOM_RUNS
+        if isinstance(self.n_init, str):
+            raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
+        # Every run from the same array would be the same run.
+        runs = check_count(self.n_init, "n_init")
+        return k, 1 if given else runs
+
+    def fit(self: Self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Cluster the rows of ``X``."""
+        raise NotImplementedError
+
+    @property
+    def _n_outputs(self) -> int:  # type: ignore[override]
+        return len(self.cluster_centers_)
+
+    def predict(self, X: Any) -> NDArray[np.int32]:
+        """Return the closest center of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int32
+            Ties go to the lowest index.
+        """
+        table = self._table_like_fit(X)
+        return closest_centers(table, self.cluster_centers_, self.n_threads)
+
+    def transform(self, X: Any) -> Any:
+        """Return the distance of each row to each center.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float32 or float64
+            Euclidean distances, in the precision of ``X`` (see ``set_output``).
+        """
+        table = self._table_like_fit(X)
+        return self._contain(center_distances(table, self.cluster_centers_, self.n_threads), X)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return minus the inertia of ``X``: the greater the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+        """
+        table = self._table_like_fit(X)
+        return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int32]:
+        """Fit and return ``labels_``."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Fit and return the distances of ``X`` to the centers."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)

@@ -1,0 +1,125 @@
+"""``k_means`` and ``kmeans_plusplus``: the estimators' work as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._data.scaling import frame_of
+from .._data.validation import as_generator, check_count, check_fits, first_not_finite, weights_of
+from .._engines.base import work_of
+from .._runtime.threads import Team
+from .._seeding.plusplus import plus_plus
+from .inputs import as_table
+from .kmeans import KMeans
+
+
+def kmeans_plusplus(
+    X: Any,
+    n_clusters: int,
+    *,
+    sample_weight: Any = None,
+    random_state: Any = None,
+    n_local_trials: int | None = None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Choose initial centers by greedy k-means++.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows to choose from.
+    n_clusters : int
+        The number of centers.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row; a row of weight 2 counts as two.
+    random_state : None, int, RandomState or Generator
+        Source of the draws.
+    n_local_trials : int, optional
+        Candidates per center; ``2 + int(log(n_clusters))`` by default.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), float32 or float64
+        The chosen rows.
+    indices : ndarray of shape (n_clusters,), int64
+        Their places in ``X``.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than clusters, or a value is not finite.
+
+    References
+    ----------
+    Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
+    """
+    table = as_table(X)
+    rows = table.rows
+    k = check_count(n_clusters, "n_clusters")
+    if n_local_trials is not None:
+        n_local_trials = check_count(n_local_trials, "n_local_trials")
+    check_fits(k, rows.shape[0])
+    weights = weights_of(table, sample_weight).values
+    with Team(None, work_of(rows.shape, 8)) as team:
+        frame = frame_of(rows, weights, team)
+        if frame is None:
+            raise first_not_finite(table)
+        rng = as_generator(random_state)
+        indices = plus_plus(rows, weights, k, frame, team, rng, n_local_trials)
+    return rows.take(indices), indices
+
+
+def k_means(
+    X: Any,
+    n_clusters: int,
+    *,
+    sample_weight: Any = None,
+    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
+    n_init: int | str = "auto",
+    max_iter: int = 300,
+    verbose: int = 0,
+    tol: float = 1e-4,
+    random_state: Any = None,
+    copy_x: bool = True,
+    algorithm: str = "auto",
+    return_n_iter: bool = False,
+    n_threads: int | None = None,
+) -> tuple[Any, ...]:
+    """Cluster the rows of ``X``: ``KMeans`` as a function.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The rows to cluster.
+    n_clusters : int
+        The number of clusters.
+    return_n_iter : bool, default=False
+        Whether to return the number of iterations as well.
+    sample_weight, init, n_init, max_iter, verbose, tol, random_state, copy_x, algorithm, n_threads
+        See ``KMeans``.
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), float64
+    labels : ndarray of shape (n_samples,), int32
+    inertia : float
+    n_iter : int
+        Only with ``return_n_iter``.
+    """
+    model = KMeans(
+        n_clusters,
+        init=init,
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        verbose=verbose,
+        random_state=random_state,
+        copy_x=copy_x,
+        algorithm=algorithm,
+        n_threads=n_threads,
+    ).fit(X, sample_weight=sample_weight)
+    result = model.cluster_centers_, model.labels_, model.inertia_
+    return (*result, model.n_iter_) if return_n_iter else result

@@ -1,0 +1,39 @@
+"""From what users pass as ``X`` to a table: arrays, data frames, and tables in files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._data.tables import Preparation, Table, table_in_memory
+
+
+def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
+    """Wrap anything array-like without copying it; open what lies in files.
+
+    float32 and float16 give float32 rows, everything else gives float64 rows.  A path, a
+    list of paths or an iterator over arrays is read once, into temporary files; of a file
+    with names, ``columns`` are taken (None: all that hold numbers).
+
+    Raises
+    ------
+    TypeError
+        For sparse matrices and for values that are no numbers.
+    ValueError
+        For tables that are not two-dimensional, empty, complex, or hold text.
+    """
+    if isinstance(X, np.ndarray):  # most often; spares an import
+        return table_in_memory(X, name)
+    from .._files import Dataset, FileError, is_source, open_dataset
+
+    if is_source(X):
+        try:
+            X = open_dataset(X, columns=columns, dtype="auto")
+        except FileError as error:
+            error.args = (f"{name}: {error}",)
+            raise
+    if isinstance(X, Dataset):
+        own = Preparation(X.shift, X.scale, X.statistics.mean, "error", X.rows.dtype.name)
+        return Table(X.rows, list(X.names) if X.named else None, X.weights, own if own else None)
+    return table_in_memory(X, name)

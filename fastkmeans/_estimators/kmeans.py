@@ -1,0 +1,301 @@
+"""KMeans: parameters and restarts; k_means, the same as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._data.scaling import frame_of
+from .._data.tables import Table
+from .._data.validation import (
+    as_generator,
+    check_fits,
+    check_random_state,
+    check_switch,
+    first_not_finite,
+    weights_of,
+)
+from .._engines.auto import ALGORITHMS, beyond_limit
+from .._engines.base import work_of
+from .._lloyd.checkpoint import Checkpoint, Resumed
+from .._lloyd.loop import Iteration, Run, Watch, Workspace
+from .._runtime.errors import convergence_warning, plain
+from .._runtime.threads import Team
+from .._seeding.initial import initial_centers
+from .clusterer import Clusterer
+from .inputs import as_table
+
+
+class KMeans(Clusterer):
+    """k-means clustering by Lloyd's algorithm, exact and deterministic.
+
+    Rows are assigned to their closest center and centers moved to the mean of their
+    rows, in turn, from one or several initialisations; the run of lowest inertia is
+    kept.  Labels equal those of a float64 computation by differences, ties going to
+    the lowest index, for float32 input too.  Results do not depend on the number of
+    threads, nor on the memory layout of ``X``, which is never copied.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        The number of clusters.
+    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+        Initial centers: greedy k-means++; distinct random rows; an array of shape
+        ``(n_clusters, n_features)``; or ``init(X, n_clusters, random_state)``.
+    n_init : "auto" or int, default="auto"
+        Number of runs from different initial centers.  ``"auto"`` means 10 for
+        ``"random"`` and callables, 1 for ``"k-means++"`` and arrays.
+    max_iter : int, default=300
+        Most iterations of one run.
+    tol : float, default=1e-4
+        A run stops when the squared move of the centers is at most ``tol`` times the
+        mean variance of the features; also, always, when no row changes its cluster.
+    verbose : int, default=0
+        Print inertia, move of the centers and rows moved for each iteration.
+    random_state : None, int, RandomState or Generator, default=None
+        Source of the draws of the initialisation.
+    copy_x : bool, default=True
+        Accepted for compatibility: ``X`` is never changed, and never copied.
+    algorithm : {"auto", "lloyd", "boxes", "bytes"}, default="auto"
+        How labels are found; all give the same.  ``"lloyd"`` compares every row with
+        every center.  ``"boxes"`` sorts the rows in space once and labels boxes of
+        neighbours at a time (up to about four features).  ``"bytes"`` rules centers out
+        by bounds on distances and by scores in bytes (many features).  ``"auto"``
+        chooses by the shape of ``X``, and goes back to ``"lloyd"`` where pruning does
+        not pay.
+    n_threads : int, optional
+        Most threads to use; by default those of numba, within the CPU affinity and
+        the quota of the container.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
+        The centers.  float64 whatever the dtype of ``X``: rounded, they would no
+        longer be the centers that ``labels_`` belongs to.
+    labels_ : ndarray of shape (n_samples,), int32
+        The closest center of each row.
+    inertia_ : float
+        Weighted sum of squared distances to the closest center, from differences.
+    n_iter_ : int
+        Iterations of the best run.
+    converged_ : bool
+        Whether the best run stopped before ``max_iter`` made it.
+    stop_reason_ : str
+        Why it stopped, in words.
+    history_ : list of Iteration
+        For each iteration ``inertia`` (before the centers move), ``center_shift``,
+        ``n_moved``, ``seconds`` and ``avoided``, the share of the distances between
+        rows and centers that did not have to be computed.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where ``X`` has names that are all text.
+    preparation_ : Preparation or None
+        After a fit to a standardised dataset, and in a model of the command-line tool,
+        what was done to the rows of the file: ``predict``, ``transform`` and ``score`` take
+        ``X`` in the units of the file and standardise it in the same way (a standardised
+        dataset as it is); ``cluster_centers_`` are those of standardised rows.
+
+    Raises
+    ------
+    ValueError, TypeError
+        From the methods, for input that cannot be clustered; the message names the
+        argument, the first offending row and column, and the way out.
+
+    See Also
+    --------
+    k_means : The same as a function.
+
+    References
+    ----------
+    Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information
+    Theory 28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of
+    Careful Seeding", SODA.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastkmeans import KMeans
+    >>> X = np.array([[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]])
+    >>> model = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(model.cluster_centers_.tolist())
+    [[1.0, 3.0], [10.0, 3.0]]
+    """
+
+    n_iter_: int
+    converged_: bool
+    stop_reason_: str
+    history_: list[Iteration]
+    _stored = (
+        "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
+        "n_features_in_",
+    )  # fmt: skip
+
+    _RANDOM_RUNS = 10
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: Any = None,
+        copy_x: bool = True,
+        algorithm: str = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.n_threads = n_threads
+
+    def _check_parameters(self) -> tuple[int, int]:
+        """Check the parameters; return the number of clusters and of runs."""
+        check_switch(self.copy_x, "copy_x")
+        check_random_state(self.random_state)
+        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
+            names = ", ".join(map(repr, ALGORITHMS))
+            raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
+        return self._check_common()
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeans:
+        """Cluster the rows of ``X``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A NumPy array of any numeric dtype and layout, a nested list, or a table of
+            pandas, polars or pyarrow: float32 and float64 are read in place.  Or a table
+            of any size in files: what ``open_dataset`` returns or takes; such a path, list
+            of paths or iterable of arrays is parsed into temporary files first.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row: 2 counts as the row twice, 0 as the row absent.  A dataset
+            with a column of weights has its own: to give others is a ``ValueError``.
+
+        Returns
+        -------
+        KMeans
+            The fitted estimator.
+        """
+        watch = _Print() if self.verbose else Watch()
+        return self._fit(as_table(X), X, sample_weight, watch, None)
+
+    def _fit(
+        self,
+        table: Table,
+        X: Any,
+        sample_weight: Any,
+        watch: Watch,
+        checkpoint: Checkpoint | None,
+    ) -> KMeans:
+        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one.
+
+        ``X`` is what a callable ``init`` gets.
+        """
+        k, n_runs = self._check_parameters()
+        rows = table.rows
+        weights = weights_of(table, sample_weight)
+        check_fits(k, rows.shape[0])
+        if takes := beyond_limit(self.algorithm, rows):
+            raise ValueError(
+                f"algorithm={self.algorithm!r} takes {takes}, the memory_limit of the dataset: "
+                "use algorithm='auto', which keeps within it, or allow more."
+            )
+        with Team(self.n_threads, work_of(rows.shape, k)) as team:
+            frame = frame_of(rows, weights.values, team)
+            if frame is None:
+                raise first_not_finite(table)
+            workspace = Workspace(rows, weights.values, k, frame, team, self.algorithm)
+            watch.unit = weights.unit
+            best = self._best_run(X, workspace, n_runs, watch, checkpoint)
+        self._learn_features(table)
+        self._keep(best, weights.unit)
+        if best.n_found < k:
+            convergence_warning(
+                f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
+                f"({k}). Possibly due to duplicate points in X."
+            )
+        return self
+
+    def _best_run(
+        self,
+        X: Any,
+        workspace: Workspace,
+        n_runs: int,
+        watch: Watch,
+        checkpoint: Checkpoint | None,
+    ) -> Run:
+        """Return the run of lowest inertia, the first among equals."""
+        draws = isinstance(self.init, str) or callable(self.init)
+        rng = as_generator(self.random_state) if draws or checkpoint is not None else None
+        first, lloyd, history, best = Resumed(0, None, [], None)
+        save: Callable[..., None] | None = None
+        if checkpoint is not None:
+            assert rng is not None
+            first, lloyd, history, best = checkpoint.restore(workspace, rng, self.max_iter)
+            save = partial(checkpoint.save, rng)
+        for number in range(first, n_runs):
+            watch.run_begins(number, n_runs)
+            if lloyd is None:
+                centers = self._first_centers(X, workspace, rng)
+                lloyd, history = workspace.begin(centers, self.max_iter), []
+                if save is not None:
+                    save(number, best, lloyd, history)
+            pause = None if save is None else partial(save, number, best, lloyd)
+            run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
+            watch.run_ends(run)
+            if best is None or run.inertia < best.inertia:
+                best = run
+            lloyd = None
+            if save is not None:
+                save(number + 1, best, None, [])
+        assert best is not None
+        return best
+
+    def _first_centers(
+        self, X: Any, workspace: Workspace, rng: np.random.Generator | None
+    ) -> NDArray[np.float64]:
+        rows, weights, k = workspace.rows, workspace.weights, workspace.n_clusters
+        return initial_centers(self.init, X, rows, weights, k, workspace.frame, workspace.team, rng)
+
+    def _keep(self, run: Run, unit: float) -> None:
+        self.cluster_centers_ = run.centers
+        self.labels_ = run.labels
+        self.inertia_ = run.inertia * unit
+        self.n_iter_ = run.n_iter
+        self.converged_ = run.converged
+        self.stop_reason_ = run.stop_reason
+        self.history_ = run.history
+        if unit != 1.0:
+            self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
+
+
+class _Print(Watch):
+    """Tells it on standard output."""
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        print(f"Run {number + 1} of {n_runs}")
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        print(
+            f"  iteration {number}: inertia {iteration.inertia * self.unit:.8g}, centers moved by "
+            f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
+        )
+
+    def run_ends(self, run: Run) -> None:
+        print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")

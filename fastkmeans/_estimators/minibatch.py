@@ -1,0 +1,322 @@
+"""MiniBatchKMeans: centers from batches of the rows, in one go or as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._data.validation import (
+    as_generator,
+    check_count,
+    check_fits,
+    check_switch,
+    check_tolerance,
+    first_not_finite,
+    weights_of,
+)
+from .._lloyd.loop import MAX_ITER
+from .._minibatch.fit import count_clusters, label, run, step
+from .._minibatch.step import BatchStep, Course, Means, NotFiniteError, Plan
+from .._runtime.adding import total_of
+from .._runtime.errors import convergence_warning, plain
+from .clusterer import Clusterer
+from .inputs import as_table
+
+SCHEDULES = ("nested", "random")
+
+
+class MiniBatchKMeans(Clusterer):
+    """k-means clustering by mini-batches: a fraction of the time, almost the inertia.
+
+    ``fit`` reads as many rows as it takes to place the centers, and every row once more
+    for its label; ``partial_fit`` learns from one batch at a time.  Results do not depend
+    on the number of threads, nor on the memory layout of ``X``, of which no more than
+    64 MB are ever copied.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        The number of clusters.
+    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+        Initial centers: greedy k-means++ or distinct random rows, of a sample of
+        ``init_size`` rows; an array of shape ``(n_clusters, n_features)``; or
+        ``init(sample, n_clusters, random_state)``.
+    max_iter : int, default=100
+        A fit stops before it reads more than so many times the number of rows.
+    batch_size : int, default=1024
+        Rows of a random batch.  Nested batches begin with the sample of ``init_size``.
+    verbose : int, default=0
+        Print size, inertia and move of the centers for each batch.
+    compute_labels : bool, default=True
+        Whether to label the rows in the end.  Without, ``fit`` never looks at rows that
+        are in no batch, not even for NaN.
+    random_state : None, int, RandomState or Generator, default=None
+        Source of all draws.
+    tol : float, default=0.0
+        Stop when the squared move of the centers in a step is at most ``tol`` times the
+        mean variance of the features (in the batch of full size, or the first sample).
+    max_no_improvement : int or None, default=10
+        Random batches: stop after so many steps without a new low of the smoothed
+        inertia.  Nested batches: stop when so many more steps like the last one, on a
+        batch of full size, would gain less than 2 % of the inertia.  None: never; nested
+        batches then grow to all the rows, and end where ``KMeans`` does.
+    init_size : int, optional
+        Rows of the sample for the initialisation.  By default 3 batches for random
+        batches, or ``3 * n_clusters`` rows if that is more; for nested ones 1 to 16, by
+        the size of ``X``, and at least 5 rows per cluster.
+    n_init : "auto" or int, default="auto"
+        Number of initialisations, of which the one of lowest inertia on the sample is
+        used.  ``"auto"``: 3 for ``"random"`` and callables, else 1.
+    reassignment_ratio : float, default=0.01
+        Clusters below this share of the weight of the largest become random rows of the
+        batch, now and then; not in nested batches, where a cluster that lost all its
+        rows takes the farthest one, as in ``KMeans``.
+    schedule : {"nested", "random"}, default="nested"
+        The batches of ``fit``.  ``"nested"``: Lloyd's algorithm on the first sample until
+        the centers move less than their sampling error, then on up to 8 times as many
+        rows, the old ones among them, until there are 2048 rows per cluster.
+        ``"random"``: scikit-learn's batches of one size, drawn with replacement.
+        Nested is the default for its lower inertia in less time: it takes a few passes
+        over a sample where random batches take a thousand draws.
+    n_threads : int, optional
+        Most threads to use; by default those of numba, within the CPU affinity and
+        the quota of the container.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
+        The centers.
+    labels_ : ndarray of shape (n_samples,), int32
+        The closest center of each row of ``fit``, or of the last batch of
+        ``partial_fit``; with ``compute_labels`` only.
+    inertia_ : float
+        Weighted sum of squared distances of these rows to the closest center; without
+        ``compute_labels`` what ``fit`` expects of it from its batches.
+    n_iter_ : int
+        Rows read by the batches of ``fit`` over the rows of ``X``, rounded up.
+    n_steps_ : int
+        Number of batches so far.
+    converged_, stop_reason_ : bool, str
+        Whether ``fit`` stopped before ``max_iter`` made it, and why.
+    history_ : list of BatchStep
+        For each step of ``fit`` ``n_rows``, ``inertia`` (the mean over the batch, before
+        the centers move), ``center_shift``, ``seconds`` and ``avoided``, the share of the
+        distances between rows and centers that the step did not compute.
+    n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
+        Number of features, and their names where they are all text.
+
+    Raises
+    ------
+    ValueError, TypeError
+        From the methods, for input that cannot be clustered.  A batch that is refused
+        leaves the model as it was.
+
+    Notes
+    -----
+    Nested batches take a run of neighbouring rows from each of as many equal parts of
+    ``X`` as the first sample has rows; the runs get longer as the batch grows.  So a
+    memory map is read where the batch is and nowhere else, and every row is as likely as
+    any other.  Where neighbours resemble each other, as in a series in time, a batch is
+    worth fewer rows than it has, though never fewer than the first sample: ask for a
+    larger one, or for random batches.
+
+    References
+    ----------
+    Sculley (2010), "Web-scale k-means clustering", WWW.  Newling and Fleuret (2016),
+    "Nested Mini-Batch K-Means", NIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastkmeans import MiniBatchKMeans
+    >>> X = np.array([[1.0, 2.0], [1.0, 4.0], [10.0, 2.0], [10.0, 4.0]])
+    >>> model = MiniBatchKMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(model.cluster_centers_.tolist())
+    [[1.0, 3.0], [10.0, 3.0]]
+    >>> sorted(model.partial_fit([[1.0, 3.0], [10.0, 6.0]]).cluster_centers_.tolist())
+    [[1.0, 3.0], [10.0, 4.0]]
+    """
+
+    n_iter_: int
+    n_steps_: int
+    converged_: bool
+    stop_reason_: str
+    history_: list[BatchStep]
+
+    _RANDOM_RUNS = 3
+    _mean_weights: NDArray[np.float64]
+    _mean_unit: float
+    _mean_since: int
+    _generator: np.random.Generator
+    _stored = (
+        "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
+        "_mean_since",
+    )  # fmt: skip
+    _stored_too = ("inertia_", "n_iter_", "converged_", "stop_reason_")
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
+        max_iter: int = 100,
+        batch_size: int = 1024,
+        verbose: int = 0,
+        compute_labels: bool = True,
+        random_state: Any = None,
+        tol: float = 0.0,
+        max_no_improvement: int | None = 10,
+        init_size: int | None = None,
+        n_init: int | str = "auto",
+        reassignment_ratio: float = 0.01,
+        schedule: str = "nested",
+        n_threads: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.verbose = verbose
+        self.compute_labels = compute_labels
+        self.random_state = random_state
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.init_size = init_size
+        self.n_init = n_init
+        self.reassignment_ratio = reassignment_ratio
+        self.schedule = schedule
+        self.n_threads = n_threads
+
+    def _plan(self) -> Plan:
+        """Check the parameters and return them."""
+        check_count(self.batch_size, "batch_size")
+        check_switch(self.compute_labels, "compute_labels")
+        if self.max_no_improvement is not None:
+            check_count(self.max_no_improvement, "max_no_improvement", low=0)
+        if self.init_size is not None:
+            check_count(self.init_size, "init_size")
+        check_tolerance(self.reassignment_ratio, "reassignment_ratio")
+        if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
+            names = " or ".join(map(repr, SCHEDULES))
+            raise ValueError(f"schedule must be {names}, got {plain(self.schedule)}.")
+        k, n_init = self._check_common()
+        return Plan(
+            k, self.init, n_init, self.init_size, int(self.batch_size), self.schedule,
+            int(self.max_iter), float(self.tol), self.max_no_improvement,
+            float(self.reassignment_ratio), bool(self.compute_labels), self.n_threads,
+            bool(self.verbose),
+        )  # fmt: skip
+
+    def fit(
+        self: MiniBatchKMeans, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> MiniBatchKMeans:
+        """Cluster the rows of ``X`` by batches of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A NumPy array of any numeric dtype and layout (a memory map may be larger than
+            memory), a nested list, or a table of pandas, polars or pyarrow.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row; rows of weight 0 are in no batch.
+
+        Returns
+        -------
+        MiniBatchKMeans
+            The fitted estimator.
+        """
+        plan = self._plan()
+        k = plan.n_clusters
+        table = as_table(X)
+        rows = table.rows
+        weights = weights_of(table, sample_weight)
+        check_fits(k, rows.shape[0])
+        rng = as_generator(self.random_state)
+        try:
+            course = run(plan, rows, weights, rng)
+            labelled = course.labelled
+            if plan.compute_labels and labelled is None:
+                labelled = label(plan, rows, weights.values, course.means.centers)
+        except NotFiniteError:
+            raise first_not_finite(table) from None
+        self._learn_features(table)
+        self._keep(course, rows.shape[0], rng)
+        if labelled is None:
+            weight = total_of(weights.values) if weights.values.size else rows.shape[0]
+            self.inertia_ = course.inertia * weight * weights.unit
+            self.__dict__.pop("labels_", None)  # those of an earlier fit
+            return self
+        self.cluster_centers_, self.labels_, inertia = labelled
+        self.inertia_ = inertia * weights.unit
+        n_found = count_clusters(self.labels_, k)
+        if n_found < k:
+            convergence_warning(
+                f"Only {n_found} of the {k} clusters have rows. Possibly due to duplicate points "
+                "in X, or to batches that are too small."
+            )
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MiniBatchKMeans:
+        """Learn from one batch; the first one gives the initial centers.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of the batch, as in ``fit``.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        MiniBatchKMeans
+            The estimator.  Each center is the mean of all the rows that were closest to it
+            when they came; after ``fit``, those of its last nested batch count among them.
+        """
+        plan = self._plan()
+        k = plan.n_clusters
+        new = not hasattr(self, "cluster_centers_")
+        table = as_table(X) if new else self._table_like_fit(X)
+        weights = weights_of(table, sample_weight)
+        if new:
+            check_fits(k, table.rows.shape[0])
+        elif k != len(self.cluster_centers_):
+            raise ValueError(
+                f"n_clusters is {k}, but the model has {len(self.cluster_centers_)} centers; "
+                "fit anew to change their number."
+            )
+        means = None if new else self._means()
+        source = getattr(self, "_generator", self.random_state)  # a loaded model has none
+        try:
+            means, labelled, rng = step(plan, table.rows, weights, means, source)
+        except NotFiniteError:
+            raise first_not_finite(table) from None
+        if new:
+            self._learn_features(table)
+        self._remember(means, rng)
+        if labelled is not None:
+            self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
+        self.n_steps_ = 1 if new else self.n_steps_ + 1
+        return self
+
+    def _means(self) -> Means:
+        return Means(self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since)
+
+    def _remember(self, means: Means, rng: np.random.Generator) -> None:
+        self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since = means
+        self._generator = rng
+
+    def _keep(self, course: Course, n_samples: int, rng: np.random.Generator) -> None:
+        self._remember(course.means, rng)
+        self.n_steps_ = len(course.history)
+        read = sum(step.n_rows for step in course.history)
+        self.n_iter_ = -(-read // n_samples)
+        self.stop_reason_ = course.stop_reason
+        self.converged_ = course.stop_reason != MAX_ITER
+        self.history_ = course.history

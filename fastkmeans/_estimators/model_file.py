@@ -1,0 +1,143 @@
+"""Files that hold arrays and what is known about them: models, checkpoints.
+
+A file is an ``.npz`` archive, which ``numpy.load`` reads, with one more member,
+``metadata.json``.  Nothing in it is ever unpickled: a member is read only if it is a
+plain array of one of a few types, of as many bytes as its shape asks for.  A file
+appears under its name when it is complete; equal contents give equal files, so the
+history of a model is stored without its times (``seconds`` is 0.0), which no two fits share.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from .._data.tables import Preparation
+from .._lloyd.loop import Iteration
+from .._runtime.archive import VERSION, read_archive, write_archive
+
+MODEL = "fastkmeans model"
+CLASSES = ("KMeans", "MiniBatchKMeans")
+"""The estimators that a model file may hold."""
+
+
+def write_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write the parameters of a fitted model and what its class names as stored."""
+    parameters, arrays = model.get_params(), {}
+    for name, value in list(parameters.items()):
+        if name == "init" and not isinstance(value, str) and not callable(value):
+            arrays["init"] = np.asarray(parameters.pop(name), np.float64)
+        elif isinstance(value, np.generic):
+            parameters[name] = value.item()
+        elif value is not None and not isinstance(value, bool | int | float | str):
+            warnings.warn(
+                f"{name}={value!r} is not saved: a model file holds numbers and text only. The "
+                "loaded model will have the default.",
+                UserWarning,
+                stacklevel=3,
+            )
+            del parameters[name]
+    metadata: dict[str, Any] = {
+        "format": MODEL,
+        "format_version": VERSION,
+        "fastkmeans": __version__,
+        "class": type(model).__name__,
+        "parameters": parameters,
+        "feature_names": None,
+        "fitted": {},
+    }
+    if hasattr(model, "feature_names_in_"):
+        metadata["feature_names"] = model.feature_names_in_.tolist()
+    present = [name for name in model._stored_too if hasattr(model, name)]
+    for name in (*model._stored, *present):
+        value = getattr(model, name)
+        if name == "history_":
+            value = [step._replace(seconds=0.0) for step in value]
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        else:
+            metadata["fitted"][name] = value.item() if isinstance(value, np.generic) else value
+    if model.preparation_ is not None:
+        own = model.preparation_._asdict()
+        metadata["preparation"] = {name: own.pop(name) for name in ("missing", "dtype")}
+        arrays |= own
+    write_archive(path, metadata, arrays)
+
+
+def read_class(path: str | os.PathLike[str]) -> str:
+    """Return the name of the class of the model in a file.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``read_archive`` does, and if it is no class of this version.
+    """
+    return _class_of(path, read_archive(path, MODEL)[0])
+
+
+def _class_of(
+    path: str | os.PathLike[str], metadata: Mapping[str, Any], expected: str = CLASSES[0]
+) -> str:
+    name = metadata.get("class")
+    if name not in (*CLASSES, expected):  # a subclass may read its own
+        raise ValueError(
+            f"{path} is damaged, or of a later version: it holds a {name!r}, which is no model of "
+            f"fastkmeans {__version__}."
+        )
+    return str(name)
+
+
+def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
+    """Raise if what the metadata say of the features is not of the type that it was written in."""
+    names, fitted = metadata.get("feature_names"), metadata.get("fitted")
+    own = metadata.get("preparation")
+    if isinstance(fitted, dict) and type(fitted.get("n_features_in_", 0)) is not int:
+        raise ValueError(f"{path} is damaged: its number of features is no whole number.")
+    if names is not None and not (
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"{path} is damaged: its feature names are not a list of texts.")
+    if isinstance(own, dict) and (
+        own.get("missing") not in ("error", "drop", "mean", "zero")
+        or own.get("dtype") not in ("float32", "float64")
+    ):
+        raise ValueError(f"{path} is damaged: it holds no known preparation of its rows.")
+
+
+def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
+    """Return the model that ``write_model`` wrote, without what it was not given to store."""
+    metadata, arrays = read_archive(path, MODEL)
+    name = _class_of(path, metadata, model_class.__name__)
+    if name != model_class.__name__:
+        raise ValueError(f"{path} holds a {name}, not a {model_class.__name__}: use {name}.load.")
+    _check_metadata(path, metadata)
+    try:
+        parameters = metadata["parameters"]
+        if "init" in arrays:
+            parameters["init"] = arrays.pop("init")
+        model = model_class(**parameters)
+        k, d = arrays["cluster_centers_"].shape
+        names, own = metadata["feature_names"], metadata.get("preparation")
+        if names is not None:
+            model.feature_names_in_ = np.asarray(names, dtype=object)
+        if own is not None:
+            shift, scale, fill = (arrays.pop(name) for name in ("shift", "scale", "fill"))
+            model.preparation_ = Preparation(shift, scale, fill, own["missing"], own["dtype"])
+        fitted = metadata["fitted"] | arrays
+        if "history_" in model_class._stored:
+            fitted["history_"] = [Iteration(*step) for step in fitted["history_"]]
+        present = [name for name in model_class._stored_too if name in fitted]
+        for name in (*model_class._stored, *present):
+            setattr(model, name, fitted[name])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: it lacks, or has too much, of {error}.") from error
+    lengths = {d, model.n_features_in_, d if names is None else len(names)}
+    lengths |= set() if own is None else {shift.size, scale.size, fill.size}
+    if lengths != {d} or not np.isfinite(model.cluster_centers_).all() or k != model.n_clusters:
+        raise ValueError(f"{path} is damaged: its parts do not fit together.")
+    return model

@@ -1,0 +1,252 @@
+"""What scikit-learn's tools expect of an estimator, without importing scikit-learn.
+
+Parameters by the signature of ``__init__``, feature names, ``set_output``, tags and a
+readable ``repr``: duck typing that pipelines, ``clone`` and searches accept.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import warnings
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import StandardizedRows
+from .._data.tables import Preparation, Table
+from .._runtime.errors import not_fitted
+from .inputs import as_table
+from .model_file import read_model, write_model
+
+Self = TypeVar("Self", bound="Estimator")
+
+
+class Estimator:
+    """Parameters, feature names and output containers of an estimator."""
+
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+    preparation_: Preparation | None = None
+    _n_outputs: int
+    _stored: tuple[str, ...]  # the fitted attributes of a model file
+    _stored_too: tuple[str, ...] = ()  # those that not every fitted model has
+
+    @classmethod
+    def _parameters(cls) -> dict[str, Any]:
+        signature = inspect.signature(cls.__init__)
+        return {
+            name: parameter.default
+            for name, parameter in signature.parameters.items()
+            if name != "self"
+        }
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Accepted for compatibility; there are no nested estimators.
+        """
+        return {name: getattr(self, name) for name in self._parameters()}
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Set parameters by name and return the estimator.
+
+        Raises
+        ------
+        ValueError
+            If a name is not a parameter.
+        """
+        known = self._parameters()
+        for name in params:
+            if name not in known:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self!r}. Valid parameters are: "
+                    f"{sorted(known)!r}."
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        given = []
+        for name, default in self._parameters().items():
+            value = getattr(self, name)
+            if value is not default and repr(value) != repr(default):
+                given.append(f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(given)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the estimator to scikit-learn's tools, which are then imported."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type="clusterer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=["float64", "float32"]),
+            input_tags=InputTags(),
+        )
+
+    def _check_fitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(self)
+
+    def _learn_features(self, table: Table) -> None:
+        """Remember number and names of the features of ``fit``."""
+        self.n_features_in_ = table.rows.shape[1]
+        names = _text_names(table)
+        if names is not None:
+            self.feature_names_in_ = np.asarray(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.__dict__.pop("preparation_", None)
+        if table.preparation is not None:
+            self.preparation_ = table.preparation
+
+    def _table_like_fit(self, X: Any) -> Table:
+        """Wrap ``X`` and compare its features with those of ``fit``."""
+        self._check_fitted()
+        table = as_table(X, columns=getattr(self, "feature_names_in_", None))
+        name, d = type(self).__name__, table.rows.shape[1]
+        seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
+        if seen is not None and names is not None:
+            _compare_names(list(seen), names)
+        elif names is not None:
+            warnings.warn(
+                f"X has feature names, but {name} was fitted without feature names",
+                UserWarning,
+                stacklevel=3,
+            )
+        elif seen is not None:
+            warnings.warn(
+                f"X does not have valid feature names, but {name} was fitted with feature names",
+                UserWarning,
+                stacklevel=3,
+            )
+        if d != self.n_features_in_:
+            raise ValueError(
+                f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
+                "as input."
+            )
+        own, theirs = self.preparation_, table.preparation
+        if own is not None and theirs is not None:
+            own = own.after(theirs)
+        if own:
+            table = table._replace(rows=StandardizedRows(table.rows, own.shift, own.scale))
+        return table
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a file, for ``load``.
+
+        The file is an ``.npz`` archive without pickled objects, whose ``metadata.json`` holds
+        parameters, feature names and versions.  It appears when it is complete.  Labels are
+        not part of it: ``predict`` finds them again.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by its full name; one that is there is replaced.
+        """
+        self._check_fitted()
+        write_model(self, path)
+
+    @classmethod
+    def load(cls: type[Self], path: str | os.PathLike[str]) -> Self:
+        """Return the model that ``save`` wrote, ready to predict.
+
+        Nothing is ever unpickled: a file from an untrusted source can be wrong, but it
+        cannot run code.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Raises
+        ------
+        ValueError
+            If the file is no model, damaged, of a later version, or of another class.
+        OSError
+            If it cannot be read.
+        """
+        model: Self = read_model(cls, path)
+        return model
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Return the names of the columns of ``transform``: ``kmeans0``, ``kmeans1``, ..."""
+        self._check_fitted()
+        prefix = type(self).__name__.lower()
+        return np.asarray([f"{prefix}{j}" for j in range(self._n_outputs)], dtype=object)
+
+    def set_output(self: Self, *, transform: str | None = None) -> Self:
+        """Choose the container of ``transform``.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None
+            ``"default"`` returns NumPy arrays; None leaves the choice as it is.
+        """
+        if transform not in (None, "default", "pandas", "polars"):
+            raise ValueError(
+                f"transform must be 'default', 'pandas', 'polars' or None, got {transform!r}."
+            )
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # clone copies it
+        return self
+
+    def _contain(self, values: NDArray[Any], X: Any) -> Any:
+        """Put the output of ``transform`` into the container that was asked for."""
+        container = getattr(self, "_sklearn_output_config", {}).get("transform")
+        if container is None and "sklearn" in sys.modules:
+            container = sys.modules["sklearn"].get_config().get("transform_output")
+        if container == "pandas":
+            import pandas
+
+            index = X.index if isinstance(X, pandas.DataFrame) else None
+            return pandas.DataFrame(values, columns=self.get_feature_names_out(), index=index)
+        if container == "polars":
+            import polars
+
+            return polars.DataFrame(values, schema=list(self.get_feature_names_out()))
+        return values
+
+
+def _text_names(table: Table) -> list[str] | None:
+    """Return the column names if all are text, None if none is."""
+    if not table.names:
+        return None
+    kinds = sorted({type(name).__name__ for name in table.names})
+    if kinds == ["str"]:
+        return list(table.names)
+    if "str" in kinds:
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but "
+            f"your input has {kinds} as feature name / column name types. Convert them with "
+            "X.columns = X.columns.astype(str)."
+        )
+    return None
+
+
+def _compare_names(seen: list[str], names: list[str]) -> None:
+    if seen == names:
+        return
+    message = "The feature names should match those that were passed during fit.\n"
+    unexpected = [name for name in names if name not in set(seen)]
+    missing = [name for name in seen if name not in set(names)]
+    for title, group in (
+        ("Feature names unseen at fit time:\n", unexpected),
+        ("Feature names seen at fit time, yet now missing:\n", missing),
+    ):
+        if group:
+            message += title + "".join(f"- {name}\n" for name in sorted(group)[:5])
+            message += "- ...\n" if len(group) > 5 else ""
+    if not unexpected and not missing:
+        message += "Feature names must be in the same order as they were in fit.\n"
+    raise ValueError(message)

@@ -1,0 +1,357 @@
+"""E step: the closest center of every row, certified.
+
+    label(x) = argmin_j |x - c_j|^2 = argmax_j s_j,   s_j = x.c_j - |c_j|^2 / 2
+
+Scores are computed in float32 whatever the dtype of ``X``.  A label is accepted only
+where a rounding bound proves that no other center can be closest; the other rows are
+scored again in float64, and what even that cannot prove (exact ties, as a rule) is
+settled by float64 differences ``sum((x - c)^2)``, lowest index first.  Labels are
+therefore those of a float64 argmin by differences, whatever path a row took.
+
+What it is for: a row between two centers that float32 cannot tell apart is decided by
+the order in which products are added, and one row is enough.  In NumPy, on 20 000 sentence
+embeddings with 200 clusters, three starts, float32 runs that add in another order, or leave
+a row where it is on a tie, part from the exact run within ten iterations, and in 190 to
+300 rows by the thirtieth, in four of nine cases.
+
+The bound
+---------
+Let ``u`` be the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing
+rounds each coordinate of ``x`` and of ``c_j`` once, relative error at most ``u``
+(float64 rows in a float32 tile: ``u + 2^-53``), and the bias once (in the float64
+tile it is itself a rounded sum of d squares: there 2 d stands for d).  A chain of ``d``
+fused multiply-adds that starts at the bias has an error of at most ``g_d (|c_j|^2/2
++ sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)`` (Higham 2002, Accuracy and Stability
+of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz, for every center,
+
+    |computed s_j - s_j| <= e_j = g (|x| |c_j| + |c_j|^2 / 2),   g = (d + 4) u * 1.01
+
+as long as d u < 0.005.  Two bounds on ``e_j`` that hold for all centers at once:
+
+    (A)  |c_j| <= C, the largest norm:    e_j <= g (|x| C + C^2 / 2)
+    (B)  |c_j| <= |x| + D_j, where D_j^2 = |x - c_j|^2 = |x|^2 - 2 s_j:
+             e_j <= g (2.5 |x|^2 + 1.5 D_j^2) = g (4 |x|^2 - 3 s_j),
+         using 2 |x| D_j <= |x|^2 + D_j^2.  In terms of the computed score,
+             e_j <= h (4 |x|^2 - 3 computed s_j),   h = g / (1 - 3 g).
+
+(A) is the tighter one where the centers are near the mean, (B) where a few centers
+are far away.  Under (B), computed s_j + e_j <= (1 - 3 h) computed s_j + 4 h |x|^2
+grows with the computed score, so the runner-up bounds all others.  Hence
+
+    computed s_best - computed s_second > min(2 g (|x| C + C^2 / 2),
+                                              h (8 |x|^2 - 3 (s_best + s_second)))
+
+proves the label in exact arithmetic.  So that a proven label is also the one that
+``closest_by_differences`` finds, whose sums carry a relative error of at most
+``v = (d + 4) 2^-53``, the margin must exceed ``v D_best^2 <= v (|x|^2 + 2 |s_best|)`` as
+well: then (1 - v) D_j^2 > (1 + v) D_best^2 for every other center.  A label thus does
+not depend on the path that a row took.
+
+Underflow adds at most ``d 2^-149`` in float32 (coordinates are scaled to about 1),
+``d 2^-1074`` in float64: ``d * tiny`` covers it.  ``norms`` are themselves rounded,
+relative error at most g; a factor 1.01 covers that as well.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
+from ..emit.scratch import empty
+from ..emit.simd import CENTERS, POINTS
+from ..shared.pack import pack_points
+from .tile import best_two
+
+GROUP = 8
+"""Blocks that share one pass over a panel of center tiles."""
+PANEL_BYTES = 400_000
+"""Size of a panel: it stays in the second-level cache beside a group of blocks."""
+
+SETTLED_WORK = 1 << 15
+"""Values of centers that ``assign_rows`` compares by differences at least, before it leaves
+rows to ``settle_rows``: a second pass costs as much, and more to compile than a fit takes."""
+SETTLED_SHARE = 10_000
+"""Beyond that it settles one row in so many itself: differences cost fifty times the scores
+of a row, the float64 tile of ``settle_rows`` two or three times."""
+EXACT_NORM = 2.0**100
+"""Above this squared norm of a center (data are scaled to about 1) scores may overflow,
+and every row is settled by differences."""
+UNROLL = 8
+"""Features between two looks at whether a distance has already lost."""
+
+
+@jit_inline
+def rounding(
+    d,  # number of features
+    unit,  # unit roundoff of the tile's precision
+    largest,  # largest squared norm of a center
+):
+    """Return ``g`` of the bound; infinite, so that nothing is proven, where it fails."""
+    return (d + 4) * unit * 1.01 if d * unit < 0.005 and largest <= EXACT_NORM else np.inf
+
+
+@jit_inline
+def margin_needed(
+    norm,  # squared norm of the packed point
+    best,  # best computed score
+    second,  # second-best computed score
+    g,  # rounding(d, u)
+    largest,  # largest squared norm of a center
+    tiny,  # bound on underflow
+    by_differences,  # relative rounding of a float64 sum of squared differences
+):
+    """Return the margin ``best - second`` above which the label is proven."""
+    near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
+    h = g / (1.0 - 3.0 * g)
+    far = h * (8.0 * norm - 3.0 * (best + second)) if h > 0.0 else np.inf
+    agree = by_differences * (norm + 2.0 * abs(best))
+    return 1.01 * (near if near < far else far) + agree + tiny
+
+
+@jit_unfused
+def square_below(
+    X,  # in (2, m, d)
+    i,  # row of X
+    centers,  # in (k, d) float64
+    j,  # row of centers
+    scale,  # power of two
+    limit,
+):
+    """Return the squared distance of a row and a center, or a part of it, not below a limit.
+
+    The sum runs feature by feature in order.  Its rounding decides where two centers are
+    equally close but for it, and is the same on any processor.
+    """
+    _, d = centers.shape
+    total = 0.0
+    f = 0
+    while f < d and total < limit:
+        stop = f + UNROLL if f + UNROLL < d else d
+        for g in range(f, stop):
+            difference = np.float64(X[0, i, g]) * scale - centers[j, g] * scale
+            total += difference * difference
+        f += UNROLL
+    return total
+
+
+@jit_inline
+def closest_by_differences(
+    X,  # in (2, m, d)
+    i,  # row of X
+    centers,  # in (k, d) float64
+    scale,  # power of two
+):
+    """Return the closest center of one row by float64 differences, lowest index first."""
+    k, _ = centers.shape
+    best, index = np.inf, 0
+    for j in range(k):
+        total = square_below(X, i, centers, j, scale, best)
+        if total < best:
+            best, index = total, j
+    return index
+
+
+@jit_inline
+def score_blocks(
+    blocks,  # in (GROUP, d, POINTS) packed points
+    count,  # number of valid blocks
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
+    best,  # out (GROUP, POINTS) of the same dtype
+    second,  # out (GROUP, POINTS) of the same dtype
+    index,  # out (GROUP, POINTS) int32
+):
+    """Score blocks against all tiles, panel by panel.
+
+    A panel of tiles is read once for a whole group of blocks, from the second-level
+    cache; a block is read once for the whole panel.
+    """
+    for b in range(count):
+        for p in range(POINTS):
+            best[b, p] = -np.inf
+            second[b, p] = -np.inf
+            index[b, p] = 0
+    n_tiles, rows, _ = tiles.shape
+    panel = PANEL_BYTES // (rows * CENTERS * tiles.itemsize) + 1
+    for start in range(0, n_tiles, panel):
+        stop = start + panel if start + panel < n_tiles else n_tiles
+        for b in range(count):
+            best_two(blocks, b, tiles, start, stop, best, second, index)
+
+
+@jit_inline
+def find_unproven(
+    first,  # row of lane 0 of block 0
+    count,  # number of rows in the blocks
+    norms,  # in (GROUP, POINTS) float32
+    best,  # in (GROUP, POINTS) float32
+    second,  # in (GROUP, POINTS) float32
+    g,  # rounding(d, u)
+    largest,  # largest squared norm of a center
+    tiny,  # bound on underflow
+    by_differences,  # relative rounding of a float64 sum of squared differences
+    rows,  # out (GROUP * POINTS,) int64, rows left open
+):
+    """List the rows of a group of blocks whose label is not proven; return their number.
+
+    Bound (A) alone, in float32 and vectorised, proves nearly all blocks; only where a
+    point fails it are both bounds computed.
+    """
+    slope = np.float32(2.03 * g * math.sqrt(largest))
+    constant = np.float32(1.02 * g * largest + tiny)
+    agree = np.float32(1.01 * by_differences)
+    n_rows = 0
+    for b in range((count + POINTS - 1) // POINTS):
+        n_narrow = 0
+        for p in range(POINTS):
+            need = slope * np.sqrt(norms[b, p]) + constant
+            need += agree * (norms[b, p] + np.float32(2) * abs(best[b, p]))
+            n_narrow += not best[b, p] - second[b, p] > need
+        if n_narrow:
+            for p in range(POINTS if count - b * POINTS > POINTS else count - b * POINTS):
+                high, low = np.float64(best[b, p]), np.float64(second[b, p])
+                norm = np.float64(norms[b, p])
+                if not high - low > margin_needed(
+                    norm, high, low, g, largest, tiny, by_differences
+                ):
+                    rows[n_rows] = first + b * POINTS + p
+                    n_rows += 1
+    return n_rows
+
+
+@jit_inline
+def write_labels(
+    index,  # in (GROUP, POINTS) int32
+    first,  # row of lane 0 of block 0
+    count,  # number of rows in the blocks
+    previous,  # in (m,) int32
+    labels,  # out (m,) int32
+):
+    """Copy labels and return how many differ from the previous ones.
+
+    Of a slice, numba knows that indices are not negative; so this vectorises.
+    """
+    moved = 0
+    for b in range((count + POINTS - 1) // POINTS):
+        start = first + b * POINTS
+        stop = start + POINTS if (b + 1) * POINTS < count else first + count
+        before, now = previous[start:stop], labels[start:stop]
+        for p in range(now.size):
+            moved += index[b, p] != before[p]
+            now[p] = index[b, p]
+    return moved
+
+
+@jit_with_scratch
+def assign_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    centers,  # in (k, d) float64
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32
+    largest,  # largest squared norm of a center
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # out (m,) int32, closest center, or -1 for a row left open
+    counts,  # out (3,) int64: rows moved, settled by differences, left open
+):
+    """Assign rows ``start:stop`` in float32.
+
+    A few unproven rows are settled by differences on the spot; where there are many,
+    the rest is left open for ``settle_rows``.
+    """
+    _, _, d = X.shape
+    moved, settled, left = 0, 0, 0
+    g = rounding(d, 2.0**-24, largest)
+    error = (d + 4) * 2.0**-53
+    at_least = SETTLED_WORK // centers.size
+    group = GROUP * POINTS
+    rows = empty(group, np.int64)
+    unproven = empty(group, np.int64)
+    blocks = empty((GROUP, d, POINTS), tiles.dtype)
+    norms = empty((GROUP, POINTS), tiles.dtype)
+    best = empty((GROUP, POINTS), tiles.dtype)
+    second = empty((GROUP, POINTS), tiles.dtype)
+    index = empty((GROUP, POINTS), np.int32)
+    for first in range(start, stop, group):
+        count = group if group < stop - first else stop - first
+        for r in range(count):
+            rows[r] = first + r
+        n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+        score_blocks(blocks, n_blocks, tiles, best, second, index)
+        n_unproven = find_unproven(
+            first, count, norms, best, second, g, largest, d * 1e-40, error, unproven
+        )
+        moved += write_labels(index, first, count, previous, labels)
+        for u in range(n_unproven):
+            i = unproven[u]
+            moved -= labels[i] != previous[i]
+            if settled < at_least or settled * SETTLED_SHARE < first + group - start:
+                labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
+                moved += labels[i] != previous[i]
+                settled += 1
+            else:
+                labels[i] = -1
+                left += 1
+    counts[0], counts[1], counts[2] = moved, settled, left
+
+
+@jit_with_scratch
+def settle_rows(
+    X,  # in (2, m, d)
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) float64, -shift * scale
+    scale,  # power of two, float64
+    centers,  # in (k, d) float64
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float64
+    largest,  # largest squared norm of a center
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # in/out (m,) int32; negative ones are replaced by the closest center
+    counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
+):
+    """Label the open rows among ``start:stop`` in float64, else by differences."""
+    _, _, d = X.shape
+    moved, by_differences, settled = 0, 0, 0
+    g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
+    error = (d + 4) * 2.0**-53
+    rows = empty(POINTS, np.int64)
+    blocks = empty((1, d, POINTS), tiles.dtype)
+    norms = empty((1, POINTS), tiles.dtype)
+    best = empty((1, POINTS), tiles.dtype)
+    second = empty((1, POINTS), tiles.dtype)
+    index = empty((1, POINTS), np.int32)
+    count = 0
+    for row in range(start, stop):
+        if labels[row] < 0:
+            rows[count] = row
+            count += 1
+        if count == POINTS or (row == stop - 1 and count > 0):
+            n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+            score_blocks(blocks, n_blocks, tiles, best, second, index)
+            for p in range(count):
+                i, high, low = rows[p], best[0, p], second[0, p]
+                labels[i] = index[0, p]
+                if not high - low > margin_needed(
+                    norms[0, p], high, low, g, largest, d * 1e-300, error
+                ):
+                    labels[i] = closest_by_differences(X, i, centers, scale)
+                    by_differences += 1
+                moved += labels[i] != previous[i]
+            settled += count
+            count = 0
+    counts[0], counts[1], counts[2] = moved, by_differences, settled
+
+
+@jit
+def assign_few(
+    X,  # in (2, m, d)
+    centers,  # in (k, d) float64
+    scale,  # power of two
+    labels,  # out (m,) int32
+):
+    """Assign rows by differences: for so few that packing the centers costs more."""
+    for i in range(labels.size):
+        labels[i] = closest_by_differences(X, i, centers, scale)

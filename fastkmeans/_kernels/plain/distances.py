@@ -1,0 +1,45 @@
+"""Distances of every row to every center, as ``transform`` returns them.
+
+    out[i, j] = sqrt(sum_f (x_if - c_jf)^2)
+
+from differences, in the precision of ``X``: small distances keep their digits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..._runtime.jit import jit_with_scratch
+from ..emit.scratch import empty
+from ..emit.simd import CENTERS, POINTS
+from ..shared.pack import pack_points
+from .tile import squared_distances
+
+
+@jit_with_scratch
+def distance_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # first row
+    stop,  # row to stop before
+    offset,  # in (d,) of X's dtype, -shift * scale
+    scale,  # power of two, of X's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of X's dtype
+    out,  # out (m, k) of X's dtype
+):
+    """Write the distances of rows ``start:stop``, block by block, tile by tile."""
+    _, k = out.shape
+    _, _, d = X.shape
+    rows = empty(POINTS, np.int64)
+    blocks = empty((1, d, POINTS), X.dtype)
+    norms = empty((1, POINTS), X.dtype)
+    squares = empty((CENTERS, POINTS), X.dtype)
+    for first in range(start, stop, POINTS):
+        count = POINTS if stop - first > POINTS else stop - first
+        for p in range(POINTS):
+            rows[p] = first + p
+        pack_points(X, rows, count, offset, scale, blocks, norms)
+        for tile in range(tiles.shape[0]):
+            squared_distances(blocks, 0, tiles, tile, squares)
+            for p in range(count):
+                for r in range(CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS):
+                    out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale

@@ -1,0 +1,209 @@
+"""The SIMD micro-kernel: packed points against packed centers, in registers.
+
+A *block* is ``POINTS`` rows of the data, packed feature by feature: ``(d, POINTS)``.
+A *tile* is a few centers, packed feature by feature below their bias:
+``(1 + d, R)``.  The accumulators of ``V * W`` points against ``R`` centers (``W``
+SIMD lanes, ``V`` vectors) stay in registers for the whole of the feature loop::
+
+              R centers                   for f in range(d):
+            +-----------+                     x = V vectors of points   (2 loads)
+            | acc       |  V vectors          for r in range(R):
+            |           |  of W points            c = broadcast tile[1 + f, r]
+            +-----------+                         acc[r] = fma(x, c, acc[r])
+
+Lanes are *points*: no lane is wasted when there are few centers, no horizontal
+reduction is needed, and two features work as well as two thousand.  The matrix of
+all distances never exists.
+
+Two entry points share the loop:
+
+``best_two``
+    adds the scores ``x.c - |c|^2 / 2`` (the largest score is the smallest distance)
+    and keeps, per point, the best score, the second-best score and the index of the
+    best (the lowest index among equals).  Padding centers carry a bias of ``-inf``.
+``squared_distances``
+    adds ``(x - c)^2`` and stores every sum; the bias is not read.
+
+Both are emitted as LLVM vector IR, which LLVM legalises for the machine at hand.
+The shape of the tile follows from the width of the machine's registers and their
+number; the generic registers-times-lanes rule of BLIS (Van Zee & van de Geijn 2015,
+ACM TOMS 41(3), 14) gives the candidates, and measurement chose among them.
+
+When ``NUMBA_DISABLE_JIT`` is set, the twins at the end of this file, plain NumPy,
+take the place of the intrinsics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+from ..emit.simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
+
+
+def _feature_loop(
+    emit: Emitter,
+    block: Any,  # pointer to the first point of this pass, (d, POINTS)
+    tile: Any,  # pointer to the bias of the tile, (1 + d, CENTERS)
+    n_features: Any,
+    start_at_bias: bool,
+) -> list[list[Any]]:
+    """Emit the loop over features; return the accumulators ``[center][vector]``."""
+    builder = emit.builder
+    slots = [emit.variables(VECTORS, emit.floats) for _ in range(CENTERS)]
+    for center, row in enumerate(slots):
+        start = ir.Constant(emit.floats, [0.0] * emit.lanes)
+        if start_at_bias:
+            start = emit.broadcast(builder.load(emit.at(tile, integer(center))), emit.floats)
+        for slot in row:
+            builder.store(start, slot)
+    with cgutils.for_range(builder, n_features, intp=I64) as loop:
+        points = emit.at(block, builder.mul(loop.index, integer(POINTS)))
+        centers = emit.at(tile, builder.mul(builder.add(loop.index, integer(1)), integer(CENTERS)))
+        xs = [emit.load(points, integer(v * emit.lanes), emit.floats) for v in range(VECTORS)]
+        for center, row in enumerate(slots):
+            c = emit.broadcast(builder.load(emit.at(centers, integer(center))), emit.floats)
+            for x, slot in zip(xs, row, strict=True):
+                total = builder.load(slot)
+                if start_at_bias:
+                    total = emit.fma(x, c, total)
+                else:
+                    difference = builder.fsub(x, c)
+                    total = emit.fma(difference, difference, total)
+                builder.store(total, slot)
+    return [[builder.load(slot) for slot in row] for row in slots]
+
+
+def _keep_best_two(emit: Emitter, score: Any, index: Any, slots: tuple[Any, Any, Any]) -> None:
+    """Emit the update of (best, second, index of best) by one vector of scores.
+
+    A strict comparison keeps the lowest index among equal scores, and an equal score
+    becomes the second best: an exact tie is seen as a margin of zero.
+    """
+    builder = emit.builder
+    best_slot, second_slot, index_slot = slots
+    best, second = builder.load(best_slot), builder.load(second_slot)
+    wins = builder.fcmp_ordered(">", score, best)
+    loser = builder.select(wins, best, score)
+    runner_up = builder.fcmp_ordered(">", loser, second)
+    builder.store(builder.select(runner_up, loser, second), second_slot)
+    builder.store(builder.select(wins, score, best), best_slot)
+    builder.store(builder.select(wins, index, builder.load(index_slot)), index_slot)
+
+
+def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
+    rows = builder.add(n_features, integer(1))
+    return builder.mul(tile, builder.mul(rows, integer(CENTERS)))
+
+
+@intrinsic
+def _best_two_intrinsic(
+    typingctx: Any,
+    blocks: Any,
+    b: Any,
+    tiles: Any,
+    start: Any,
+    stop: Any,
+    best: Any,
+    second: Any,
+    index: Any,
+) -> Any:
+    n = types.intp
+    signature = types.void(blocks, n, tiles, n, n, best, second, index)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, sig.args[0].dtype)
+        b, start, stop = args[1], args[3], args[4]
+        block = emit.item(sig.args[0], args[0], b)
+        tiles = emit.pointer(sig.args[2], args[2])
+        arrays = [emit.item(sig.args[i], args[i], b) for i in (5, 6, 7)]
+        n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
+        kinds = (emit.floats, emit.floats, emit.ints)
+        slots = [[emit.variables(1, kind)[0] for kind in kinds] for _ in range(VECTORS)]
+        for lane in range(0, POINTS, VECTORS * emit.lanes):
+            offsets = [integer(lane + v * emit.lanes) for v in range(VECTORS)]
+            for offset, row in zip(offsets, slots, strict=True):
+                for array, kind, slot in zip(arrays, kinds, row, strict=True):
+                    builder.store(emit.load(array, offset, kind), slot)
+            with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (tile, _):
+                pointer = emit.at(tiles, _tile_offset(builder, tile, n_features))
+                points = emit.at(block, integer(lane))
+                scores = _feature_loop(emit, points, pointer, n_features, True)
+                first = builder.trunc(builder.mul(tile, integer(CENTERS)), I32)
+                for center, row in enumerate(scores):
+                    number = builder.add(first, ir.Constant(I32, center))
+                    numbers = emit.broadcast(number, emit.ints)
+                    for score, slot in zip(row, slots, strict=True):
+                        _keep_best_two(emit, score, numbers, tuple(slot))
+            for offset, row in zip(offsets, slots, strict=True):
+                for array, slot in zip(arrays, row, strict=True):
+                    emit.store(builder.load(slot), array, offset)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def _squared_distances_intrinsic(
+    typingctx: Any, blocks: Any, b: Any, tiles: Any, tile: Any, out: Any
+) -> Any:
+    signature = types.void(blocks, types.intp, tiles, types.intp, out)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, sig.args[0].dtype)
+        block = emit.item(sig.args[0], args[0], args[1])
+        tiles, out = (emit.pointer(sig.args[i], args[i]) for i in (2, 4))
+        n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
+        pointer = emit.at(tiles, _tile_offset(builder, args[3], n_features))
+        for lane in range(0, POINTS, VECTORS * emit.lanes):
+            points = emit.at(block, integer(lane))
+            sums = _feature_loop(emit, points, pointer, n_features, False)
+            for center, row in enumerate(sums):
+                for v, value in enumerate(row):
+                    emit.store(value, out, integer(center * POINTS + lane + v * emit.lanes))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _best_two_twin(
+    blocks: Any,  # in (n_blocks, d, POINTS)
+    b: int,  # block
+    tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
+    start: int,  # first tile to score
+    stop: int,  # tile to stop before
+    best: Any,  # in/out (n_blocks, POINTS) of the same dtype, best score so far
+    second: Any,  # in/out (n_blocks, POINTS) of the same dtype, second-best score so far
+    index: Any,  # in/out (n_blocks, POINTS) int32, the center of the best score
+) -> None:
+    """Score ``CENTERS * (stop - start)`` centers and keep the best two per point."""
+    for tile in range(start, stop):
+        for center in range(CENTERS):
+            score = tiles[tile, 0, center] + tiles[tile, 1:, center] @ blocks[b]
+            wins = score > best[b]
+            second[b] = np.maximum(second[b], np.where(wins, best[b], score))
+            index[b][wins] = tile * CENTERS + center
+            best[b][wins] = score[wins]
+
+
+def _squared_distances_twin(
+    blocks: Any,  # in (n_blocks, d, POINTS)
+    b: int,  # block
+    tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype, row 0 unused
+    tile: int,  # tile to compare with
+    out: Any,  # out (CENTERS, POINTS) of the same dtype
+) -> None:
+    """Store the squared distance of every point to every center of a tile."""
+    for center in range(CENTERS):
+        difference = blocks[b] - tiles[tile, 1:, center, None]
+        out[center] = (difference * difference).sum(axis=0)
+
+
+if config.DISABLE_JIT:
+    best_two, squared_distances = _best_two_twin, _squared_distances_twin
+else:
+    best_two, squared_distances = _best_two_intrinsic, _squared_distances_intrinsic

@@ -1,0 +1,212 @@
+"""Many steps of greedy k-means++ from one pass over the data.
+
+Drawing from an old distribution and rejecting is as good as drawing from the new one: a
+row drawn with probability ``w D_s^2`` in step s and kept with probability ``D_t^2 /
+D_s^2`` in a later step t is drawn with probability ``w D_t^2`` (D only gets smaller;
+von Neumann 1951, "Various techniques used in connection with random digits").  So a
+*pool* of candidates for many steps is drawn at once and compared with all rows at once.
+What a candidate changes is the few rows that it is closer to, a share of about 1/t:
+
+    list_closer   one pass: for each candidate the rows that it is closer to than all
+                  centers so far, and their squared distances
+    choose        steps until the pool is used up; each reads the lists of its candidates
+                  and nothing else
+
+A candidate that was tried and not kept, or rejected, is not used again, so all draws are
+independent, and the rows chosen have the distribution of a pass for every step.
+
+The rows are listed *chunk* by chunk (``GROUP_ROWS`` rows, a number within the chunk
+fits a byte), within a chunk candidate by candidate.  Chunks are dealt out to *shares*
+in turn, each with room of its own, so that data in order fill the shares evenly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba.core import config, types
+from numba.extending import intrinsic
+
+from ..._runtime.jit import jit, jit_inline, jit_with_scratch
+from ..emit.dots import lowest_bit
+from ..emit.scratch import empty
+from ..emit.simd import CENTERS, POINTS, Emitter, integer
+from ..plain.tile import squared_distances
+from ..shared.pack import pack_points
+from .potential import GROUP_ROWS
+
+
+@intrinsic
+def _smaller_intrinsic(typingctx: Any, squares: Any, c: Any, known: Any, b: Any) -> Any:
+    signature = types.int64(squares, types.intp, known, types.intp)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, types.float32)
+        row = emit.item(sig.args[0], args[0], args[1])
+        limits = emit.item(sig.args[2], args[2], args[3])
+        bits = integer(0)
+        for lane in range(0, POINTS, emit.lanes):
+            left, right = (emit.load(p, integer(lane), emit.floats) for p in (row, limits))
+            found = emit.bits(builder.fcmp_ordered("<", left, right))
+            bits = builder.or_(bits, builder.shl(found, integer(lane)))
+        return bits
+
+    return signature, codegen
+
+
+def _smaller_twin(
+    squares: Any,  # in (CENTERS, POINTS) float32
+    c: int,  # row of squares
+    known: Any,  # in (n_blocks, POINTS) float32
+    b: int,  # row of known
+) -> int:
+    """Return as bits where a row of squares is smaller than one of what is known."""
+    return sum(1 << p for p in np.flatnonzero(squares[c] < known[b]).tolist())
+
+
+smaller = _smaller_twin if config.DISABLE_JIT else _smaller_intrinsic
+
+
+@jit_inline
+def list_tile(
+    blocks,  # in (n_blocks, d, POINTS) float32, the packed rows of a chunk
+    n_blocks,  # blocks in use
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32
+    tile,  # tile to compare with
+    count,  # candidates in the tile
+    known,  # in (n_blocks, POINTS) float32, D^2; zero for rows that do not exist
+    squares,  # scratch (n_blocks, CENTERS, POINTS) float32
+    starts,  # out (n_chunks, n_candidates + 1) int32
+    chunk,  # the chunk
+    rows,  # out (n_shares, room) uint8
+    distances,  # out (n_shares, room) float32
+    share,  # the share
+    place,  # entries of the share so far, whether there was room or not
+):
+    """List the rows of a chunk that the candidates of a tile are closer to."""
+    _, room = rows.shape
+    for b in range(n_blocks):
+        squared_distances(blocks, b, tiles, tile, squares[b])
+    for c in range(count):
+        starts[chunk, tile * CENTERS + c] = place
+        for b in range(n_blocks):
+            bits = smaller(squares[b], c, known, b)
+            while bits != 0:
+                p = lowest_bit(bits)
+                bits &= bits - 1
+                if place < room:
+                    rows[share, place] = b * POINTS + p
+                    distances[share, place] = squares[b, c, p]
+                place += 1
+    return place
+
+
+@jit_with_scratch
+def list_closer(
+    X,  # in (2, m, d) float32 or float64, any strides: a block of the data
+    share,  # the share
+    next_share,  # unused: a share is a range of shares
+    first_chunk,  # chunks before this block of the data
+    offset,  # in (d,) float32 or float64, no narrower than X
+    scale,  # power of two, of offset's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32, the packed candidates
+    n_candidates,  # number of candidates
+    closest,  # in (m,) float32, D^2
+    starts,  # out (n_chunks, n_candidates + 1) int32, where the lists of a chunk begin
+    rows,  # out (n_shares, room) uint8, rows of the chunk
+    distances,  # out (n_shares, room) float32, squared distances
+    filled,  # in/out (n_shares,) int64, entries of each share, more than room: no room
+):
+    """List the rows that candidates are closer to, for the chunks of a share."""
+    _, m, d = X.shape
+    n_shares, _ = rows.shape
+    numbers = empty(GROUP_ROWS, np.int64)
+    blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
+    norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
+    known = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    n_chunks = (m + GROUP_ROWS - 1) // GROUP_ROWS
+    place = filled[share]
+    for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):
+        first = chunk * GROUP_ROWS
+        count = GROUP_ROWS if m - first > GROUP_ROWS else m - first
+        for r in range(GROUP_ROWS):
+            numbers[r] = first + r
+            known[r // POINTS, r % POINTS] = closest[first + r] if r < count else np.float32(0)
+        n_blocks = pack_points(X, numbers, count, offset, scale, blocks, norms)
+        for tile in range((n_candidates + CENTERS - 1) // CENTERS):
+            left = n_candidates - tile * CENTERS
+            place = list_tile(
+                blocks, n_blocks, tiles, tile, CENTERS if left > CENTERS else left,
+                known, squares, starts, first_chunk + chunk, rows, distances, share, place,
+            )  # fmt: skip
+        starts[first_chunk + chunk, n_candidates] = place
+    filled[share] = place
+
+
+@jit_inline
+def gain(
+    candidate,  # number in the pool
+    weights,
+    closest,
+    starts,
+    rows,
+    distances,
+):
+    """Return by how much a candidate would lower the potential."""
+    total = 0.0
+    (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
+    for chunk in range(n_chunks):
+        share, first = chunk % n_shares, chunk * GROUP_ROWS
+        for e in range(starts[chunk, candidate], starts[chunk, candidate + 1]):
+            i = first + rows[share, e]
+            less = np.float64(closest[i]) - np.float64(distances[share, e])
+            less = less if less > 0.0 else 0.0
+            total += weights[i] * less if weights.size else less
+    return total
+
+
+@jit
+def choose(
+    items,  # in (n_candidates,) int64, the rows of the candidates, in the order of the draws
+    drawn,  # in (n_candidates,) float64, D^2 of each when it was drawn
+    luck,  # in (n_candidates,) float64 in [0, 1)
+    weights,  # in (n,) float64, or of size 0: all ones
+    closest,  # in/out (n,) float32, D^2
+    starts,  # in (n_chunks, n_candidates + 1) int32
+    rows,  # in (n_shares, room) uint8
+    distances,  # in (n_shares, room) float32
+    potential,  # sum of w D^2
+    least,  # potential below which to stop
+    tried,  # scratch (n_trials,) int64; in the end, candidates drawn for the next step
+    chosen,  # out (wanted,) int64, the rows that became centers
+):
+    """Choose centers while candidates last; return how many, and how many are drawn."""
+    (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
+    n_chosen, n_tried = 0, 0
+    for candidate in range(items.size):
+        if n_chosen == chosen.size or potential < least:
+            break
+        now = np.float64(closest[items[candidate]])
+        if not (luck[candidate] * drawn[candidate] < now or drawn[candidate] == 0.0):
+            continue
+        tried[n_tried] = candidate
+        n_tried += 1
+        if n_tried < tried.size:
+            continue
+        winner, most = tried[0], -1.0
+        for c in tried:
+            less = gain(c, weights, closest, starts, rows, distances)
+            if less > most:
+                winner, most = c, less
+        for chunk in range(n_chunks):
+            share, first = chunk % n_shares, chunk * GROUP_ROWS
+            for e in range(starts[chunk, winner], starts[chunk, winner + 1]):
+                i = first + rows[share, e]
+                square = distances[share, e]
+                closest[i] = square if square < closest[i] else closest[i]
+        potential -= most
+        chosen[n_chosen] = items[winner]
+        n_chosen, n_tried = n_chosen + 1, 0
+    return n_chosen, n_tried

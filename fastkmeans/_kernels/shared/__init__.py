@@ -1,0 +1,6 @@
+"""Kernels that several steps use.
+
+pack      points and centers, laid out for the tile
+update    the M step: sums and means
+moments   mean, variance and extremes of the columns
+"""

@@ -1,0 +1,1 @@
+"""Text: where the lines of a CSV file end."""

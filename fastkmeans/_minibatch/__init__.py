@@ -1,0 +1,6 @@
+"""Fits by batches of rows.
+
+fit      from parameters to centers
+nested   batches that grow             random   batches drawn at random
+step     running means of batches      sample   the rows in random order, without a copy
+"""

@@ -1,0 +1,110 @@
+"""From parameters to centers: the sample, the start, the schedule, the labels."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import Rows
+from .._data.validation import Weights, as_generator
+from .._engines.base import work_of
+from .._lloyd.empty import ROUNDING, snap
+from .._lloyd.loop import Workspace
+from .._lloyd.predict import assess
+from .._runtime.threads import Team
+from .nested import Nested
+from .random import random_batches
+from .sample import Sample
+from .step import Course, Labelled, Means, Plan, framed, is_due, reassign, start, take_in
+
+SEEDS_PER_CLUSTER = 5
+"""Rows per cluster that nested batches begin with at least."""
+SMALL_SHARE, LARGE_SHARE = 16, 64
+"""A row costs fifty times as much in the initialisation as in a step.  Of a small table
+every 16th row must do, up to 3 batches; of a large one every 64th, up to 16 batches, is
+worth what it costs."""
+
+
+def first_size(plan: Plan, n_samples: int) -> int:
+    """Return how many rows the centers are initialised from."""
+    batch, k, size = min(plan.batch_size, n_samples), plan.n_clusters, plan.init_size
+    if size is None and plan.schedule == "nested":
+        share = max(min(n_samples // SMALL_SHARE, 3 * batch), n_samples // LARGE_SHARE)
+        size = max(batch, SEEDS_PER_CLUSTER * k, min(share, 16 * batch))
+    elif size is None:
+        size = 3 * batch if 3 * batch >= k else 3 * k
+    elif size < k:
+        warnings.warn(
+            f"init_size={size} should be larger than n_clusters={k}. Setting it to "
+            "min(3*n_clusters, n_samples)",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        size = 3 * k
+    return min(size, n_samples)
+
+
+def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> Course:
+    """Find centers by the schedule asked for."""
+    size = first_size(plan, rows.shape[0])
+    values = weights.values
+    sample = Sample(rows, values, size, plan.n_clusters, rng)
+    centers, frame = start(plan, plan.n_init, sample.first(size), rng)
+    if plan.schedule == "random":  # drawn by weight, each row counts one
+        return random_batches(plan, rows, values, centers, frame, rng)
+    course = Nested(plan, sample, size).run(centers)
+    return course._replace(means=course.means._replace(unit=weights.unit))
+
+
+def step(
+    plan: Plan, rows: Rows, weights: Weights, means: Means | None, source: Any
+) -> tuple[Means, Labelled | None, np.random.Generator]:
+    """Do one step on a batch; without means the batch gives the initial centers.
+
+    ``source`` is a random state: the batch is checked before anything is drawn from it.
+    """
+    k = plan.n_clusters
+    values, unit = weights
+    with Team(plan.n_threads, work_of(rows.shape, k)) as team:
+        frame = framed(rows, values, team)
+        rng = as_generator(source)
+        if means is None:
+            size = first_size(plan._replace(schedule="random"), rows.shape[0])
+            sample = Sample(rows, values, size, k, rng)
+            centers, _ = start(plan, 1, sample.first(size), rng)
+            means = Means(centers, np.zeros(k), unit)
+        due = is_due(means, rows.shape[0])
+        means, _ = take_in(means, Workspace(rows, values, k, frame, team), unit)
+        if due:
+            means = reassign(means, rows, values, plan.reassignment_ratio, rng)
+        if not plan.compute_labels:
+            return means, None, rng
+        labels, inertia = assess(rows, values, means.centers, frame, team)
+    return means, Labelled(means.centers, labels, inertia / frame.scale / frame.scale), rng
+
+
+def label(
+    plan: Plan, rows: Rows, weights: NDArray[np.float64], centers: NDArray[np.float64]
+) -> Labelled:
+    """Label all rows; where each cluster is one distinct row, the center becomes it."""
+    k = plan.n_clusters
+    with Team(plan.n_threads, work_of(rows.shape, k)) as team:
+        frame = framed(rows, weights, team)
+        labels, inertia = assess(rows, weights, centers, frame, team)
+        if 0.0 < inertia <= ROUNDING * frame.scatter:
+            lloyd = Workspace(rows, weights, k, frame, team).begin(centers, 1)
+            lloyd.step()
+            inertia = snap(lloyd, inertia)
+            labels, centers = lloyd.labels, lloyd.centers
+    return Labelled(centers, labels, inertia / frame.scale / frame.scale)
+
+
+def count_clusters(labels: NDArray[np.int32], n_clusters: int) -> int:
+    """Return how many clusters have rows, in little memory."""
+    found = np.zeros(n_clusters, np.bool_)
+    for at in range(0, len(labels), 1 << 16):
+        found[labels[at : at + (1 << 16)]] = True
+    return int(found.sum())

@@ -1,0 +1,112 @@
+"""Random batches of one size, until the inertia does not improve any more.
+
+Batches are drawn with replacement, by weight; the rules for stopping are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import ArrayRows, Rows
+from .._data.scaling import Frame
+from .._data.validation import NO_WEIGHTS
+from .._engines.base import work_of
+from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, Workspace
+from .._runtime.threads import Team
+from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, framed, is_due, reassign, take_in
+
+
+class _Drawer:
+    """Random batches with replacement, by weight."""
+
+    def __init__(self, rows: Rows, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
+        self._rows, self._rng = rows, rng
+        self._sums = np.cumsum(weights) if weights.size else None
+        self._last = int(np.flatnonzero(weights)[-1]) if weights.size else rows.shape[0] - 1
+
+    def draw(self, size: int) -> Rows:
+        if self._sums is None:
+            indices = self._rng.integers(0, self._rows.shape[0], size)
+        else:
+            uniform = self._rng.random(size) * self._sums[-1]
+            indices = np.minimum(np.searchsorted(self._sums, uniform, side="right"), self._last)
+        indices.sort()  # so that memory is read in one direction
+        return ArrayRows(self._rows.take(indices))
+
+
+class Monitor:
+    """Tells when random batches have stopped to improve, as scikit-learn does."""
+
+    def __init__(self, plan: Plan, share: float, frame: Frame) -> None:
+        self._plan, self._frame = plan, frame
+        self._alpha = min(1.0, 2.0 * share)
+        self.average: float | None = None
+        self._least = np.inf
+        self._without = 0
+
+    def reason(self, number: int, inertia: float, moved: float) -> str:
+        """Return why to stop after step ``number``, or "".
+
+        ``inertia`` is a mean; it and ``moved`` are in the units of the frame.
+        """
+        if number == 1:  # that of the initial centers
+            return ""
+        if self.average is None:
+            self.average = inertia
+        else:
+            self.average += self._alpha * (inertia - self.average)
+        if self._plan.tol > 0.0 and moved <= self._plan.tol * self._frame.mean_variance:
+            return SMALL_SHIFT
+        self._without = 0 if self.average < self._least else self._without + 1
+        self._least = min(self._least, self.average)
+        patience = self._plan.patience
+        return NO_IMPROVEMENT if patience is not None and self._without >= patience else ""
+
+
+def random_batches(
+    plan: Plan,
+    rows: Rows,
+    weights: NDArray[np.float64],
+    centers: NDArray[np.float64],
+    frame: Frame,
+    rng: np.random.Generator,
+) -> Course:
+    """Run steps on batches drawn with replacement; ``frame`` is that of the first sample."""
+    n, k = rows.shape[0], plan.n_clusters
+    size = min(plan.batch_size, n)
+    drawer = _Drawer(rows, weights, rng)
+    monitor = Monitor(plan, size / (n + 1), frame)
+    means = Means(centers, np.zeros(k))
+    history: list[BatchStep] = []
+    reason = ""
+    with Team(plan.n_threads, work_of((size, rows.shape[1]), k)) as team:
+        while not reason:
+            began = time.perf_counter()
+            batch = drawer.draw(size)
+            own = framed(batch, NO_WEIGHTS, team)
+            workspace = Workspace(batch, NO_WEIGHTS, k, own, team)
+            due = is_due(means, size)
+            means, found = take_in(means, workspace)
+            if due:
+                means = reassign(means, batch, NO_WEIGHTS, plan.reassignment_ratio, rng)
+            inertia, moved = found.inertia / size, found.moved
+            seconds = time.perf_counter() - began
+            scale = own.scale
+            step = BatchStep(
+                size, inertia / scale / scale, math.sqrt(moved) / scale, seconds, found.avoided
+            )
+            history.append(step)
+            if plan.verbose:
+                step.report(len(history))
+            zoom = frame.scale / scale
+            reason = monitor.reason(len(history), inertia * zoom * zoom, moved * zoom * zoom)
+            if not reason and (len(history) + 1) * size > plan.max_iter * n:
+                reason = MAX_ITER
+    average = history[-1].inertia
+    if monitor.average is not None:
+        average = monitor.average / frame.scale / frame.scale
+    return Course(means, average, history, reason)

@@ -1,0 +1,214 @@
+"""Batches: the start, one step of running means, and what becomes of light clusters.
+
+    labels  <- closest center of every row of the batch        (the E step of Lloyd)
+    center  <- mean of all the rows that ever were its own, old batches included
+
+Sculley (2010), "Web-scale k-means clustering", WWW, with scikit-learn's reassignment of
+clusters of low weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._data.rows import Rows
+from .._data.scaling import Frame, frame_of
+from .._engines.base import work_of
+from .._kernels.shared.update import COUNT, WEIGHT
+from .._lloyd.loop import Step, Workspace
+from .._runtime.adding import total_of
+from .._runtime.threads import Team
+from .._seeding.initial import initial_centers
+from .sample import Batch
+
+SEED_ALONE = 1 << 21
+"""Values under which one thread seeds sooner than several."""
+NO_IMPROVEMENT = "the inertia of the batches did not improve any more"
+
+
+class BatchStep(NamedTuple):
+    """What happened in one step.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows of the batch.
+    inertia : float
+        Mean squared distance of its rows to the closest center, by weight, before the
+        centers move.
+    center_shift : float
+        Euclidean norm of the move of all centers, in the units of the data.
+    seconds : float
+        Wall time.
+    avoided : float
+        Share of the distances between rows and centers that the step did not compute, as
+        in the history of ``KMeans``.
+    """
+
+    n_rows: int
+    inertia: float
+    center_shift: float
+    seconds: float
+    avoided: float
+
+    def report(self, number: int) -> None:
+        """Print the step."""
+        print(
+            f"  step {number}: {self.n_rows} rows, mean inertia {self.inertia:.8g}, centers "
+            f"moved by {self.center_shift:.3g}"
+        )
+
+
+class Plan(NamedTuple):
+    """The parameters of the estimator, checked."""
+
+    n_clusters: int
+    init: str | ArrayLike | Callable[..., ArrayLike]
+    n_init: int
+    init_size: int | None
+    batch_size: int
+    schedule: str
+    max_iter: int
+    tol: float
+    patience: int | None
+    reassignment_ratio: float
+    compute_labels: bool
+    n_threads: int | None
+    verbose: bool
+
+
+class Means(NamedTuple):
+    """Centers, and the weight of the rows that each is the mean of, in some unit."""
+
+    centers: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    unit: float = 1.0
+    since: int = 0
+    """Rows since clusters of low weight were last looked for."""
+
+
+class Labelled(NamedTuple):
+    """Centers, the labels of rows, and their inertia."""
+
+    centers: NDArray[np.float64]
+    labels: NDArray[np.int32]
+    inertia: float
+
+
+class Course(NamedTuple):
+    """What a schedule of batches came to.
+
+    The inertia is a mean per unit of weight; ``labelled`` is None unless the last batch
+    was all the rows, and labelled against the final centers.
+    """
+
+    means: Means
+    inertia: float
+    history: list[BatchStep]
+    stop_reason: str
+    labelled: Labelled | None = None
+
+
+class NotFiniteError(Exception):
+    """A batch holds a value that is NaN or infinite."""
+
+
+def framed(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
+    """Return the frame of a batch; raise ``NotFiniteError``."""
+    frame = frame_of(rows, weights, team)
+    if frame is None:
+        raise NotFiniteError
+    return frame
+
+
+def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:
+    """Add the rows of a workspace to the means.
+
+    Returns
+    -------
+    Means
+        The new means; the old ones stay as they are.
+    Step
+        The step on the batch: its inertia is that against the old centers, ``moved`` the
+        squared move from the old means to the new ones.
+    """
+    lloyd = workspace.begin(means.centers, 1)
+    step = lloyd.step()
+    total = lloyd.sums.total_weights
+    before, gained = means.weights, total[WEIGHT]
+    if unit > means.unit:
+        before = before * (means.unit / unit)
+    elif unit < means.unit:
+        gained = gained * (unit / means.unit)
+    weights = before + gained
+    seen = (total[COUNT] > 0.0) & (weights > 0.0)
+    share = (gained[seen] / weights[seen])[:, None]
+    centers = means.centers.copy()
+    centers[seen] = share * lloyd.new_centers[seen] + (1.0 - share) * centers[seen]
+    with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
+        moved = total_of(((centers - means.centers) * lloyd.frame.scale) ** 2)
+    since = means.since + lloyd.rows.shape[0]
+    return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
+
+
+def is_due(means: Means, n_rows: int) -> bool:
+    """Tell whether to look for clusters of low weight after a step on so many rows."""
+    return not means.weights.all() or means.since + n_rows >= 10 * len(means.weights)
+
+
+def reassign(
+    means: Means,
+    rows: Rows,
+    weights: NDArray[np.float64],
+    ratio: float,
+    rng: np.random.Generator,
+) -> Means:
+    """Make rows of the batch the centers of clusters of low weight.
+
+    A cluster is of low weight below ``ratio`` times the largest.  At most half of the
+    batch is used; rows of weight zero are not.
+    """
+    means = means._replace(since=0)
+    low = means.weights < ratio * means.weights.max()
+    low[np.argmax(means.weights)] = False
+    candidates = np.flatnonzero(weights) if weights.size else np.arange(rows.shape[0])
+    most = min(len(candidates), int(0.5 * rows.shape[0]))
+    if low.sum() > most:
+        low[np.argsort(means.weights, kind="stable")[most:]] = False
+    if not low.any():
+        return means
+    chosen = rng.choice(candidates, int(low.sum()), replace=False)
+    centers, totals = means.centers.copy(), means.weights.copy()
+    centers[low] = rows.take(chosen)
+    totals[low] = totals[~low].min()
+    return means._replace(centers=centers, weights=totals)
+
+
+def start(
+    plan: Plan, n_runs: int, batch: Batch, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], Frame]:
+    """Return the initial centers of lowest inertia on a batch, and the frame of the batch."""
+    rows, weights = batch
+    (n, d), k = rows.shape, plan.n_clusters
+    X = rows.take(np.arange(n)) if callable(plan.init) else None
+    best: tuple[float, Any] = np.inf, None
+    # Seeding starts its threads twice per center.
+    threads = 1 if n * d < SEED_ALONE else plan.n_threads
+    with Team(threads, work_of(rows.shape, k)) as team:
+        frame = framed(rows, weights, team)
+        workspace = Workspace(rows, weights, k, frame, team)
+        for number in range(n_runs):
+            centers = initial_centers(plan.init, X, rows, weights, k, frame, team, rng)
+            if n_runs == 1:
+                return centers, frame
+            inertia = workspace.begin(centers, 1).step().inertia
+            if plan.verbose:
+                shown = inertia / frame.scale / frame.scale
+                print(f"Initialisation {number + 1} of {n_runs}: inertia {shown:.8g}")
+            if best[1] is None or inertia < best[0]:
+                best = inertia, centers
+    return best[1], frame

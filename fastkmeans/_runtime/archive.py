@@ -1,0 +1,90 @@
+"""Archives of arrays: an ``.npz`` file with a ``metadata.json``, read without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from .disk import replacing
+
+VERSION = 1
+"""Version of the layout of model files; a reader refuses those of a later one."""
+
+
+METADATA = "metadata.json"
+
+
+DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
+
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the least that a zip archive can say
+
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write_archive(
+    path: str | os.PathLike[str], metadata: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write metadata, which JSON can hold, and arrays of one of ``DTYPES``."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
+        text = json.dumps(metadata, indent=1, ensure_ascii=False)
+        archive.writestr(zipfile.ZipInfo(METADATA, LONG_AGO), text.encode())
+        for name, array in arrays.items():
+            file = io.BytesIO()
+            np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", LONG_AGO), file.getbuffer())
+
+
+def read_archive(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], Arrays]:
+    """Read what ``write_archive`` wrote, if its metadata say that it is of this kind.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else, or damaged; nothing in it is ever unpickled.
+    OSError
+        If there is no such file, or it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename: archive.read(info) for info in archive.infolist()}
+        metadata = json.loads(members.pop(METADATA))
+        if not isinstance(metadata, dict) or metadata.get("format") != kind:
+            raise KeyError(METADATA)
+    except (KeyError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a {kind}: it was written by something else.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"{path} is not a {kind}, or it is damaged: {error}.") from error
+    if metadata.get("format_version") != VERSION:
+        raise ValueError(
+            f"{path} is a {kind} of version {metadata.get('format_version')}, written by "
+            f"fastkmeans {metadata.get('fastkmeans')}; fastkmeans {__version__} reads version "
+            f"{VERSION}."
+        )
+    try:
+        arrays = {name.removesuffix(".npy"): _array(data) for name, data in members.items()}
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    return metadata, arrays
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    file = io.BytesIO(data)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("an array in an unknown form")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+    if dtype.str not in DTYPES or fortran:
+        raise ValueError(f"an array of type {dtype.str}, which is never written")
+    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError(f"an array of shape {shape} with other than its number of bytes")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()

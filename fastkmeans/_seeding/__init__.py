@@ -1,0 +1,5 @@
+"""Initial centers.
+
+initial    by name, array or callable
+plusplus   greedy k-means++
+"""

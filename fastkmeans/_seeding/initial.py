@@ -1,0 +1,65 @@
+"""Initial centers: random rows, greedy k-means++, an array, a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._data.rows import CHUNK, Rows, largest
+from .._data.scaling import Frame
+from .._data.validation import (
+    as_centers,
+)
+from .._runtime.threads import Team
+from .plusplus import plus_plus
+
+
+def initial_centers(
+    init: str | ArrayLike | Callable[..., ArrayLike],
+    X: Any,
+    rows: Rows,
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    frame: Frame,
+    team: Team,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float64]:
+    """Return the initial centers that ``init`` asks for, float64; an array draws nothing."""
+    if isinstance(init, str):
+        assert rng is not None
+        if init == "k-means++":
+            indices = plus_plus(rows, weights, n_clusters, frame, team, rng)
+        else:
+            indices = random_rows(rows.shape[0], weights, n_clusters, rng)
+        return rows.take(indices).astype(np.float64)
+    if callable(init):
+        assert rng is not None
+        state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
+        array = getattr(rows, "array", None)  # of a table in files, which X may only name
+        centers = init(X if array is None else array, n_clusters, random_state=state)
+    else:
+        centers = init
+    return as_centers(centers, rows.shape[1], "init", n_clusters)
+
+
+def random_rows(
+    n_samples: int, weights: NDArray[np.float64], n_clusters: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return distinct rows, drawn by weight; rows of weight zero only if need be."""
+    if not weights.size:
+        return rng.choice(n_samples, n_clusters, replace=False)
+
+    # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
+    # The logarithm of their logarithm has the same order, and room for any weight.
+    # NumPy's logarithm may differ in its last bit between processors: two keys that close
+    # are as rare as equal draws.
+    def keys() -> Iterator[NDArray[np.float64]]:
+        for start in range(0, n_samples, CHUNK):
+            part = weights[start : start + CHUNK]
+            with np.errstate(divide="ignore"):
+                yield np.log(part) - np.log(-np.log(rng.random(len(part))))
+
+    return largest(keys(), n_clusters)

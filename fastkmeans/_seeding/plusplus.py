@@ -1,0 +1,240 @@
+"""Greedy k-means++: a pass over the data for every center, or for many at a time.
+
+Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means++: The
+Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
+that lowers the potential most is kept.
+
+Distances are computed in float32.  Of float64 data that is good for the draws while the
+potential is above ``2^-28 d W`` in scaled units (W the sum of weights, coordinates at
+most about 1): a coordinate is then off by at most ``2^-25`` for row and center alike, a
+distance by ``h = 2^-24 sqrt(d)``, and the potential P by ``2 h sqrt(W P) + h^2 W``,
+which is less than 0.2 % of it.  Below that the seeding begins anew in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.rows import FLOAT32, ArrayRows, Block, Rows
+from .._data.scaling import Frame
+from .._kernels.emit.simd import CENTERS, POINTS
+from .._kernels.seeding.pool import choose, list_closer
+from .._kernels.seeding.potential import GROUP_ROWS, TRY, draw, pack_candidates, sum_groups, visit
+from .._runtime.adding import total_of
+from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, within
+
+RESOLVED = 2.0**-28
+"""Potential per weight and feature, in scaled units, that float32 resolves."""
+MOST_CANDIDATES = 128
+"""Candidates of a pool at most."""
+FILL = 0.7
+"""Share of the room that the lists of a pool are expected to take."""
+
+
+def plus_plus(
+    rows: Rows,
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    frame: Frame,
+    team: Team,
+    rng: np.random.Generator,
+    n_local_trials: int | None = None,
+) -> NDArray[np.int64]:
+    """Return the rows that greedy k-means++ chooses, in order."""
+    trials = n_local_trials or 2 + int(math.log(n_clusters))
+    if rows.dtype != FLOAT32:
+        chosen = _Seeder(rows, weights, frame, team, FLOAT32).choose_all(n_clusters, trials, rng)
+        if len(chosen) == n_clusters:
+            return chosen
+    return _Seeder(rows, weights, frame, team, rows.dtype).choose_all(n_clusters, trials, rng)
+
+
+class _Part(NamedTuple):
+    """A block of rows and what belongs to it."""
+
+    start: int
+    X: Block
+    weights: NDArray[np.float64]
+    state: tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float64]]  # of each row or group
+    bounds: NDArray[np.int64]  # of the ranges
+    potentials: NDArray[np.float64]  # of each range
+
+
+class _Seeder:
+    """The distances to the centers so far, and the two ways to choose another."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        weights: NDArray[np.float64],
+        frame: Frame,
+        team: Team,
+        dtype: np.dtype[Any],
+    ) -> None:
+        n, d = rows.shape
+        self.rows, self.weights, self.team = rows, weights, team
+        self.closest = rows.empty(n, dtype)
+        self.closest[:] = np.inf
+        self.n_chosen = 0
+        self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+        self.group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
+        self.group_sums[:] = 0.0
+        self.closer = rows.empty(n, np.uint16)
+        self.closer[:] = 1
+        self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
+        self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
+        self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
+        rounds = dtype != rows.dtype
+        weight = total_of(weights) if weights.size else n
+        self.least = RESOLVED * d * weight if rounds else 0.0
+        self.place = (frame.offset, frame.scale) if rounds else (np.zeros(d, dtype), frame.x_scale)
+
+    def choose_all(
+        self, n_clusters: int, trials: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Choose all centers, or as many as this dtype resolves."""
+        # With fewer centers the lists have no room for a pool worth drawing (``_size``).
+        pooled = self.closest.dtype == FLOAT32 and n_clusters > 4 * trials
+        pool = _Pool(self, trials, rng) if pooled else None
+        chosen = np.empty(n_clusters, np.int64)
+        while self.n_chosen < n_clusters:
+            t = self.n_chosen
+            if t and self.least and total_of(self.group_sums) < self.least:
+                return chosen[:t]
+            count = pool.choose(chosen[t:]) if pool is not None else 0
+            if not count:
+                chosen[t] = self._choose(rng.random(trials if t else 1))
+            self.n_chosen += count or 1
+        return chosen
+
+    def parts(self) -> Iterable[_Part]:
+        """Return the blocks with what belongs to each; an array is always the same one."""
+        return self._read() if self._kept is None else self._kept
+
+    def _read(self) -> Iterator[_Part]:
+        for start, X in self.rows.blocks():
+            stop = start + X.shape[1]
+            part = slice(start, stop)
+            groups = slice(start // GROUP_ROWS, -(-stop // GROUP_ROWS))
+            ranges, bounds = within(self.ranges, start, stop)
+            yield _Part(
+                start, X,
+                self.weights[part] if self.weights.size else self.weights,
+                (self.closest[part], self.closer[part], self.group_sums[groups]),
+                bounds, self._potentials[ranges],
+            )  # fmt: skip
+
+    def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return a row for each uniform number, by the potential of the rows."""
+        drawn = np.empty(len(uniforms), np.int64)
+        draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
+        return drawn
+
+    def _choose(self, uniforms: NDArray[np.float64]) -> int:
+        """Draw a candidate per uniform number, adopt the best, return its row."""
+        drawn = self.draw(uniforms)
+        points = self.rows.take(drawn)
+        winner = 0
+        if math.isinf(self.closest[0]):  # the first center
+            pack_candidates(points, *self.place, self._tiles)
+        else:
+            batches = range(0, len(drawn), CENTERS)
+            tried = [self._try(points[b : b + CENTERS]) for b in batches]
+            winner = int((tried[0] if len(tried) == 1 else np.concatenate(tried)).argmin())
+            if winner // CENTERS != len(batches) - 1:  # its bits were written over
+                first = winner - winner % CENTERS
+                self._try(points[first : first + CENTERS])
+        self._visit(len(drawn), winner % CENTERS)
+        return int(drawn[winner])
+
+    def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the potential with each of the points; leave them packed."""
+        pack_candidates(points, *self.place, self._tiles)
+        self._potentials.fill(0.0)
+        self._visit(len(points), TRY)
+        sums: NDArray[np.float64] = np.add.reduce(self._potentials, axis=(0, 2))
+        return sums[: len(points)]
+
+    def _visit(self, n_candidates: int, winner: int) -> None:
+        """Try the packed candidates, or make one of them a center."""
+        for part in self.parts():
+            arguments = (
+                part.weights, *self.place, self._tiles, n_candidates, winner, *part.state,
+            )  # fmt: skip
+            self.team.run(visit, part.X, part.bounds, arguments, (part.potentials,))
+
+
+class _Pool:
+    """Candidates for many steps, and the rows that each is closer to (``_kernels.seeding.pool``).
+
+    A pool is drawn as large as its lists find room, which is one entry (five bytes) for
+    each row: about ``2 t / 3`` candidates in step t.
+    """
+
+    def __init__(self, seeder: _Seeder, trials: int, rng: np.random.Generator) -> None:
+        self._seeder, self._trials, self._rng = seeder, trials, rng
+        self._n, self._d = seeder.rows.shape
+        self._n_chunks = -(-self._n // GROUP_ROWS)
+        self._n_shares = max(1, min(MANY_RANGES, self._n_chunks // 8))
+        self._expected = 1.5 * self._n  # entries of a candidate, times centers so far
+        self._rows = np.empty((0, 0), np.uint8)
+        self._distances = np.empty((0, 0), np.float32)
+        self._left = np.empty(0, np.int64)  # drawn for the next step, fewer than trials
+
+    def choose(self, chosen: NDArray[np.int64]) -> int:
+        """Write some centers to ``chosen``; return how many, 0 if lists are too long."""
+        seeder, rng = self._seeder, self._rng
+        count = self._size(len(chosen))
+        if count < 2 * self._trials:
+            self._left = self._left[:0]
+            return 0
+        new = count - len(self._left)
+        items = np.concatenate([self._left, seeder.draw(rng.random(new))])
+        luck = np.concatenate([np.zeros(len(self._left)), rng.random(new)])
+        drawn = seeder.closest[items].astype(np.float64)
+        starts = self._list(items)
+        self._left = items[:0]
+        if int(starts[:, -1].max()) > self._rows.shape[1]:
+            self._expected *= 2.0
+            return 0
+        lists = np.diff(starts, axis=1).sum()
+        self._expected = max(float(lists) / len(items), 1.0) * seeder.n_chosen
+        tried = np.empty(self._trials, np.int64)
+        n_chosen, n_tried = choose(
+            items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
+            self._distances, total_of(seeder.group_sums), seeder.least, tried, chosen,
+        )  # fmt: skip
+        self._left = items[tried[:n_tried]]
+        sum_groups(seeder.closest, seeder.weights, seeder.group_sums)
+        return int(n_chosen)
+
+    def _size(self, wanted: int) -> int:
+        """Return how many candidates to draw."""
+        fitting = int(FILL * self._n * self._seeder.n_chosen / self._expected)
+        needed = self._trials * (wanted + wanted // 8 + 1)
+        return min(fitting, needed, MOST_CANDIDATES)
+
+    def _list(self, items: NDArray[np.int64]) -> NDArray[np.int32]:
+        """List the rows that candidates are closer to; return where each list begins."""
+        seeder, n_shares = self._seeder, self._n_shares
+        if not self._rows.size:
+            room = -(-self._n_chunks // n_shares) * GROUP_ROWS
+            self._rows = seeder.rows.empty((n_shares, room), np.uint8)
+            self._distances = seeder.rows.empty((n_shares, room), np.float32)
+        tiles = np.zeros((-(-len(items) // CENTERS), 1 + self._d, CENTERS), np.float32)
+        pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
+        starts = seeder.rows.empty((self._n_chunks, len(items) + 1), np.int32)
+        filled = np.zeros(n_shares, np.int64)
+        for part in seeder.parts():
+            closest, _, _ = part.state
+            arguments = (
+                part.start // GROUP_ROWS, *seeder.place, tiles, len(items), closest, starts,
+                self._rows, self._distances, filled,
+            )  # fmt: skip
+            seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments)
+        return starts

@@ -1,0 +1,259 @@
+"""The bounds that the bytes keep on scores and distances, and the margins between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastkmeans._data.rows import ArrayRows, twice
+from fastkmeans._data.scaling import frame_of
+from fastkmeans._data.validation import NO_WEIGHTS
+from fastkmeans._engines.bytes import SPANS, Patience, choose_step
+from fastkmeans._kernels.bytes.bounds import (
+    BEST,
+    LIMIT,
+    NONE,
+    OTHERS,
+    SLACK,
+    STRETCH,
+    set_bounds,
+    sort_by_depth,
+    tighten,
+    widen,
+)
+from fastkmeans._kernels.bytes.quantize import LANES
+from fastkmeans._kernels.bytes.screen import begin_block, screen_rows
+from fastkmeans._kernels.emit.simd import CENTERS, POINTS
+from fastkmeans._runtime.threads import Team
+from tests.helpers.byte_screen import UNIT, Screen, adversarial
+from tests.helpers.engines import F32, F64, blobs, by_differences, visits
+from tests.helpers.kernels import sealed
+from tests.helpers.reference import squared_distances
+
+Array = NDArray[Any]
+
+
+@pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
+def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
+    rng = np.random.default_rng(d)
+    bounds, tight = np.empty(5, F32), 0
+    for _ in range(80):
+        screen = adversarial(rng, d, 9)
+        g = (d + 4) * UNIT * 1.01
+        set_bounds(d, g, screen.farthest, bounds)
+        previous = rng.integers(0, 9, POINTS).astype(np.int32)
+        place = np.arange(9, dtype=np.int32)
+        every, lanes = np.arange(POINTS), np.empty((8, POINTS), F32)
+        some = every[:: int(rng.integers(1, 3))]  # also less than a block
+        exact = screen.distances[every, previous]
+        known = rng.random(POINTS) < 0.5  # a bound from before, just above the distance
+        screen.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
+        before = screen.upper.copy()
+        tighten(
+            some, some.size, twice(screen.words), screen.own.view(np.int32), screen.starts,
+            screen.parameters, bounds, screen.reach, screen.residual, previous, place,
+            screen.upper, lanes,
+        )  # fmt: skip
+        assert (screen.upper >= exact).all()
+        assert (screen.upper <= before).all()
+        others = np.setdiff1d(every, some)
+        np.testing.assert_array_equal(screen.upper[others], before[others])
+        assert np.isfinite(screen.upper[some]).all()
+        ids = np.empty((2, POINTS), np.int32)
+        previous_or_none = np.where(rng.random(POINTS) < 0.1, -1, previous).astype(np.int32)
+        screen.upper[previous_or_none < 0] = np.inf
+        begin_block(
+            every, POINTS, screen.farthest, bounds, screen.reach, screen.residual,
+            previous_or_none, place, screen.upper, lanes, ids,
+        )  # fmt: skip
+        score = screen.scores[every, previous]
+        assert (lanes[LIMIT] <= score).all()
+        assert (lanes[LIMIT, previous_or_none < 0] == -np.inf).all()
+        assert (lanes[SLACK] >= 0.0).all()
+        assert np.isfinite(lanes[SLACK]).all()
+        for row in (BEST, OTHERS):
+            assert (lanes[row] == -np.inf).all()
+        np.testing.assert_array_equal(ids, [previous_or_none, np.full(POINTS, NONE)])
+        tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
+    assert tight > 100
+
+
+def rounded_up() -> tuple[Array, Array]:
+    """Return a row, and centers of which the last is the closest, and seems not to be.
+
+    The first center's score is a sum of products just above half a unit in the last
+    place of what they are added to, so that float32 makes it larger than any other.
+    Bytes hold the row and the last center exactly, so their bound is close to the truth.
+    """
+    chains = 4 * LANES  # sums of products that `dot` adds up at a time
+    x = np.full(64 * chains, 2.0**-7)
+    x[:chains] = 127 * 2.0**-7
+    first, last = np.full(x.size, 2.0**-17 + 2.0**-27), np.zeros(x.size)
+    first[:chains], last[:chains] = 1.02, x[0]
+    place = 0
+    while ((x - last) ** 2).sum() < ((x - first) ** 2).sum() + 1e-3:
+        place += 1
+        last[place] -= 2.0**-4
+    need = ((x - last) ** 2).sum() - ((x - first) ** 2).sum() + 3e-4  # the last is so much closer
+    first[-1] = x[-1] - ((x[-1] - first[-1]) ** 2 + need) ** 0.5
+    noise = np.random.default_rng(0).normal(size=(CENTERS - 1, x.size)) * 0.02
+    return x.astype(F32), np.vstack([first, first + noise, last])
+
+
+def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
+    x, centers = rounded_up()
+    assert squared_distances(x[None], centers).argmin() == CENTERS
+    screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
+    previous, labels = np.zeros((2, POINTS), np.int32)
+    drift = np.zeros(screen.k, F32)
+    for partial in (False, True):
+        screen_rows(
+            twice(screen.X), 0, POINTS, np.zeros(x.size, F32), F32(1.0), 1.0, centers, screen.order,
+            screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, False,
+            screen.values,
+            screen.tiles, screen.own.view(np.int32), screen.starts, screen.parameters,
+            screen.coefficients, screen.farthest, screen.norms.max(), drift,
+            twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
+            previous, labels, np.empty(6, np.int64),
+        )  # fmt: skip
+        assert (labels == CENTERS).all()
+
+
+def test_bounds_widen_by_what_moved() -> None:
+    drift, others = np.array([0.5, 2.0, 0.25], F32), np.array([2.0, 0.5, 2.0], F32)
+    previous = np.array([0, 0, 1, 2, 1, 0, 0], np.int32)
+    upper = np.array([7.0, 1, 1, 1, 1, 9, 7], F32)
+    lower = np.array([7, 3.6, 1.5, 3.4, 3.6, 9, 7], F32)
+    before = upper.copy(), lower.copy()
+    labels, rows = np.full(7, -1, np.int32), np.full(5, -1, np.int64)
+    count = widen(1, 6, previous, labels, drift, others, upper, lower, np.empty(STRETCH, F32), rows)
+    assert rows[:count].tolist() == [2, 5]
+    part = slice(1, 6)
+    np.testing.assert_array_equal(labels[part], previous[part])
+    assert labels[[0, -1]].tolist() == [-1, -1]
+    assert (upper[part] >= (before[0] + drift[previous])[part]).all()
+    assert (upper[part] <= (before[0] + drift[previous])[part] + 1e-5).all()
+    apart = [1, 3, 4]
+    exact = (before[1] - others[previous])[apart]
+    assert (lower[apart] < exact).all()
+    np.testing.assert_allclose(lower[apart], exact, rtol=1e-6)
+    np.testing.assert_array_equal(lower[[0, 2, 5, 6]], before[1][[0, 2, 5, 6]])
+    np.testing.assert_array_equal(upper[[0, -1]], before[0][[0, -1]])
+
+
+def test_rows_need_the_centers_that_moved_farther_than_their_bounds_are_apart() -> None:
+    """The rows come by rising depth; what is left out widens the lower bound."""
+    rng = np.random.default_rng(0)
+    k = 3 * CENTERS - 2
+    kinds = set()
+    for _ in range(200):
+        drift = (rng.random(k) * 10.0 ** rng.uniform(-3, 0, k)).astype(F32)
+        drift[rng.random(k) < 0.3] = 0.0
+        order = np.argsort(-drift, kind="stable").astype(np.int32)
+        place = np.empty_like(order)
+        place[order] = np.arange(k)
+        fastest = np.zeros((2, 4), F32)
+        fastest[0, :3], fastest[1, :3] = drift[order[::CENTERS]], drift[order[1::CENTERS]]
+        previous = rng.integers(0, k, 60).astype(np.int32)
+        upper = rng.random(60).astype(F32)
+        lower = (upper + rng.choice([-1, 1], 60) * 10.0 ** rng.uniform(-4, 0, 60)).astype(F32)
+        before, some = lower.copy(), np.sort(rng.permutation(60)[:50])
+        rows, depths = np.full((2, 50), -1, np.int64)
+        count = sort_by_depth(
+            some, 50, previous, place, fastest, upper, lower, np.empty(4, np.int64),
+            np.empty(50, np.int64), rows, depths,
+        )  # fmt: skip
+        found = dict(zip(rows[:count].tolist(), depths[:count].tolist(), strict=True))
+        assert len(found) == count
+        assert (np.diff(depths[:count]) >= 0).all()
+        assert set(found) <= set(some.tolist())
+        left_out = np.setdiff1d(np.arange(60), some)
+        np.testing.assert_array_equal(lower[left_out], before[left_out])
+        for i in some:
+            depth = found.get(i, 0)
+            rest = [j for j in order[depth * CENTERS :] if j != previous[i]]
+            widest = max((drift[j] for j in rest), default=0.0)
+            assert before[i] - widest > upper[i] or not rest
+            if rest:
+                exact = np.float64(before[i]) - widest
+                assert exact - 1e-6 * abs(exact) <= lower[i] <= max(exact, exact * (1 - 1e-6))
+            else:
+                assert lower[i] == np.inf or depth * CENTERS < k
+            if depth > 0:  # one tile less would not do
+                last = [j for j in order[(depth - 1) * CENTERS :] if j != previous[i]]
+                assert before[i] - max(drift[j] for j in last) <= upper[i] * (1 + 1e-5)
+            kinds.add(depth)
+    assert kinds == {0, 1, 2, 3}
+
+
+def test_the_step_of_the_bytes_is_that_which_loses_least() -> None:
+    rng = np.random.default_rng(0)
+    even, heavy = rng.uniform(-1, 1, (4000, 8)), rng.laplace(size=(4000, 8))
+    spans = []
+    for X in (even, heavy):
+        frame = frame_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
+        assert frame is not None
+        spans.append(float(choose_step(ArrayRows(X), frame)) * 127.0 / frame.widest)
+    assert spans == pytest.approx([min(SPANS), max(SPANS)])
+    constant = np.ones((200, 3))
+    constant[0] = 7.0  # of no weight
+    weights = sealed(np.where(np.arange(200) == 0, 0.0, 1.0))
+    frame = frame_of(ArrayRows(constant), weights, Team(1, 0.0))
+    assert frame is not None
+    assert choose_step(ArrayRows(constant), frame) == 1.0
+
+
+def test_patience() -> None:
+    """New bounds are taken at once where they pay, else after ever more iterations."""
+
+    def course(pays: Any) -> str:
+        patience, modes = Patience(100.0), ""
+        for number in range(40):
+            modes += "s" if patience.is_partial else "A"
+            patience.hear(10.0 if pays(number) else 99.0, 50.0)
+        return modes
+
+    assert course(lambda number: True) == "A" * 40
+    waits = [len(some) for some in course(lambda number: False).split("A")]
+    assert waits == [0, 0, 3, 5, 9, 17, 0]
+    assert course(lambda number: number > 12) == "AAsssAsssssAsssssssssAs" + "A" * 17
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("d", [1, 3, 16, 64])
+def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
+    """Also where centers meet and part, and for rows far beyond what the bytes cover."""
+    rng = np.random.default_rng(d)
+    informed = 0
+    for _ in range(5):
+        k = int(rng.choice([9, 40]))
+        X, centers = blobs(rng, 500, d, 6, 0.5), rng.normal(size=(k, d)) * 4
+        X[::50] *= 10.0 ** rng.uniform(0, 4)
+        X[1::50, 0] *= 10.0 ** rng.uniform(0, 4)
+        X = X.astype(dtype)
+        sequence = [centers]
+        for _ in range(12):
+            step = rng.normal(size=centers.shape) * 10.0 ** rng.uniform(-9, -1, (k, 1))
+            sequence.append(sequence[-1] + step * (rng.random((k, 1)) < rng.uniform(0, 1)))
+            if rng.random() < 0.2:  # two centers meet
+                sequence[-1][rng.integers(k)] = sequence[-1][rng.integers(k)]
+        seen = visits(
+            "bytes", X, sequence,
+            lambda lloyd: (lloyd.frame.scale, lloyd.labels.copy(),
+                           None if lloyd._workspace.engines.other is None
+                           else lloyd._workspace.engines.other._state[2:].astype(F64)),
+        )  # fmt: skip
+        for centers, (scale, labels, state) in zip(sequence[1:], seen[1:], strict=True):
+            exact = ((X[:, None].astype(np.longdouble) - centers) ** 2).sum(axis=2) ** 0.5 * scale
+            np.testing.assert_array_equal(labels, by_differences(X, centers))
+            own = exact[np.arange(500), labels]
+            exact[np.arange(500), labels] = np.inf
+            nearest = exact.min(axis=1)
+            upper, lower = state
+            assert (upper >= own).all()
+            assert (lower <= nearest).all()
+            informed += (upper < lower).sum()
+    assert informed > 2000

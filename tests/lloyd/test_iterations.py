@@ -1,0 +1,69 @@
+"""Iterations by the call: many at once of a small table, one at a time of a large one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastkmeans._data.rows import ArrayRows
+from fastkmeans._data.scaling import frame_of
+from fastkmeans._data.validation import NO_WEIGHTS
+from fastkmeans._engines import sums as _sums
+from fastkmeans._lloyd.loop import Workspace
+from fastkmeans._runtime.threads import Team
+
+Array = NDArray[Any]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("tol", [0.0, 1e-4, 0.01])
+@pytest.mark.parametrize(("rebuild_after", "turnover"), [(2, 2.0), (64, 0.1), (64, 2.0)])
+def test_iterations_in_one_call_are_those_one_by_one(
+    monkeypatch: Any, rebuild_after: int, turnover: float, tol: float, dtype: Any
+) -> None:
+    """Of small tables, with sums that are built anew, and with clusters that lose all rows."""
+    monkeypatch.setattr(_sums, "REBUILD_AFTER", rebuild_after)
+    monkeypatch.setattr(_sums, "TURNOVER", turnover)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3)).astype(dtype)
+    for number in range(8):
+        centers = rng.normal(size=(12, 3))
+        centers[: number % 3] += 50.0  # no row is close
+        found = []
+        for pause in (None, lambda history: None):
+            with Team(1, 0.0) as team:
+                rows = ArrayRows(X)
+                frame = frame_of(rows, NO_WEIGHTS, team)
+                assert frame is not None
+                lloyd = Workspace(rows, NO_WEIGHTS, 12, frame, team).begin(centers, 40)
+                calls, one = [0], lloyd._steps
+
+                def counted(*arguments: Any, one: Any = one, calls: list[int] = calls) -> Any:
+                    calls[0] += 1
+                    return one(*arguments)
+
+                lloyd._steps = counted  # type: ignore[method-assign]
+                run = lloyd.go_on([], 40, tol, pause=pause)
+            found.append((run, calls[0]))
+        (together, few), (single, many) = found
+        assert few < many
+        assert together.centers.tobytes() == single.centers.tobytes()
+        np.testing.assert_array_equal(together.labels, single.labels)
+        assert together[1] == single[1]
+        assert together[3:6] == single[3:6]
+        for a, b in zip(together.history, single.history, strict=True):
+            assert a._replace(seconds=0.0) == b._replace(seconds=0.0)
+
+
+def test_of_a_large_table_every_iteration_is_told_when_it_ends() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    with Team(1, 1e12) as team:
+        frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
+        assert frame is not None
+        lloyd = Workspace(ArrayRows(X), NO_WEIGHTS, 12, frame, team).begin(X[:12], 40)
+        seen: list[bytes] = []
+        run = lloyd.go_on([], 40, 0.0, lambda number, step: seen.append(lloyd.centers.tobytes()))
+    assert len(set(seen)) == run.n_iter > 5

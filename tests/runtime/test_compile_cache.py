@@ -1,0 +1,208 @@
+"""How the kernels come to be compiled: from a cache, without one, ahead of time, not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastkmeans import KMeans
+from tests.conftest import ROOT
+from tests.helpers.processes import data, run
+
+
+def test_without_jit_the_twins_take_over(tmp_path: Path) -> None:
+    code = """
+    import warnings
+    warnings.simplefilter("error")
+    from fastkmeans import KMeans, find_closest_centroids, kmeans_plusplus
+    for dtype in ("float32", "float64"):
+        X = np.random.default_rng(0).integers(-3, 4, (90, 3)).astype(dtype)
+        model = KMeans(4, init=X[:4], max_iter=5).fit(X)
+        print(model.labels_.tolist(), round(model.inertia_, 9))
+        print(find_closest_centroids(X, np.vstack([X[5:25], X[:5]])).tolist())
+        print(kmeans_plusplus(X, 5, random_state=0)[1].tolist())
+        print(round(float(model.transform(X).sum()), 3))
+        few = np.random.default_rng(0).integers(0, 2, (12, 3)).astype(dtype)
+        far = np.vstack([few[:3], np.full((6, 3), 1e17) * np.arange(1, 7)[:, None]])
+        warnings.simplefilter("ignore")
+        for algorithm in ("boxes", "bytes"):
+            for table, init in ((X, X[:4]), (X, X[:19]), (few, far)):  # far: nothing is proven
+                model = KMeans(len(init), init=init, max_iter=5, algorithm=algorithm).fit(table)
+                print(model.labels_.tolist(), round(model.inertia_, 9))
+    """
+    assert run(code, tmp_path, NUMBA_DISABLE_JIT="1") == run(code, tmp_path)
+
+
+def test_what_is_not_finite_warns_of_nothing_without_jit(tmp_path: Path) -> None:
+    code = """
+    import warnings
+    from fastkmeans import KMeans
+    warnings.simplefilter("error")
+    for bad in (np.inf, -np.inf, np.nan):
+        for size in (90, 400):
+            X = make(size, 3, 4)
+            X[size // 2, 1] = bad
+            try:
+                KMeans(4).fit(X)
+            except ValueError as error:
+                print(str(error).partition(".")[0])
+    """
+    lines = run(code, tmp_path, NUMBA_DISABLE_JIT="1").splitlines()
+    expected = [
+        f"Input X contains {what} at row {row}, column 1"
+        for what in ("infinity", "infinity", "NaN")
+        for row in (45, 200)
+    ]
+    assert lines == expected
+
+
+def test_import_is_light(tmp_path: Path) -> None:
+    code = """
+    before = set(sys.modules)
+    import fastkmeans
+    loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+    print(sorted(loaded & {"numba", "llvmlite", "sklearn", "pandas", "scipy", "polars", "pyarrow"}))
+    fit(300)
+    print(sorted({"sklearn", "pandas", "polars", "pyarrow"} & set(sys.modules)))
+    """
+    assert run(code, tmp_path) == "[]\n[]"
+
+
+def test_first_fit_from_a_warm_cache(tmp_path: Path) -> None:
+    code = """
+    began = time.perf_counter()
+    fit(300, dtype="float32"), fit(dtype="float32")
+    print(time.perf_counter() - began)
+    """
+    run(code, tmp_path)
+    assert float(run(code, tmp_path)) < 5.0
+
+
+def test_no_folder_for_a_cache(tmp_path: Path) -> None:
+    """An installation that numba can write no cache for still works.
+
+    Permissions do not stop root, so a file stands where numba would make its folder
+    (``__pycache__``), and the user's cache folder lies below a file.  The script shows
+    first that numba itself gives up there: this is the error of a read-only
+    installation, if not its cause.
+    """
+    package = tmp_path / "site" / "fastkmeans"
+    shutil.copytree(ROOT / "fastkmeans", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
+        (folder / "__pycache__").write_text("")
+    code = """
+    import numba
+    from fastkmeans import _errors
+    try:
+        numba.njit(cache=True)(_errors.convergence_warning)
+    except RuntimeError as error:
+        assert "no locator available" in str(error)
+    else:
+        raise SystemExit("numba found a folder after all")
+    from fastkmeans import KMeans
+    from fastkmeans._kernels.assign import assign_rows
+    X = make(300, 3, 4)
+    print(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
+    """
+    nowhere = str(package / "__pycache__" / "below")
+    found = run(
+        code, tmp_path, PYTHONPATH=str(package.parent), NUMBA_CACHE_DIR=None, HOME=nowhere,
+        XDG_CACHE_HOME=nowhere, PYTHONDONTWRITEBYTECODE="1", LOCALAPPDATA=nowhere,
+    )  # fmt: skip
+    X = data(300, 3, np.float64)
+    assert found == str(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
+
+
+def test_garbage_collector_rests_while_a_kernel_compiles(tmp_path: Path) -> None:
+    code = """
+    import gc
+    import numba
+    from numba.core import event
+    from fastkmeans._kernels.assign import assign_few
+
+    class States(event.Listener):
+        seen = []
+        def on_start(self, notice):
+            self.seen.append(gc.isenabled())
+        def on_end(self, notice):
+            pass
+
+    event.register("numba:compile", States())
+    for dtype, switch in (("float32", gc.enable), ("float64", gc.disable)):
+        switch()
+        X = np.ones((2, 3, 2), dtype)
+        assign_few(X, np.ones((1, 2)), 1.0, np.empty(3, np.int32))
+        print(set(States.seen), gc.isenabled())
+        States.seen.clear()
+    gc.enable()
+    numba.njit(lambda x: x)(1)  # not ours
+    print(set(States.seen), gc.isenabled())
+    """
+    found = run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    assert found.splitlines() == ["{False} True", "{False} False", "{True} True"]
+
+
+@pytest.fixture(scope="module")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that ``python -m fastkmeans.warmup`` alone has filled.
+
+    It is kept beside the cache of the tests, and copied: nothing else is written to it.
+    If the tests have compiled nothing yet, they begin with what is in it.
+    """
+    cache = Path(os.environ["NUMBA_CACHE_DIR"])
+    kept = cache / "warmup"
+    untouched = not any(cache.glob("*/*.nbi"))
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(kept), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "fastkmeans.warmup"],
+        env=env, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "compiled in" in done.stdout
+    if untouched:
+        shutil.copytree(kept, cache, dirs_exist_ok=True)
+    return kept
+
+
+USES = {
+    "fit": "KMeans(k, max_iter=3, random_state=0).fit(X)",
+    "weighted fit": "KMeans(k, max_iter=3, random_state=0).fit(X, sample_weight=np.ones(len(X)))",
+    "use": "m = KMeans(k, init=X[:k], max_iter=1).fit(X); m.predict(X); m.predict(X[:1]);"
+    " m.transform(X); m.score(X)",
+    "engines": "for a in ('boxes', 'bytes'): KMeans(k, init=X[:k], max_iter=3, algorithm=a).fit(X)",
+    "large table": "L = np.tile(X[:3000], (240, 1));"
+    " KMeans(k, init=L[:k], max_iter=2, algorithm='bytes').fit(L) if m > 300 else None",
+    "many clusters": "Y = X.copy(); Y[0] = 1e7; kmeans_plusplus(X, 150, random_state=0);"
+    " kmeans_plusplus(Y, 150, random_state=0)",
+    "functions": "kmeans_plusplus(X, 5, random_state=0); find_closest_centroids(X, X[:k]);"
+    " compute_centroids(X, np.arange(len(X)) % k, k); kMeans_init_centroids(X, k)",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_warmup_compiles_all_that_is_used(use: str, warm_cache: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    shutil.copytree(warm_cache, cache)
+    code = f"""
+    from numba.core import event
+    from fastkmeans import *
+    from fastkmeans import KMeans, compute_centroids, find_closest_centroids
+    from fastkmeans import kMeans_init_centroids, kmeans_plusplus
+    import warnings
+    warnings.simplefilter("ignore")
+    with event.install_recorder("numba:compile") as compiled:
+        for dtype in ("float32", "float64"):
+            for m, k in ((300, 8), (30000, 8)):
+                base = make(m, 6, k, dtype)
+                base[m // 2 :] = np.round(base[m // 2 :])
+                for X in (base, np.asfortranarray(base), np.repeat(base, 2, axis=1)[:, ::2]):
+                    {USES[use]}
+    print(sorted({{str(e.data["dispatcher"]) + str(e.data["args"]) for _, e in compiled.buffer}}))
+    """
+    assert run(code, tmp_path, NUMBA_CACHE_DIR=str(cache)) == "[]"
