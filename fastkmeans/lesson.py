@@ -11,23 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._data.scaling import frame_of
+from ._data.problem import open_table
 from ._data.validation import (
     NO_WEIGHTS,
     as_centers,
     check_count,
     check_finite,
     check_fits,
-    first_not_finite,
 )
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
 from ._kernels.shared.update import COUNT
 from ._lloyd.empty import farthest, squared_distances_to_own
-from ._lloyd.loop import Workspace
 from ._lloyd.predict import closest_centers
+from ._lloyd.run import Workspace
 from ._runtime.errors import plain
-from ._runtime.threads import Team
 
 
 def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:
@@ -93,18 +91,15 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     belongs = (values >= 0) & (values < k)
     weights = NO_WEIGHTS if belongs.all() else belongs.astype(np.float64)
     weights.flags.writeable = False
-    with Team(None, work_of(rows.shape, 1)) as team:
-        frame = frame_of(rows, NO_WEIGHTS, team)
-        if frame is None:
-            raise first_not_finite(table)
-        lloyd = Workspace(rows, weights, k, frame, team).begin(frame.shift, 1)
-        lloyd.labels[:] = np.where(belongs, values, 0)
-        lloyd.take_means()
-    centroids = lloyd.new_centers
-    empty = np.flatnonzero(lloyd.sums.total_weights[COUNT] == 0.0)
+    with open_table(table, NO_WEIGHTS, None, work_of(rows.shape, 1)) as problem:
+        run = Workspace(problem._replace(weights=weights), k).begin(problem.frame.shift, 1)
+        run.labels[:] = np.where(belongs, values, 0)
+        run.take_means()
+    centroids = run.new_centers
+    empty = np.flatnonzero(run.sums.total_weights[COUNT] == 0.0)
     if empty.size:
-        lloyd.centers[:] = centroids
-        rows_taken = farthest(squared_distances_to_own(lloyd), min(empty.size, rows.shape[0]))
+        run.centers[:] = centroids
+        rows_taken = farthest(squared_distances_to_own(run), min(empty.size, rows.shape[0]))
         taken = np.resize(rows_taken, empty.size)
         centroids[empty] = rows.take(taken)
     return centroids

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-EMBEDDINGS = Path(__file__).resolve().parent / "data" / "summaries_minilm_2k_384_f16.npy"
+EMBEDDINGS = Path(__file__).resolve().parent / "resources" / "summaries_minilm_2k_384_f16.npy"
 
 
 def bell(rng: np.random.Generator, n: int, d: int) -> Array:

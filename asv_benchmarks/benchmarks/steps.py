@@ -34,66 +34,56 @@ class Steps:
     def __init__(
         self, X: Any, centers: Any, n_threads: int | None = None, algorithm: str = "lloyd"
     ) -> None:
+        from fastkmeans._data.problem import open_problem
         from fastkmeans._data.rows import ArrayRows
-        from fastkmeans._data.scaling import frame_of
         from fastkmeans._engines.base import work_of
-        from fastkmeans._lloyd.loop import Workspace
-        from fastkmeans._runtime.threads import Team
+        from fastkmeans._lloyd.run import Workspace
 
         k = len(centers)
-        self.rows = ArrayRows(X)
-        self.weights = np.empty(0)
-        self.team = Team(n_threads, work_of(X.shape, k)).__enter__()
-        frame = frame_of(self.rows, self.weights, self.team)
-        assert frame is not None, "the data hold a value that is not finite"
-        self.frame = frame
-        self.workspace = Workspace(self.rows, self.weights, k, frame, self.team, algorithm)
-        self.lloyd = self.workspace.begin(centers, EXPECTED)
+        self.opened = open_problem(ArrayRows(X), np.empty(0), n_threads, work_of(X.shape, k))
+        self.problem = self.opened.__enter__()
+        self.workspace = Workspace(self.problem, k, algorithm)
+        self.run = self.workspace.begin(centers, EXPECTED)
         self.ends: tuple[Any, ...] = ()
         self.previous = np.full(len(X), -1, np.int32)
         self.labels = np.empty(len(X), np.int32)
 
     def close(self) -> None:
         """Leave the team of threads."""
-        self.team.__exit__(None, None, None)
+        self.opened.__exit__(None, None, None)
 
     def moments(self) -> None:
         """Mean, variance and range of every column: one pass over the data."""
         from fastkmeans._data.scaling import frame_of
 
-        frame_of(self.rows, self.weights, self.team)
+        frame_of(self.problem.rows, self.problem.weights, self.problem.team)
 
     def assign(self) -> None:
         """The E step alone, settled: packed centers, the label of every row."""
         from fastkmeans._engines.plain import assign_block
 
-        self.lloyd.packed.pack(self.lloyd.centers, self.frame)
-        for start, X in self.rows.blocks():
-            part = slice(start, start + X.shape[1])
-            assign_block(
-                X,
-                self.team,
-                self.frame,
-                self.lloyd.centers,
-                self.lloyd.packed,
-                self.previous[part],
-                self.labels[part],
-            )
+        run = self.run
+        run.packed.pack(run.centers, self.problem.frame)
+        for part, X in self.problem.blocks():
+            before, now = self.previous[part], self.labels[part]
+            assign_block(X, self.problem, run.centers, run.packed, before, now)
 
     def iterate(self) -> None:
         """E and M step, always from the same centers."""
-        self.lloyd.step()
+        self.run.step()
 
     def advance(self, n_iter: int) -> None:
         """Run some iterations, and keep the centers of the last two for ``there_and_back``."""
-        self.lloyd = self.workspace.begin(self.lloyd.centers.copy(), EXPECTED)
-        self.lloyd.go_on([], n_iter, 0.0)
-        before = self.lloyd.centers.copy()
-        self.lloyd.step()
-        self.ends = before, self.lloyd.new_centers.copy()
+        from fastkmeans._lloyd.loop import finish
+
+        self.run = self.workspace.begin(self.run.centers.copy(), EXPECTED)
+        finish(self.run, [], n_iter, 0.0)
+        before = self.run.centers.copy()
+        self.run.step()
+        self.ends = before, self.run.new_centers.copy()
 
     def there_and_back(self) -> None:
         """Two iterations as they are in the middle of a run: rows and centers do move."""
         for centers in reversed(self.ends):
-            self.lloyd.centers[:] = centers
-            self.lloyd.step()
+            self.run.centers[:] = centers
+            self.run.step()

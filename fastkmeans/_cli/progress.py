@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import BLOCK_MULTIPLE, Block, Rows
-from .._lloyd.loop import Iteration, Run, Watch
+from .._lloyd.run import Iteration, Outcome
+from .._lloyd.watch import Watch
 from .._runtime.disk import human_size
 from .console import UserError, install_hint, note
 
@@ -127,7 +128,7 @@ class Progress(Watch):
         self.guard.look()
         self._name(f"iteration {number + 1} ({iteration.n_moved} rows moved)")
 
-    def run_ends(self, run: Run) -> None:
+    def run_ends(self, run: Outcome) -> None:
         """Name what comes then."""
         self._name("ending the run")
 

@@ -23,6 +23,10 @@ from .rows import FLOAT32, Rows
 LARGEST = float(np.finfo(np.float32).max)
 
 
+class NotFiniteError(Exception):
+    """A value of the rows is NaN or infinite."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table.
@@ -83,18 +87,18 @@ def make_frame(
     )  # fmt: skip
 
 
-def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame | None:
-    """Return the frame of the data, or None if a value is not finite."""
+def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
+    """Return the frame of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())
     if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):
-        return None
+        raise NotFiniteError
     unit = 1.0
     if size > 1e150 or 0.0 < size < 1e-150:  # squares overflow, or vanish
         unit = power_of_two(size, np.dtype(np.float64))
         table = moments(rows, weights, team, unit)
         if np.isnan(table[MEAN]).any():
-            return None
+            raise NotFiniteError
     mean = table[MEAN]
     reach = float(np.abs(table[MINIMUM:] - mean).max())
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals

@@ -14,10 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import Problem
 from .._data.rows import OVERHEAD, SMALL_STATE, Rows
-from .._data.scaling import Frame
 from .._runtime.disk import human_size
-from .._runtime.threads import Team
 from . import boxes as _boxes
 from . import bytes as _bytes
 from .base import Engine, Labelled, Packed
@@ -57,24 +56,21 @@ class Engines:
     def __init__(
         self,
         algorithm: str,
-        rows: Rows,
-        weights: NDArray[np.float64],
+        problem: Problem,
         packed: Packed,
-        frame: Frame,
-        team: Team,
     ) -> None:
-        self._data = rows, weights, packed, frame, team
-        self.shape, self.n_clusters = rows.shape, len(packed.norms)
+        self._problem, self._packed = problem, packed
+        self.shape, self.n_clusters = problem.shape, len(packed.norms)
         self.auto = algorithm == "auto"
-        self.plain = Plain(rows, packed, frame, team)
-        self.name = self._pick(algorithm, team)
+        self.plain = Plain(problem, packed)
+        self.name = self._pick(algorithm)
         self.other: Engine | None = None
         self._probe: _bytes.Probe | None = None
         self._step: np.float32 | None = None  # of the bytes
 
-    def _pick(self, algorithm: str, team: Team) -> str:
+    def _pick(self, algorithm: str) -> str:
         """Return the name of the engine besides the plain one, or "lloyd"."""
-        rows = self._data[0]
+        rows, _, _, team = self._problem
         n, d = rows.shape
         for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
             wanted = algorithm == name or (
@@ -98,26 +94,21 @@ class Engines:
     def make_other(self, spare: NDArray[np.int32]) -> Engine:
         """Return the engine besides the plain one; it may use ``spare`` as scratch."""
         if self.other is None:
-            rows, weights, packed, frame, team = self._data
             if self.name == "boxes":
-                self.other = _boxes.Boxes(rows, weights, packed, frame, team, spare)
+                self.other = _boxes.Boxes(self._problem, self._packed, spare)
             else:
-                step = self._choose_step()
-                self.other = _bytes.Bytes(rows, self.n_clusters, frame, team, step)
+                self.other = _bytes.Bytes(self._problem, self.n_clusters, self._choose_step())
         return self.other
 
     def probe(self) -> _bytes.Probe:
         """Return the engine of bytes on some of the rows."""
         if self._probe is None:
-            rows, _, _, frame, team = self._data
-            step = self._choose_step()
-            self._probe = _bytes.Probe(rows, self.n_clusters, frame, team, step)
+            self._probe = _bytes.Probe(self._problem, self.n_clusters, self._choose_step())
         return self._probe
 
     def _choose_step(self) -> np.float32:
         if self._step is None:
-            rows, _, _, frame, _ = self._data
-            self._step = _bytes.choose_step(rows, frame)
+            self._step = _bytes.choose_step(self._problem.rows, self._problem.frame)
         return self._step
 
 

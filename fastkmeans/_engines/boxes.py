@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import Problem
 from .._data.rows import ArrayRows, Block, Rows
-from .._data.scaling import Frame
 from .._kernels.boxes.candidates import BOX
 from .._kernels.boxes.order import (
     FINE,
@@ -26,7 +26,7 @@ from .._kernels.boxes.order import (
 )
 from .._kernels.boxes.visit import FAN, NEW, visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
-from .._runtime.threads import Team, cut
+from .._runtime.threads import cut
 from .base import Labelled, Packed
 from .sums import Sums
 
@@ -120,13 +120,11 @@ class Boxes:
 
     def __init__(
         self,
-        rows: Rows,
-        weights: NDArray[np.float64],
+        problem: Problem,
         packed: Packed,
-        frame: Frame,
-        team: Team,
         spare: NDArray[np.int32],
     ) -> None:
+        rows, weights, frame, team = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
         self._X, self._weights, self._frame, self._team = X, weights, frame, team

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows, twice
 from .._data.scaling import Frame
+from .._data.validation import NO_WEIGHTS
 from .._kernels.bytes.quantize import (
     DRIFT,
     LANES,
@@ -26,7 +28,7 @@ from .._kernels.bytes.screen import screen_rows
 from .._kernels.emit.simd import BYTE_DOT, CENTERS
 from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
-from .._runtime.threads import Team, cut_centers, is_large
+from .._runtime.threads import cut_centers, is_large
 from .base import Labelled
 from .sums import Sums
 
@@ -145,9 +147,8 @@ class Patience:
 class Bytes:
     """The state of the rows, and the centers in the form the kernel reads."""
 
-    def __init__(
-        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
-    ) -> None:
+    def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
+        rows, _, frame, team = problem
         n, d = rows.shape
         n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
         self._rows, self._frame, self._team, self._step = rows, frame, team, step
@@ -245,7 +246,7 @@ class Bytes:
             arguments = (*centers_in, *rows_in)
             team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
             if sums is not None:
-                sums.move(start, X, previous[part], labels[part])
+                sums.move(part, X, previous[part], labels[part])
             total += counts.sum(axis=0)
         if self._repeated.any():  # left out of the bytes, so of the bounds: they may part
             self._state[3] = 0.0
@@ -261,14 +262,13 @@ class Bytes:
 class Probe:
     """The engine on some of the rows, to see what it would cost on all."""
 
-    def __init__(
-        self, rows: Rows, n_clusters: int, frame: Frame, team: Team, step: np.float32
-    ) -> None:
-        n = rows.shape[0]
+    def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
+        rows, n = problem.rows, problem.shape[0]
         every = max(PROBED, -(-n // MOST_PROBED))
         self._share = slice(0, n, every)
         array = rows.take(np.arange(0, n, every))
-        self._bytes = Bytes(ArrayRows(array), n_clusters, frame, team, step)
+        probed = problem._replace(rows=ArrayRows(array), weights=NO_WEIGHTS)
+        self._bytes = Bytes(probed, n_clusters, step)
         self._labels = np.full(len(array), -1, np.int32)
         self._factor = n / len(array)
 

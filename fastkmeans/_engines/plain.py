@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import Block, Rows
-from .._data.scaling import Frame
+from .._data.problem import Problem
+from .._data.rows import Block
 from .._kernels.plain.assign import assign_rows, settle_rows
-from .._runtime.threads import Team, cut
+from .._runtime.threads import cut
 from .base import Labelled, Packed
 
 if TYPE_CHECKING:
     from .sums import Sums
 
 
+ROWS_AT_A_TIME = 1 << 20
+"""Rows that are labelled at a time, so that little memory is needed besides the labels."""
+
+
 def assign_block(
     X: Block,
-    team: Team,
-    frame: Frame,
+    problem: Problem,
     centers: NDArray[np.float64],
     packed: Packed,
     previous: NDArray[np.int32],
     labels: NDArray[np.int32],
 ) -> int:
     """Assign the rows of a block; return how many changed cluster."""
+    frame, team = problem.frame, problem.team
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = packed.largest, previous, labels
@@ -42,12 +46,24 @@ def assign_block(
     return moved
 
 
+def label_rows(problem: Problem, centers: NDArray[np.float64], labels: NDArray[np.int32]) -> None:
+    """Write the closest center of each row, ties to the lowest index."""
+    nobody = np.full(min(len(labels), ROWS_AT_A_TIME), -1, np.int32)
+    packed = Packed(*centers.shape)
+    packed.pack(centers, problem.frame)
+    for start, block in problem.rows.blocks():
+        for at in range(0, block.shape[1], ROWS_AT_A_TIME):
+            X = block[:, at : at + ROWS_AT_A_TIME]
+            out = labels[start + at :][: X.shape[1]]
+            assign_block(X, problem, centers, packed, nobody[: len(out)], out)
+
+
 class Plain:
     """The engine that compares every row with every center."""
 
-    def __init__(self, rows: Rows, packed: Packed, frame: Frame, team: Team) -> None:
-        (n, d), n_clusters = rows.shape, len(packed.norms)
-        self._rows, self._packed, self._frame, self._team = rows, packed, frame, team
+    def __init__(self, problem: Problem, packed: Packed) -> None:
+        (n, d), n_clusters = problem.shape, len(packed.norms)
+        self._problem, self._packed = problem, packed
         self.cost = n * (5 + 0.3 * d + n_clusters * (0.0129 * d + 0.065))
 
     def label(
@@ -59,12 +75,11 @@ class Plain:
     ) -> Labelled:
         """Label the rows, block by block, and move them between the sums."""
         n_moved, packed = 0, self._packed
-        packed.pack(centers, self._frame)
-        for start, X in self._rows.blocks():
-            part = slice(start, start + X.shape[1])
+        packed.pack(centers, self._problem.frame)
+        for part, X in self._problem.blocks():
             before, now = previous[part], labels[part]
-            n_moved += assign_block(X, self._team, self._frame, centers, packed, before, now)
-            sums.move(start, X, before, now)
+            n_moved += assign_block(X, self._problem, centers, packed, before, now)
+            sums.move(part, X, before, now)
         return Labelled(n_moved, 0.0, self.cost)
 
     def write(self, labels: NDArray[np.int32]) -> None:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import Block, Rows
-from .._data.scaling import Frame
+from .._data.problem import Problem
+from .._data.rows import Block
 from .._kernels.shared.update import (
     CHAINS,
     GAINED,
@@ -28,7 +28,7 @@ from .._kernels.shared.update import (
 )
 from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
-from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, cut_centers, is_large, within
+from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, cut_centers, is_large, within
 
 REBUILD_AFTER, TURNOVER = 64, 2.0
 """Iterations after which the sums are built anew, and the moves per row: then rounding
@@ -59,14 +59,11 @@ class Sums:
 
     def __init__(
         self,
-        rows: Rows,
-        weights: NDArray[np.float64],
+        problem: Problem,
         n_clusters: int,
-        frame: Frame,
-        team: Team,
     ) -> None:
-        n, d = rows.shape
-        self._weights, self._frame, self._team = weights, frame, team
+        n, d = problem.shape
+        self._problem = problem
         budget = max(n * d // 16, 1 << 18)
         parts = min(64, budget // (n_clusters * d * 8), n // 4096)
         self.bounds = cut(n, parts)
@@ -99,21 +96,20 @@ class Sums:
             self.part_weights[:] = 0.0
 
     def move(
-        self, start: int, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
+        self, part: slice, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
     ) -> None:
         """Apply the rows of a block to the sums of the ranges that it crosses."""
-        part = slice(start, start + X.shape[1])
-        ranges, bounds = within(self.bounds, start, part.stop)
-        frame, d = self._frame, X.shape[2]
-        weights = self._weights[part] if self._weights.size else self._weights
+        ranges, bounds = within(self.bounds, part.start, part.stop)
+        frame, team, d = self._problem.frame, self._problem.team, X.shape[2]
+        weights = self._problem.weights_of(part)
         n_ranges = len(bounds) - 1
-        n_slices = max(1, min(-(-self._team.size // n_ranges), d // 32))
+        n_slices = max(1, min(-(-team.size // n_ranges), d // 32))
         slices = np.arange(n_slices + 1) * d // n_slices
         arguments = (
             bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
             self.parts[ranges], self.part_weights[ranges],
         )  # fmt: skip
-        self._team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
+        team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
 
     def total(self) -> NDArray[np.float64]:
         """Return the sums of all ranges, added in order."""
@@ -124,7 +120,7 @@ class Sums:
         self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
     ) -> tuple[float, float, int]:
         """Write the means; return inertia, squared move and number of empty clusters."""
-        frame, bounds = self._frame, self.center_bounds
+        frame, bounds = self._problem.frame, self.center_bounds
         totals = np.empty((len(bounds) - 1, 3))
         arguments = (
             self.part_weights,
@@ -134,7 +130,9 @@ class Sums:
             self.total_weights,
             new_centers,
         )
-        self._team.run(update_centers, self.parts, bounds, arguments, (totals,), prange=True)
+        self._problem.team.run(
+            update_centers, self.parts, bounds, arguments, (totals,), prange=True
+        )
         gained, moved, n_empty = 0.0, 0.0, 0.0
         for of_range in totals.tolist():  # one after the other, as ``iterate_serial`` does
             gained += of_range[GAINED]
@@ -168,23 +166,16 @@ class Sums:
 
 
 def sum_of_squares(
-    rows: Rows,
-    weights: NDArray[np.float64],
-    labels: NDArray[np.int32],
-    centers: NDArray[np.float64],
-    scale: float,
-    team: Team,
+    problem: Problem, labels: NDArray[np.int32], centers: NDArray[np.float64]
 ) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
-    n, d = rows.shape
+    (n, d), scale, team = problem.shape, problem.frame.scale, problem.team
     # Plain differences x - c, scaled: a shift would cost them digits.
     centers, no_offset = centers * scale, np.zeros(d)
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
     squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
-    for start, X in rows.blocks():
-        part = slice(start, start + X.shape[1])
-        touched, bounds = within(ranges, start, part.stop)
-        own = weights[part] if weights.size else weights
-        arguments = (own, labels[part], no_offset, scale, centers)
+    for part, X in problem.blocks():
+        touched, bounds = within(ranges, part.start, part.stop)
+        arguments = (problem.weights_of(part), labels[part], no_offset, scale, centers)
         team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
     return total_of(squares)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._data.scaling import frame_of
-from .._data.validation import as_generator, check_count, check_fits, first_not_finite, weights_of
+from .._data.problem import open_table
+from .._data.validation import as_generator, check_count, check_fits, weights_of
 from .._engines.base import work_of
-from .._runtime.threads import Team
 from .._seeding.plusplus import plus_plus
 from .inputs import as_table
 from .kmeans import KMeans
@@ -63,12 +62,9 @@ def kmeans_plusplus(
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
     weights = weights_of(table, sample_weight).values
-    with Team(None, work_of(rows.shape, 8)) as team:
-        frame = frame_of(rows, weights, team)
-        if frame is None:
-            raise first_not_finite(table)
+    with open_table(table, weights, None, work_of(rows.shape, 8)) as problem:
         rng = as_generator(random_state)
-        indices = plus_plus(rows, weights, k, frame, team, rng, n_local_trials)
+        indices = plus_plus(problem, k, rng, n_local_trials)
     return rows.take(indices), indices
 
 

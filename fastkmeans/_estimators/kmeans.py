@@ -6,25 +6,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._data.scaling import frame_of
+from .._data.problem import open_table
 from .._data.tables import Table
 from .._data.validation import (
     as_generator,
     check_fits,
     check_random_state,
     check_switch,
-    first_not_finite,
     weights_of,
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
 from .._engines.base import work_of
 from .._lloyd.checkpoint import Checkpoint, Resumed
-from .._lloyd.loop import Iteration, Run, Watch, Workspace
+from .._lloyd.loop import finish
+from .._lloyd.run import Iteration, Outcome, Workspace
+from .._lloyd.watch import Watch
 from .._runtime.errors import convergence_warning, plain
-from .._runtime.threads import Team
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
@@ -216,11 +215,9 @@ class KMeans(Clusterer):
                 f"algorithm={self.algorithm!r} takes {takes}, the memory_limit of the dataset: "
                 "use algorithm='auto', which keeps within it, or allow more."
             )
-        with Team(self.n_threads, work_of(rows.shape, k)) as team:
-            frame = frame_of(rows, weights.values, team)
-            if frame is None:
-                raise first_not_finite(table)
-            workspace = Workspace(rows, weights.values, k, frame, team, self.algorithm)
+        work = work_of(rows.shape, k)
+        with open_table(table, weights.values, self.n_threads, work) as problem:
+            workspace = Workspace(problem, k, self.algorithm)
             watch.unit = weights.unit
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)
         self._learn_features(table)
@@ -239,41 +236,37 @@ class KMeans(Clusterer):
         n_runs: int,
         watch: Watch,
         checkpoint: Checkpoint | None,
-    ) -> Run:
+    ) -> Outcome:
         """Return the run of lowest inertia, the first among equals."""
         draws = isinstance(self.init, str) or callable(self.init)
         rng = as_generator(self.random_state) if draws or checkpoint is not None else None
-        first, lloyd, history, best = Resumed(0, None, [], None)
+        first, run, history, best = Resumed(0, None, [], None)
         save: Callable[..., None] | None = None
         if checkpoint is not None:
             assert rng is not None
-            first, lloyd, history, best = checkpoint.restore(workspace, rng, self.max_iter)
+            first, run, history, best = checkpoint.restore(workspace, rng, self.max_iter)
             save = partial(checkpoint.save, rng)
         for number in range(first, n_runs):
             watch.run_begins(number, n_runs)
-            if lloyd is None:
-                centers = self._first_centers(X, workspace, rng)
-                lloyd, history = workspace.begin(centers, self.max_iter), []
+            if run is None:
+                centers = initial_centers(
+                    self.init, X, workspace.problem, workspace.n_clusters, rng
+                )
+                run, history = workspace.begin(centers, self.max_iter), []
                 if save is not None:
-                    save(number, best, lloyd, history)
-            pause = None if save is None else partial(save, number, best, lloyd)
-            run = lloyd.go_on(history, self.max_iter, self.tol, watch.iteration, pause)
-            watch.run_ends(run)
-            if best is None or run.inertia < best.inertia:
-                best = run
-            lloyd = None
+                    save(number, best, run, history)
+            pause = None if save is None else partial(save, number, best, run)
+            ended = finish(run, history, self.max_iter, self.tol, watch.iteration, pause)
+            watch.run_ends(ended)
+            if best is None or ended.inertia < best.inertia:
+                best = ended
+            run = None
             if save is not None:
                 save(number + 1, best, None, [])
         assert best is not None
         return best
 
-    def _first_centers(
-        self, X: Any, workspace: Workspace, rng: np.random.Generator | None
-    ) -> NDArray[np.float64]:
-        rows, weights, k = workspace.rows, workspace.weights, workspace.n_clusters
-        return initial_centers(self.init, X, rows, weights, k, workspace.frame, workspace.team, rng)
-
-    def _keep(self, run: Run, unit: float) -> None:
+    def _keep(self, run: Outcome, unit: float) -> None:
         self.cluster_centers_ = run.centers
         self.labels_ = run.labels
         self.inertia_ = run.inertia * unit
@@ -297,5 +290,5 @@ class _Print(Watch):
             f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
         )
 
-    def run_ends(self, run: Run) -> None:
+    def run_ends(self, run: Outcome) -> None:
         print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")

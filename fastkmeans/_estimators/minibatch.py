@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._data.scaling import NotFiniteError
 from .._data.validation import (
     as_generator,
     check_count,
@@ -19,7 +20,7 @@ from .._data.validation import (
 )
 from .._lloyd.loop import MAX_ITER
 from .._minibatch.fit import count_clusters, label, run, step
-from .._minibatch.step import BatchStep, Course, Means, NotFiniteError, Plan
+from .._minibatch.step import BatchStep, Course, Means, Plan
 from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
 from .clusterer import Clusterer

@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import __version__
 from .._data.tables import Preparation
-from .._lloyd.loop import Iteration
+from .._lloyd.run import Iteration
 from .._runtime.archive import VERSION, read_archive, write_archive
 
 MODEL = "fastkmeans model"

@@ -22,7 +22,7 @@ import numpy as np
 
 from .._engines.sums import SumsState
 from .._runtime.archive import Arrays, read_archive, write_archive
-from .loop import Iteration, Lloyd, Run, State, Workspace
+from .run import Iteration, Outcome, Run, State, Workspace
 
 CHECKPOINT = "fastkmeans checkpoint"
 SECONDS = 2.0
@@ -41,18 +41,18 @@ class Resumed(NamedTuple):
     ----------
     number : int
         The run, from 0.
-    lloyd : Lloyd or None
+    run : Run or None
         The run as it was; None if it has not begun.
     history : list of Iteration
         What the run has done.
-    best : Run or None
+    best : Outcome or None
         The best of the runs before.
     """
 
     number: int
-    lloyd: Lloyd | None
+    run: Run | None
     history: list[Iteration]
-    best: Run | None
+    best: Outcome | None
 
 
 class Checkpoint:
@@ -108,7 +108,7 @@ class Checkpoint:
             history = [Iteration(*step) for step in metadata["best"].pop("history")]
             centers = arrays["best_centers"]
             labels = workspace.label_by(centers).copy()
-            best = Run(labels=labels, centers=centers, history=history, **metadata["best"])
+            best = Outcome(labels=labels, centers=centers, history=history, **metadata["best"])
         if metadata["history"] is None:
             return Resumed(metadata["number"], None, [], best)
         if "labelled_by" in arrays:
@@ -121,28 +121,28 @@ class Checkpoint:
             kept: dict[str, Any] = {name: arrays[name] for name in SUMS}
             sums = SumsState(**kept, **metadata["sums"])
             state = State(arrays["centers"], arrays["labelled_by"], metadata["n_moved"], sums)
-            lloyd = workspace.restore(state, max_iter)
+            run = workspace.restore(state, max_iter)
         else:
-            lloyd = workspace.begin(arrays["centers"], max_iter)
+            run = workspace.begin(arrays["centers"], max_iter)
         history = [Iteration(*step) for step in metadata["history"]]
-        return Resumed(metadata["number"], lloyd, history, best)
+        return Resumed(metadata["number"], run, history, best)
 
     def save(
         self,
         rng: np.random.Generator,
         number: int,
-        best: Run | None,
-        lloyd: Lloyd | None,
+        best: Outcome | None,
+        run: Run | None,
         history: list[Iteration],
     ) -> None:
         """Write where the fit is, unless that was done a moment ago.
 
-        ``lloyd`` is None before the run ``number`` begins.
+        ``run`` is None before the run ``number`` begins.
         """
         began = time.monotonic()
         if began < self._due:
             return
-        if lloyd is not None and history and not lloyd.choice.resumable:
+        if run is not None and history and not run.choice.resumable:
             return
         metadata: dict[str, Any] = {
             "format": CHECKPOINT,
@@ -150,7 +150,7 @@ class Checkpoint:
             "job": self.job,
             "number": number,
             "generator": rng.bit_generator.state,
-            "history": None if lloyd is None else history,
+            "history": None if run is None else history,
             "best": None,
         }
         arrays: Arrays = {}
@@ -159,14 +159,14 @@ class Checkpoint:
             arrays["best_centers"] = kept.pop("centers")
             del kept["labels"]
             metadata["best"] = kept
-        if lloyd is not None and history:
-            state = lloyd.state()
+        if run is not None and history:
+            state = run.state()
             own = state.sums._asdict()
             arrays |= {name: own.pop(name) for name in SUMS}
             arrays |= {"centers": state.centers, "labelled_by": state.labelled_by}
             metadata |= {"sums": own, "n_moved": state.n_moved}
-        elif lloyd is not None:
-            arrays["centers"] = lloyd.centers
+        elif run is not None:
+            arrays["centers"] = run.centers
         self._write(metadata, arrays)
         now = time.monotonic()
         self._due = now + self._seconds * max(1.0, (now - began) / (SHARE * SECONDS))

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import open_problem
 from .._data.rows import Rows
 from .._data.validation import Weights, as_generator
 from .._engines.base import work_of
 from .._lloyd.empty import ROUNDING, snap
-from .._lloyd.loop import Workspace
 from .._lloyd.predict import assess
-from .._runtime.threads import Team
+from .._lloyd.run import Workspace
 from .nested import Nested
 from .random import random_batches
 from .sample import Sample
-from .step import Course, Labelled, Means, Plan, framed, is_due, reassign, start, take_in
+from .step import Course, Labelled, Means, Plan, is_due, reassign, start, take_in
 
 SEEDS_PER_CLUSTER = 5
 """Rows per cluster that nested batches begin with at least."""
@@ -68,8 +68,8 @@ def step(
     """
     k = plan.n_clusters
     values, unit = weights
-    with Team(plan.n_threads, work_of(rows.shape, k)) as team:
-        frame = framed(rows, values, team)
+    with open_problem(rows, values, plan.n_threads, work_of(rows.shape, k)) as problem:
+        scale = problem.frame.scale
         rng = as_generator(source)
         if means is None:
             size = first_size(plan._replace(schedule="random"), rows.shape[0])
@@ -77,13 +77,13 @@ def step(
             centers, _ = start(plan, 1, sample.first(size), rng)
             means = Means(centers, np.zeros(k), unit)
         due = is_due(means, rows.shape[0])
-        means, _ = take_in(means, Workspace(rows, values, k, frame, team), unit)
+        means, _ = take_in(means, Workspace(problem, k), unit)
         if due:
             means = reassign(means, rows, values, plan.reassignment_ratio, rng)
         if not plan.compute_labels:
             return means, None, rng
-        labels, inertia = assess(rows, values, means.centers, frame, team)
-    return means, Labelled(means.centers, labels, inertia / frame.scale / frame.scale), rng
+        labels, inertia = assess(problem, means.centers)
+    return means, Labelled(means.centers, labels, inertia / scale / scale), rng
 
 
 def label(
@@ -91,15 +91,15 @@ def label(
 ) -> Labelled:
     """Label all rows; where each cluster is one distinct row, the center becomes it."""
     k = plan.n_clusters
-    with Team(plan.n_threads, work_of(rows.shape, k)) as team:
-        frame = framed(rows, weights, team)
-        labels, inertia = assess(rows, weights, centers, frame, team)
-        if 0.0 < inertia <= ROUNDING * frame.scatter:
-            lloyd = Workspace(rows, weights, k, frame, team).begin(centers, 1)
-            lloyd.step()
-            inertia = snap(lloyd, inertia)
-            labels, centers = lloyd.labels, lloyd.centers
-    return Labelled(centers, labels, inertia / frame.scale / frame.scale)
+    with open_problem(rows, weights, plan.n_threads, work_of(rows.shape, k)) as problem:
+        scale = problem.frame.scale
+        labels, inertia = assess(problem, centers)
+        if 0.0 < inertia <= ROUNDING * problem.frame.scatter:
+            run = Workspace(problem, k).begin(centers, 1)
+            run.step()
+            inertia = snap(run, inertia)
+            labels, centers = run.labels, run.centers
+    return Labelled(centers, labels, inertia / scale / scale)
 
 
 def count_clusters(labels: NDArray[np.int32], n_clusters: int) -> int:

@@ -15,19 +15,20 @@ Newling and Fleuret (2016), "Nested Mini-Batch K-Means", NIPS.
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import open_problem
 from .._engines.base import work_of
+from .._engines.boxes import REPAID_AFTER
 from .._kernels.shared.update import WEIGHT
-from .._lloyd.empty import relocate, snap
-from .._lloyd.loop import LABELS_REPEAT, MAX_ITER, SMALL_SHIFT, Lloyd, Step, Workspace
+from .._lloyd.empty import snap
+from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, iterate
+from .._lloyd.run import Run, Step, Workspace
 from .._runtime.adding import total_of
-from .._runtime.threads import Team
 from .sample import Sample
-from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan, framed
+from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan
 
 ROWS_PER_CLUSTER = 2048
 """Rows per cluster of a batch of full size: the inertia loses about one part in so many,
@@ -36,6 +37,8 @@ GROWTH = 8
 """How many times as large the next batch is, at most."""
 ENOUGH = 0.02
 """Share of the inertia that ``max_no_improvement`` more steps must promise."""
+TAUGHT = "the batch has taught enough"
+"""Why the steps on a batch end where a larger one follows."""
 SETTLED = 1.0
 """Squared move of the centers under which a batch has taught enough, as a share of the
 squared sampling error of its means."""
@@ -56,20 +59,25 @@ class Nested:
 
     def run(self, centers: NDArray[np.float64]) -> Course:
         """Iterate from ``centers``, on batches that grow."""
-        size, k = self._first, self._plan.n_clusters
+        plan, size, k = self._plan, self._first, self._plan.n_clusters
         while True:
             batch = self._sample.first(size)
-            shape = batch.rows.shape
-            with Team(self._plan.n_threads, work_of(shape, k)) as team:
-                frame = framed(batch.rows, batch.weights, team)
+            n = batch.rows.shape[0]
+            work = work_of(batch.rows.shape, k)
+            with open_problem(batch.rows, batch.weights, plan.n_threads, work) as problem:
                 last = size >= self._enough
-                algorithm = "auto" if last else "lloyd"
-                workspace = Workspace(batch.rows, batch.weights, k, frame, team, algorithm)
-                lloyd = workspace.begin(centers, self._left(shape[0]))
-                reason = self._stay(lloyd, last)
-                centers = lloyd.centers
-                if reason:
-                    return self._end(lloyd, reason, shape[0] == self._sample.n_samples)
+                workspace = Workspace(problem, k, "auto" if last else "lloyd")
+                left = self._left(n)
+                # Boxes pay sooner here than the rule of a whole fit has it.
+                run = workspace.begin(centers, max(left, REPAID_AFTER))
+                rule = _Batch(plan, self.history, left, last, problem.frame.mean_variance)
+                reason = iterate(run, rule)
+                self._n_read += n * rule.n_done
+                centers = run.centers
+                if rule.n_done == left:
+                    reason = MAX_ITER
+                if last or reason == MAX_ITER:
+                    return self._end(run, reason, n == self._sample.n_samples)
             size = self._next(size)
 
     def _left(self, n_rows: int) -> int:
@@ -83,60 +91,71 @@ class Nested:
             grown = max(2 * size, self._enough)
         return min(grown, self._sample.n_rows)
 
-    def _end(self, lloyd: Lloyd, reason: str, whole: bool) -> Course:
+    def _end(self, run: Run, reason: str, whole: bool) -> Course:
         """Return what the course came to; label the rows if the batch is all of them."""
-        means = Means(lloyd.centers.copy(), lloyd.sums.total_weights[WEIGHT].copy())
-        labelled, scale = None, lloyd.frame.scale
+        means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
+        labelled, scale = None, run.problem.frame.scale
         if whole and self._plan.compute_labels:
-            lloyd.step()
-            inertia = snap(lloyd, lloyd.inertia())
-            labelled = Labelled(lloyd.centers.copy(), lloyd.labels.copy(), inertia / scale / scale)
+            run.step()
+            inertia = snap(run, run.inertia())
+            labelled = Labelled(run.centers.copy(), run.labels.copy(), inertia / scale / scale)
         return Course(means, self.history[-1].inertia, self.history, reason, labelled)
 
-    def _stay(self, lloyd: Lloyd, last: bool) -> str:
-        """Iterate on one batch; return why the course ends, or "" where the batch grows."""
-        frame, n = lloyd.frame, lloyd.rows.shape[0]
-        before = np.inf
-        while True:
-            began = time.perf_counter()
-            step = lloyd.step()
-            relocated, moved = 0, step.moved
-            if step.n_empty:
-                relocated = relocate(lloyd)
-                with np.errstate(over="ignore"):
-                    moved = total_of(((lloyd.new_centers - lloyd.centers) * frame.scale) ** 2)
-            lloyd.centers, lloyd.new_centers = lloyd.new_centers, lloyd.centers
-            self._n_read += n
-            self._record(lloyd, step._replace(moved=moved), time.perf_counter() - began)
-            if self._n_read + n > self._most:
-                return MAX_ITER
-            if relocated:
-                continue
-            if step.n_moved == 0:
-                return LABELS_REPEAT if last else ""
-            if not last:
-                if moved <= SETTLED * _sampling_error(lloyd, step.inertia):
-                    return ""
-            elif moved <= self._plan.tol * frame.mean_variance:
-                return SMALL_SHIFT
-            elif self._promises_little(before, step.inertia):
-                return NO_IMPROVEMENT
-            before = step.inertia
+
+class _Batch:
+    """When enough was learned from one batch: the rule of its iterations.
+
+    Parameters
+    ----------
+    plan : Plan
+        The parameters.
+    history : list of BatchStep
+        All steps so far; those on this batch are appended.
+    most : int
+        Most steps on the batch.
+    last : bool
+        Whether no larger batch follows.
+    mean_variance : float
+        Mean variance of the features of the batch, in scaled units.
+    """
+
+    def __init__(
+        self, plan: Plan, history: list[BatchStep], most: int, last: bool, mean_variance: float
+    ) -> None:
+        self.tolerance = plan.tol * mean_variance
+        self.n_done = 0
+        self._plan, self._history, self._most, self._last = plan, history, most, last
+        self._before = np.inf  # inertia of the step before
+
+    def left(self) -> int:
+        return self._most - self.n_done
+
+    def record(self, run: Run, steps: list[Step], seconds: float) -> None:
+        scale, weight = run.problem.frame.scale, total_of(run.sums.total_weights[WEIGHT])
+        for step in steps:
+            mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
+            record = BatchStep(run.problem.shape[0], mean, shift, seconds, step.avoided)
+            self._history.append(record)
+            if self._plan.verbose:
+                record.report(len(self._history))
+        self.n_done += len(steps)
+
+    def converged(self, run: Run, step: Step, relocated: int) -> str:
+        if relocated:
+            return ""
+        before, self._before = self._before, step.inertia
+        if not self._last:
+            return TAUGHT if step.moved <= SETTLED * _sampling_error(run, step.inertia) else ""
+        if step.moved <= self.tolerance:
+            return SMALL_SHIFT
+        return NO_IMPROVEMENT if self._promises_little(before, step.inertia) else ""
 
     def _promises_little(self, before: float, inertia: float) -> bool:
         patience = self._plan.patience
         return patience is not None and (before - inertia) * patience <= ENOUGH * inertia
 
-    def _record(self, lloyd: Lloyd, step: Step, seconds: float) -> None:
-        scale, weight = lloyd.frame.scale, total_of(lloyd.sums.total_weights[WEIGHT])
-        mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
-        record = BatchStep(lloyd.rows.shape[0], mean, shift, seconds, step.avoided)
-        self.history.append(record)
-        if self._plan.verbose:
-            record.report(len(self.history))
 
-
-def _sampling_error(lloyd: Lloyd, inertia: float) -> float:
+def _sampling_error(run: Run, inertia: float) -> float:
     """Estimate the summed variance of the centers, as means of the rows they have."""
-    weights, counts = lloyd.sums.total_weights
+    weights, counts = run.sums.total_weights
     return inertia / total_of(weights) * total_of(1.0 / counts[counts > 0.0])

@@ -11,13 +11,15 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows
-from .._data.scaling import Frame
+from .._data.scaling import Frame, frame_of
 from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
-from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, Workspace
+from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
+from .._lloyd.run import Workspace
 from .._runtime.threads import Team
-from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, framed, is_due, reassign, take_in
+from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, is_due, reassign, take_in
 
 
 class _Drawer:
@@ -87,10 +89,10 @@ def random_batches(
         while not reason:
             began = time.perf_counter()
             batch = drawer.draw(size)
-            own = framed(batch, NO_WEIGHTS, team)
-            workspace = Workspace(batch, NO_WEIGHTS, k, own, team)
+            own = frame_of(batch, NO_WEIGHTS, team)
             due = is_due(means, size)
-            means, found = take_in(means, workspace)
+            problem = Problem(batch, NO_WEIGHTS, own, team)
+            means, found = take_in(means, Workspace(problem, k))
             if due:
                 means = reassign(means, batch, NO_WEIGHTS, plan.reassignment_ratio, rng)
             inertia, moved = found.inertia / size, found.moved

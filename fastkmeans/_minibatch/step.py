@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._data.problem import open_problem
 from .._data.rows import Rows
-from .._data.scaling import Frame, frame_of
+from .._data.scaling import Frame
 from .._engines.base import work_of
 from .._kernels.shared.update import COUNT, WEIGHT
-from .._lloyd.loop import Step, Workspace
+from .._lloyd.run import Step, Workspace
 from .._runtime.adding import total_of
-from .._runtime.threads import Team
 from .._seeding.initial import initial_centers
 from .sample import Batch
 
@@ -113,18 +113,6 @@ class Course(NamedTuple):
     labelled: Labelled | None = None
 
 
-class NotFiniteError(Exception):
-    """A batch holds a value that is NaN or infinite."""
-
-
-def framed(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
-    """Return the frame of a batch; raise ``NotFiniteError``."""
-    frame = frame_of(rows, weights, team)
-    if frame is None:
-        raise NotFiniteError
-    return frame
-
-
 def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:
     """Add the rows of a workspace to the means.
 
@@ -136,9 +124,9 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
         The step on the batch: its inertia is that against the old centers, ``moved`` the
         squared move from the old means to the new ones.
     """
-    lloyd = workspace.begin(means.centers, 1)
-    step = lloyd.step()
-    total = lloyd.sums.total_weights
+    run = workspace.begin(means.centers, 1)
+    step = run.step()
+    total = run.sums.total_weights
     before, gained = means.weights, total[WEIGHT]
     if unit > means.unit:
         before = before * (means.unit / unit)
@@ -148,10 +136,10 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
     seen = (total[COUNT] > 0.0) & (weights > 0.0)
     share = (gained[seen] / weights[seen])[:, None]
     centers = means.centers.copy()
-    centers[seen] = share * lloyd.new_centers[seen] + (1.0 - share) * centers[seen]
+    centers[seen] = share * run.new_centers[seen] + (1.0 - share) * centers[seen]
     with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
-        moved = total_of(((centers - means.centers) * lloyd.frame.scale) ** 2)
-    since = means.since + lloyd.rows.shape[0]
+        moved = total_of(((centers - means.centers) * run.problem.frame.scale) ** 2)
+    since = means.since + run.problem.shape[0]
     return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
 
 
@@ -198,11 +186,10 @@ def start(
     best: tuple[float, Any] = np.inf, None
     # Seeding starts its threads twice per center.
     threads = 1 if n * d < SEED_ALONE else plan.n_threads
-    with Team(threads, work_of(rows.shape, k)) as team:
-        frame = framed(rows, weights, team)
-        workspace = Workspace(rows, weights, k, frame, team)
+    with open_problem(rows, weights, threads, work_of(rows.shape, k)) as problem:
+        frame, workspace = problem.frame, Workspace(problem, k)
         for number in range(n_runs):
-            centers = initial_centers(plan.init, X, rows, weights, k, frame, team, rng)
+            centers = initial_centers(plan.init, X, problem, k, rng)
             if n_runs == 1:
                 return centers, frame
             inertia = workspace.begin(centers, 1).step().inertia

@@ -8,32 +8,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._data.rows import CHUNK, Rows, largest
-from .._data.scaling import Frame
+from .._data.problem import Problem
+from .._data.rows import CHUNK, largest
 from .._data.validation import (
     as_centers,
 )
-from .._runtime.threads import Team
 from .plusplus import plus_plus
 
 
 def initial_centers(
     init: str | ArrayLike | Callable[..., ArrayLike],
     X: Any,
-    rows: Rows,
-    weights: NDArray[np.float64],
+    problem: Problem,
     n_clusters: int,
-    frame: Frame,
-    team: Team,
     rng: np.random.Generator | None,
 ) -> NDArray[np.float64]:
     """Return the initial centers that ``init`` asks for, float64; an array draws nothing."""
+    rows = problem.rows
     if isinstance(init, str):
         assert rng is not None
         if init == "k-means++":
-            indices = plus_plus(rows, weights, n_clusters, frame, team, rng)
+            indices = plus_plus(problem, n_clusters, rng)
         else:
-            indices = random_rows(rows.shape[0], weights, n_clusters, rng)
+            indices = random_rows(rows.shape[0], problem.weights, n_clusters, rng)
         return rows.take(indices).astype(np.float64)
     if callable(init):
         assert rng is not None

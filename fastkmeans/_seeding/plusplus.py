@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import FLOAT32, ArrayRows, Block, Rows
-from .._data.scaling import Frame
+from .._data.problem import Problem
+from .._data.rows import FLOAT32, ArrayRows, Block
 from .._kernels.emit.simd import CENTERS, POINTS
 from .._kernels.seeding.pool import choose, list_closer
 from .._kernels.seeding.potential import GROUP_ROWS, TRY, draw, pack_candidates, sum_groups, visit
 from .._runtime.adding import total_of
-from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, within
+from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
 
 RESOLVED = 2.0**-28
 """Potential per weight and feature, in scaled units, that float32 resolves."""
@@ -37,21 +37,19 @@ FILL = 0.7
 
 
 def plus_plus(
-    rows: Rows,
-    weights: NDArray[np.float64],
+    problem: Problem,
     n_clusters: int,
-    frame: Frame,
-    team: Team,
     rng: np.random.Generator,
     n_local_trials: int | None = None,
 ) -> NDArray[np.int64]:
     """Return the rows that greedy k-means++ chooses, in order."""
     trials = n_local_trials or 2 + int(math.log(n_clusters))
-    if rows.dtype != FLOAT32:
-        chosen = _Seeder(rows, weights, frame, team, FLOAT32).choose_all(n_clusters, trials, rng)
+    dtype = problem.rows.dtype
+    if dtype != FLOAT32:
+        chosen = _Seeder(problem, FLOAT32).choose_all(n_clusters, trials, rng)
         if len(chosen) == n_clusters:
             return chosen
-    return _Seeder(rows, weights, frame, team, rows.dtype).choose_all(n_clusters, trials, rng)
+    return _Seeder(problem, dtype).choose_all(n_clusters, trials, rng)
 
 
 class _Part(NamedTuple):
@@ -70,12 +68,10 @@ class _Seeder:
 
     def __init__(
         self,
-        rows: Rows,
-        weights: NDArray[np.float64],
-        frame: Frame,
-        team: Team,
+        problem: Problem,
         dtype: np.dtype[Any],
     ) -> None:
+        rows, weights, frame, team = problem
         n, d = rows.shape
         self.rows, self.weights, self.team = rows, weights, team
         self.closest = rows.empty(n, dtype)

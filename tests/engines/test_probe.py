@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from fastkmeans import KMeans
-from fastkmeans._data.rows import ArrayRows
-from fastkmeans._data.scaling import Frame, frame_of
-from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.bytes import MOST_PROBED, PROBED, Bytes, Probe, choose_step
 from fastkmeans._kernels.emit.simd import BYTE_DOT
 from fastkmeans._runtime.threads import Team
-from tests.helpers.engines import F32, F64, Array, blobs
+from tests.helpers.engines import F32, F64, Array, blobs, problem_of
 from tests.helpers.reference import closest
 
 needs_bytes = pytest.mark.skipif(BYTE_DOT is None, reason="no products of bytes")
@@ -24,12 +21,9 @@ class Probed:
     """Rows, a probe of them, and centers that wander."""
 
     def __init__(self, X: Array, centers: Array) -> None:
-        self.X, self.rows, self.team = X, ArrayRows(X), Team(1, 1e12)
-        frame = frame_of(self.rows, NO_WEIGHTS, self.team)
-        assert frame is not None
-        self.frame: Frame = frame
-        self.step = choose_step(self.rows, frame)
-        self.probe = Probe(self.rows, len(centers), frame, self.team, self.step)
+        with problem_of(X) as self.problem:
+            self.step = choose_step(self.problem.rows, self.problem.frame)
+            self.probe = Probe(self.problem, len(centers), self.step)
 
 
 def wandering(X: Array, k: int, count: int, step: float) -> list[Array]:
@@ -67,7 +61,7 @@ def test_cost_is_that_of_all_rows(shape: tuple[int, int, int]) -> None:
     sequence = wandering(X, k, 4, 0.05)
     probed = Probed(X, sequence[0])
     assert len(probed.probe._labels) == min(-(-n // PROBED), -(-n // -(-n // MOST_PROBED)))
-    engine = Bytes(probed.rows, k, probed.frame, probed.team, probed.step)
+    engine = Bytes(probed.problem, k, probed.step)
     previous, labels = closest(X, sequence[0]).astype(np.int32), np.empty(n, np.int32)
     costs = []
     for i, centers in enumerate(sequence[1:]):
@@ -87,7 +81,7 @@ def test_bounds_end_with_their_run() -> None:
     X = blobs(np.random.default_rng(6), 3000, 16, 40).astype(F32)
     centers = X[:40].astype(F64)
     probed = Probed(X, centers)
-    engine = Bytes(probed.rows, 40, probed.frame, probed.team, probed.step)
+    engine = Bytes(probed.problem, 40, probed.step)
     expected = closest(X, centers)
     labels = np.empty(3000, np.int32)
     engine.label(centers, None, np.full(3000, -1, np.int32), labels)
@@ -124,11 +118,11 @@ def test_many_features_and_clusters_begin_with_bytes() -> None:
 
 def test_the_probe_starts_no_pool() -> None:
     X = np.random.default_rng(0).random((100_000, 32), F32)
-    rows = ArrayRows(X)
+    with problem_of(X) as alone:
+        step = choose_step(alone.rows, alone.frame)
     with Team(2, 1e12) as team:
-        frame = frame_of(rows, NO_WEIGHTS, Team(1, 1e12))
-        assert frame is not None
-        Probe(rows, 40, frame, team, choose_step(rows, frame))
+        problem = alone._replace(team=team)
+        Probe(problem, 40, step)
         assert team._pool is None
-        Bytes(rows, 40, frame, team, choose_step(rows, frame))
+        Bytes(problem, 40, step)
         assert team.serial or team._pool is not None

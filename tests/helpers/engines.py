@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastkmeans._data.problem import Problem, open_problem
 from fastkmeans._data.rows import ArrayRows, twice
-from fastkmeans._data.scaling import frame_of
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.plain.assign import closest_by_differences
-from fastkmeans._lloyd.loop import Lloyd, Workspace
-from fastkmeans._runtime.threads import Team
+from fastkmeans._lloyd.run import Run, Workspace
 from tests.helpers.kernels import sealed
 
 Array = NDArray[Any]
@@ -28,11 +28,18 @@ class Case(NamedTuple):
     weights: Array | None = None
 
 
+def problem_of(
+    X: Array, weights: Array = NO_WEIGHTS, n_threads: int = 1
+) -> contextlib.AbstractContextManager[Problem]:
+    """Open a problem that is large enough for several threads."""
+    return open_problem(ArrayRows(X), sealed(weights), n_threads, 1e12)
+
+
 def visits(
     algorithm: str,
     X: Array,
     sequence: Iterable[Array],
-    look: Callable[[Lloyd], Any],
+    look: Callable[[Run], Any],
     weights: Array = NO_WEIGHTS,
     n_threads: int = 1,
     begins: Container[int] = (0,),
@@ -43,24 +50,22 @@ def visits(
     ``_engines.bytes``); ``begins`` has the numbers of the sets that runs begin with.
     """
     sequence = [np.asarray(centers, F64) for centers in sequence]
-    rows, seen, weights = ArrayRows(X), [], sealed(weights)
-    with Team(n_threads, 1e12) as team:
-        frame = frame_of(rows, weights, team)
-        assert frame is not None
-        workspace = Workspace(rows, weights, len(sequence[0]), frame, team, algorithm)
-        lloyd = workspace.begin(sequence[0], len(sequence))
+    seen = []
+    with problem_of(X, weights, n_threads) as problem:
+        workspace = Workspace(problem, len(sequence[0]), algorithm)
+        run = workspace.begin(sequence[0], len(sequence))
         for number, centers in enumerate(sequence):
             if number in begins:
-                lloyd = workspace.begin(centers, len(sequence))
-            lloyd.centers[:] = centers
-            lloyd.step()
-            lloyd.write_labels()
-            seen.append(look(lloyd))
+                run = workspace.begin(centers, len(sequence))
+            run.centers[:] = centers
+            run.step()
+            run.write_labels()
+            seen.append(look(run))
     return seen
 
 
-def labels_of(lloyd: Lloyd) -> Array:
-    return lloyd.labels.copy()
+def labels_of(run: Run) -> Array:
+    return run.labels.copy()
 
 
 def by_differences(X: Array, centers: Array) -> Array:
@@ -71,10 +76,8 @@ def by_differences(X: Array, centers: Array) -> Array:
 
 
 def frame_scale(X: Array) -> float:
-    with Team(1, 0.0) as team:
-        frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
-    assert frame is not None
-    return frame.scale
+    with problem_of(X) as problem:
+        return problem.frame.scale
 
 
 def near_ties(rng: np.random.Generator, m: int, d: int, k: int) -> tuple[Array, Array]:

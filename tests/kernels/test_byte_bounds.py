@@ -195,14 +195,12 @@ def test_the_step_of_the_bytes_is_that_which_loses_least() -> None:
     spans = []
     for X in (even, heavy):
         frame = frame_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
-        assert frame is not None
         spans.append(float(choose_step(ArrayRows(X), frame)) * 127.0 / frame.widest)
     assert spans == pytest.approx([min(SPANS), max(SPANS)])
     constant = np.ones((200, 3))
     constant[0] = 7.0  # of no weight
     weights = sealed(np.where(np.arange(200) == 0, 0.0, 1.0))
     frame = frame_of(ArrayRows(constant), weights, Team(1, 0.0))
-    assert frame is not None
     assert choose_step(ArrayRows(constant), frame) == 1.0
 
 

@@ -9,27 +9,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastkmeans._data.rows import ArrayRows, twice
-from fastkmeans._data.scaling import Frame, frame_of
+from fastkmeans._data.rows import twice
+from fastkmeans._data.scaling import Frame
 from fastkmeans._engines.base import Packed
 from fastkmeans._engines.boxes import Boxes
 from fastkmeans._kernels.boxes import order
 from fastkmeans._kernels.boxes.candidates import BOX, HIGH, LOW
 from fastkmeans._kernels.boxes.visit import FAN
-from fastkmeans._runtime.threads import Team, cut
-from tests.helpers.engines import F32, F64, NO_WEIGHTS
+from fastkmeans._runtime.threads import cut
+from tests.helpers.engines import F32, F64, NO_WEIGHTS, problem_of
 from tests.helpers.kernels import sealed
 
 Array = NDArray[Any]
 
 
 def boxes_of(X: Array, n_threads: int = 1, weights: Array = NO_WEIGHTS) -> tuple[Boxes, Frame]:
-    with Team(n_threads, 1e12) as team:
-        frame = frame_of(ArrayRows(X), weights, team)
-        assert frame is not None
-        packed = Packed(1, X.shape[1])
+    with problem_of(X, weights, n_threads) as problem:
         spare = np.empty(len(X), np.int32)
-        return Boxes(ArrayRows(X), weights, packed, frame, team, spare), frame
+        return Boxes(problem, Packed(1, X.shape[1]), spare), problem.frame
 
 
 def tables() -> dict[str, Array]:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fastkmeans._data.problem import open_problem
 from fastkmeans._data.rows import ArrayRows
-from fastkmeans._data.scaling import frame_of
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines import sums as _sums
-from fastkmeans._lloyd.loop import Workspace
-from fastkmeans._runtime.threads import Team
+from fastkmeans._lloyd.loop import finish
+from fastkmeans._lloyd.run import Workspace
 
 Array = NDArray[Any]
 
@@ -34,20 +34,17 @@ def test_iterations_in_one_call_are_those_one_by_one(
         centers[: number % 3] += 50.0  # no row is close
         found = []
         for pause in (None, lambda history: None):
-            with Team(1, 0.0) as team:
-                rows = ArrayRows(X)
-                frame = frame_of(rows, NO_WEIGHTS, team)
-                assert frame is not None
-                lloyd = Workspace(rows, NO_WEIGHTS, 12, frame, team).begin(centers, 40)
-                calls, one = [0], lloyd._steps
+            with open_problem(ArrayRows(X), NO_WEIGHTS, 1, 0.0) as problem:
+                run = Workspace(problem, 12).begin(centers, 40)
+                calls, one = [0], run.steps
 
                 def counted(*arguments: Any, one: Any = one, calls: list[int] = calls) -> Any:
                     calls[0] += 1
                     return one(*arguments)
 
-                lloyd._steps = counted  # type: ignore[method-assign]
-                run = lloyd.go_on([], 40, tol, pause=pause)
-            found.append((run, calls[0]))
+                run.steps = counted  # type: ignore[method-assign]
+                outcome = finish(run, [], 40, tol, pause=pause)
+            found.append((outcome, calls[0]))
         (together, few), (single, many) = found
         assert few < many
         assert together.centers.tobytes() == single.centers.tobytes()
@@ -60,10 +57,8 @@ def test_iterations_in_one_call_are_those_one_by_one(
 
 def test_of_a_large_table_every_iteration_is_told_when_it_ends() -> None:
     X = np.random.default_rng(0).normal(size=(300, 3))
-    with Team(1, 1e12) as team:
-        frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
-        assert frame is not None
-        lloyd = Workspace(ArrayRows(X), NO_WEIGHTS, 12, frame, team).begin(X[:12], 40)
+    with open_problem(ArrayRows(X), NO_WEIGHTS, 1, 1e12) as problem:
+        run = Workspace(problem, 12).begin(X[:12], 40)
         seen: list[bytes] = []
-        run = lloyd.go_on([], 40, 0.0, lambda number, step: seen.append(lloyd.centers.tobytes()))
-    assert len(set(seen)) == run.n_iter > 5
+        outcome = finish(run, [], 40, 0.0, lambda number, step: seen.append(run.centers.tobytes()))
+    assert len(set(seen)) == outcome.n_iter > 5

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from fastkmeans import KMeans, MiniBatchKMeans
+from fastkmeans._data.problem import open_problem
 from fastkmeans._data.rows import ArrayRows
-from fastkmeans._data.scaling import frame_of
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines import boxes
 from fastkmeans._engines import bytes as _bytes
-from fastkmeans._lloyd.loop import Lloyd, Workspace
-from fastkmeans._runtime.threads import Team
+from fastkmeans._lloyd.loop import finish
+from fastkmeans._lloyd.run import Run, Workspace
 from tests.helpers.batches import SCHEDULES
 from tests.helpers.engines import F32, F64, Array, blobs
 from tests.helpers.processes import digest
@@ -75,12 +75,12 @@ def test_boxes_are_used_for_few_features_and_many_clusters() -> None:
     assert all(on_full_size(kept))
 
 
-def test_boxes_are_used_only_where_the_sort_is_repaid() -> None:
+def test_boxes_are_used_though_few_steps_are_left() -> None:
     """After the smaller batches ``max_iter`` leaves three steps on all the rows."""
     X = blobs(np.random.default_rng(7), 100_000, 2, 120).astype(F32)
     model = fit(X, 120, max_iter=4)
     assert 0 < len(on_full_size(model)) < boxes.REPAID_AFTER
-    assert not any(on_full_size(model))
+    assert all(on_full_size(model))
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -107,9 +107,9 @@ def test_runs_share_what_an_engine_keeps_of_the_rows(
     made: list[int] = []
 
     class Counted(getattr(module, name)):  # type: ignore[misc]
-        def __init__(self, rows: Any, *rest: Any) -> None:
-            made.append(rows.shape[0])
-            super().__init__(rows, *rest)
+        def __init__(self, problem: Any, *rest: Any) -> None:
+            made.append(problem.shape[0])
+            super().__init__(problem, *rest)
 
     monkeypatch.setattr(module, name, Counted)
     KMeans(k, init="random", n_init=3, max_iter=12, tol=0.0, random_state=0).fit(X)
@@ -117,7 +117,7 @@ def test_runs_share_what_an_engine_keeps_of_the_rows(
     assert len(whole) == 1
 
 
-@pytest.mark.parametrize("function", [Lloyd, Workspace.begin, Workspace.restore])
+@pytest.mark.parametrize("function", [Run, Workspace.begin, Workspace.restore])
 def test_a_run_begins_with_all_that_it_needs(function: Any) -> None:
     parameters = inspect.signature(function).parameters
     assert all(p.default is inspect.Parameter.empty for p in parameters.values())
@@ -127,16 +127,14 @@ def test_a_run_begins_with_all_that_it_needs(function: Any) -> None:
 @pytest.mark.parametrize("algorithm", ["lloyd", "boxes", "bytes"])
 def test_a_run_whose_buffers_are_taken_over_does_not_go_on(algorithm: str) -> None:
     X = blobs(np.random.default_rng(5), 3_000, 3, 9)
-    with Team(1, 1e12) as team:
-        frame = frame_of(ArrayRows(X), NO_WEIGHTS, team)
-        assert frame is not None
-        workspace = Workspace(ArrayRows(X), NO_WEIGHTS, 9, frame, team, algorithm)
+    with open_problem(ArrayRows(X), NO_WEIGHTS, 1, 1e12) as problem:
+        workspace = Workspace(problem, 9, algorithm)
         first = workspace.begin(X[:9].astype(F64), 20)
-        alone = first.go_on([], 20, 0.0)
+        alone = finish(first, [], 20, 0.0)
         second = workspace.begin(X[:9].astype(F64), 20)
         with pytest.raises(RuntimeError, match="later run"):
             first.step()
-        again = second.go_on([], 20, 0.0)
+        again = finish(second, [], 20, 0.0)
     assert again.centers.tobytes() == alone.centers.tobytes()
     np.testing.assert_array_equal(again.labels, alone.labels)
     assert [step.n_moved for step in again.history] == [step.n_moved for step in alone.history]

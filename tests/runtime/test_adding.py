@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans
-from fastkmeans._data.rows import ArrayRows
-from fastkmeans._data.scaling import frame_of
-from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.sums import Sums
 from fastkmeans._kernels.shared.update import GAINED, N_EMPTY, SHIFT, update_centers
 from fastkmeans._runtime.adding import PIECE, column_totals, total_of
-from fastkmeans._runtime.threads import Team
+from tests.helpers.engines import problem_of
 from tests.helpers.processes import digest, run
 
 Array = NDArray[Any]
@@ -80,15 +77,13 @@ def test_ranges_of_centers_are_added_one_after_the_other(n_threads: int) -> None
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(n, d)) * 10.0 ** rng.integers(-6, 6, d)
         labels = rng.integers(0, k, n).astype(np.int32)
-        rows, centers, new = ArrayRows(X), X[:k].copy(), np.empty((k, d))
-        with Team(n_threads, 1e12) as team:
-            frame = frame_of(rows, NO_WEIGHTS, team)
-            assert frame is not None
-            sums = Sums(rows, NO_WEIGHTS, k, frame, team)
+        centers, new = X[:k].copy(), np.empty((k, d))
+        with problem_of(X, n_threads=n_threads) as problem:
+            frame, sums = problem.frame, Sums(problem, k)
             sums.center_bounds = np.arange(0, k + 1, 6)
             sums.clear()
-            for start, block in rows.blocks():
-                sums.move(start, block, np.full(n, -1, np.int32), labels)
+            for part, block in problem.blocks():
+                sums.move(part, block, np.full(n, -1, np.int32), labels)
             inertia, moved, n_empty = sums.means(centers, new)
         expected, totals = np.zeros(3), np.empty(3)
         for start in range(0, k, 6):

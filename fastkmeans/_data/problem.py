@@ -1,0 +1,90 @@
+"""A clustering problem: rows, their weights, their scaling, and the threads that work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._runtime.threads import Team
+from .rows import Block, Rows
+from .scaling import Frame, NotFiniteError, frame_of
+from .tables import Table
+from .validation import first_not_finite
+
+
+class Problem(NamedTuple):
+    """Rows to cluster, and what every step needs to know of them.
+
+    Attributes
+    ----------
+    rows : Rows
+        The table.
+    weights : ndarray of shape (n_samples,), float64
+        Weight of each row; of size 0 if all rows count alike.
+    frame : Frame
+        The scaled, shifted coordinates of the kernels.
+    team : Team
+        The threads.
+    """
+
+    rows: Rows
+    weights: NDArray[np.float64]
+    frame: Frame
+    team: Team
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and of features."""
+        return self.rows.shape
+
+    def blocks(self) -> Iterator[tuple[slice, Block]]:
+        """Yield the blocks of the rows, each with its place in arrays of one item per row."""
+        for start, X in self.rows.blocks():
+            yield slice(start, start + X.shape[1]), X
+
+    def weights_of(self, part: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weights of some rows; of size 0 if all rows count alike."""
+        return self.weights[part] if self.weights.size else self.weights
+
+
+@contextmanager
+def open_problem(
+    rows: Rows, weights: NDArray[np.float64], n_threads: int | None, work: float
+) -> Iterator[Problem]:
+    """Measure rows, and lend them threads for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    rows : Rows
+        The table.
+    weights : ndarray of shape (n_samples,), float64, or of size 0
+        The weights of the rows.
+    n_threads : int or None
+        Most threads to use (see ``count_threads``).
+    work : float
+        Estimated nanoseconds of one pass on one thread.
+
+    Raises
+    ------
+    NotFiniteError
+        If a value is NaN or infinite.
+    """
+    with Team(n_threads, work) as team:
+        yield Problem(rows, weights, frame_of(rows, weights, team), team)
+
+
+@contextmanager
+def open_table(
+    table: Table, weights: NDArray[np.float64], n_threads: int | None, work: float
+) -> Iterator[Problem]:
+    """Do what ``open_problem`` does; the error names the first value that is not finite."""
+    with Team(n_threads, work) as team:
+        try:
+            frame = frame_of(table.rows, weights, team)
+        except NotFiniteError:
+            raise first_not_finite(table) from None
+        yield Problem(table.rows, weights, frame, team)

@@ -1,0 +1,261 @@
+"""One run of Lloyd's algorithm: its buffers, and one iteration of it.
+
+Centers stay float64 between iterations, whatever the dtype of the rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._data.problem import Problem
+from .._data.rows import ArrayRows
+from .._engines.auto import Engines
+from .._engines.base import Packed
+from .._engines.plain import label_rows
+from .._engines.sums import CANCELLED, Sums, SumsState, sum_of_squares
+from .._kernels.plain import serial
+from .._runtime.adding import total_of
+from .._runtime.aligned import aligned
+
+
+class Iteration(NamedTuple):
+    """What happened in one iteration.
+
+    Attributes
+    ----------
+    inertia : float
+        Sum of squared distances to the closest center, before the centers move; right
+        to about 1e-15 of the sum of squared distances to the mean of the data.
+    center_shift : float
+        Euclidean norm of the move of all centers, in the units of the data.
+    n_moved : int
+        Rows that changed cluster (all of them in the first iteration).
+    seconds : float
+        Wall time; iterations of small tables are timed together.
+    avoided : float
+        Share of the distances between rows and centers that were not computed, because
+        bounds ruled the center out; comparisons in bytes count as avoided.
+    """
+
+    inertia: float
+    center_shift: float
+    n_moved: int
+    seconds: float
+    avoided: float
+
+
+class Outcome(NamedTuple):
+    """The outcome of one run; labels and inertia are those of the centers."""
+
+    labels: NDArray[np.int32]
+    inertia: float
+    centers: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+    stop_reason: str
+    history: list[Iteration]
+    n_found: int
+
+
+class State(NamedTuple):
+    """Where a run is at the end of an iteration: enough to go on with the same bits.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (n_clusters, n_features)
+        The centers of the next iteration.
+    labelled_by : ndarray of shape (n_clusters, n_features)
+        The centers that the labels belong to.
+    n_moved : int
+        Rows that changed cluster.
+    sums : SumsState
+        The sums of the clusters, with the rounding that they have gathered.
+    """
+
+    centers: NDArray[np.float64]
+    labelled_by: NDArray[np.float64]
+    n_moved: int
+    sums: SumsState
+
+
+class Step(NamedTuple):
+    """What one iteration found, in scaled units."""
+
+    inertia: float
+    moved: float
+    n_empty: int
+    n_moved: int
+    avoided: float
+
+
+class Workspace:
+    """What the runs of a fit share: the buffers, and what the engines keep of the rows.
+
+    Parameters
+    ----------
+    problem : Problem
+        The rows.
+    n_clusters : int
+        The number of clusters.
+    algorithm : str
+        The engine, or "auto".
+    """
+
+    def __init__(self, problem: Problem, n_clusters: int, algorithm: str = "lloyd") -> None:
+        n, d = problem.shape
+        self.problem, self.n_clusters = problem, n_clusters
+        self.packed = Packed(n_clusters, d)
+        self.engines = Engines(algorithm, problem, self.packed)
+        self.sums = Sums(problem, n_clusters)
+        # One array for both: larger memory gets larger pages.
+        self.labels: NDArray[np.int32] = problem.rows.empty((2, n), np.int32)
+        self.labels[:] = -1
+        self.centers = [aligned((n_clusters, d), np.float64) for _ in range(2)]
+        self.n_begun = 0
+
+    def begin(self, centers: NDArray[np.float64], n_expected: int) -> Run:
+        """Return a run from some centers, which may take ``n_expected`` iterations.
+
+        It takes the buffers over: the run before cannot go on.
+        """
+        return Run(self, centers, n_expected)
+
+    def restore(self, state: State, n_expected: int) -> Run:
+        """Return a run that goes on from the end of an iteration.
+
+        Labels are not part of the state: they are those of ``labelled_by``.
+        """
+        run = self.begin(state.centers, n_expected)
+        self.label_by(state.labelled_by)
+        run.new_centers[:] = state.labelled_by
+        run.n_moved = state.n_moved
+        run.sums.restore(state.sums)
+        return run
+
+    def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the closest of some centers, in the buffer of labels: copy what is to last."""
+        labels: NDArray[np.int32] = self.labels[0]
+        label_rows(self.problem, centers, labels)
+        return labels
+
+
+class Run:
+    """One run in the buffers of a workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The buffers, which the run takes over.
+    centers : ndarray of shape (n_clusters, n_features)
+        The initial centers.
+    n_expected : int
+        Iterations that the run may take; engines are chosen by it.
+    """
+
+    def __init__(self, workspace: Workspace, centers: NDArray[np.float64], n_expected: int) -> None:
+        self.problem = workspace.problem
+        self.packed, self.sums = workspace.packed, workspace.sums
+        self.labels, self.previous = workspace.labels
+        self.centers, self.new_centers = workspace.centers
+        self.labels[:] = -1
+        self.centers[:] = centers
+        self.sums.rebuild = True
+        self.choice = workspace.engines.begin(n_expected)
+        workspace.n_begun += 1
+        self._workspace, self._number = workspace, workspace.n_begun
+        self._counts = np.empty(3, np.int64)
+        self.n_moved = self.problem.shape[0]
+
+    def step(self) -> Step:
+        """Assign all rows to ``centers``; put the means into ``new_centers``."""
+        return self.steps(1, np.inf)[0]
+
+    def steps(self, limit: int, tolerance: float) -> list[Step]:
+        """Do one step, or for a small table as many as call for no decision."""
+        if self._number != self._workspace.n_begun:
+            raise RuntimeError("A later run has taken the buffers of this one over.")
+        n, rows = self.problem.shape[0], self.problem.rows
+        self.labels, self.previous = self.previous, self.labels
+        self.sums.clear()
+        if self.problem.team.serial and self.choice.only_plain and isinstance(rows, ArrayRows):
+            steps = self._steps_serial(rows, limit, tolerance)
+        else:
+            steps = [self._step()]
+        for step in steps[:-1]:
+            self.sums.end(step.n_moved, n)
+        if self.sums.have_cancelled:
+            self.write_labels()
+            self.sums.rebuild = True
+            inertia, moved, n_empty = self.take_means()
+            self.sums.note_weights()
+            steps[-1] = steps[-1]._replace(inertia=inertia, moved=moved, n_empty=n_empty)
+        self.n_moved = steps[-1].n_moved
+        self.sums.end(self.n_moved, n)
+        return steps
+
+    def _step(self) -> Step:
+        """Do one step: the engine assigns and moves rows between the sums."""
+        assigned = self.choice.label(
+            self.centers, self.sums, self.previous, self.labels, self.n_moved
+        )
+        inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
+        self.sums.note_weights()
+        return Step(inertia, moved, n_empty, assigned.n_moved, assigned.avoided)
+
+    def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
+        """Do steps of a small table in one call of a kernel."""
+        frame, sums = self.problem.frame, self.sums
+        _, X = next(rows.blocks())
+        n_steps, room = sums.left(X.shape[1])
+        steps = np.empty((min(limit, n_steps), 4))
+        n_done = serial.run_serial(
+            X, sums.bounds, self.problem.weights, frame.shift, frame.scale, frame.scatter,
+            frame.x_offset, frame.x_scale, frame.offset, self.centers,
+            *self.packed.buffers, self.previous, self.labels, self._counts,
+            sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
+            sums.total_weights, self.new_centers, sums.center_bounds, np.empty(3), sums.heaviest,
+            CANCELLED, room, tolerance, steps,
+        )  # fmt: skip
+        if n_done % 2 == 0:
+            self.labels, self.previous = self.previous, self.labels
+            self.move_centers()
+        return [
+            Step(inertia, moved, int(n_empty), int(n_moved), 0.0)
+            for inertia, moved, n_empty, n_moved in steps[:n_done].tolist()
+        ]
+
+    def take_means(self) -> tuple[float, float, int]:
+        """Build the sums of ``labels`` again, and put the means into ``new_centers``.
+
+        A cluster without rows keeps its center.  Returns what ``Sums.means`` does.
+        """
+        self.sums.clear()
+        for part, X in self.problem.blocks():
+            self.sums.move(part, X, self.previous[part], self.labels[part])
+        return self.sums.means(self.centers, self.new_centers)
+
+    def move_centers(self) -> None:
+        """Make the new centers the current ones."""
+        self.centers, self.new_centers = self.new_centers, self.centers
+
+    def center_shift(self) -> float:
+        """Return the squared distance from ``centers`` to ``new_centers``, in scaled units."""
+        with np.errstate(over="ignore"):  # a user's centers may lie at the end of the range
+            difference = (self.new_centers - self.centers) * self.problem.frame.scale
+            return total_of(difference**2)
+
+    def write_labels(self) -> None:
+        """Bring ``labels`` up to date: an engine may keep them in another order."""
+        self.choice.used.write(self.labels)
+
+    def inertia(self) -> float:
+        """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+        self.write_labels()
+        return sum_of_squares(self.problem, self.labels, self.centers)
+
+    def state(self) -> State:
+        """Return what ``Workspace.restore`` needs to go on, at the end of an iteration."""
+        return State(self.centers, self.new_centers, self.n_moved, self.sums.state())
