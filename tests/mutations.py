@@ -427,9 +427,9 @@ MUTATIONS = [
     Mutation(
         "rows that wait to be moved when a share ends are forgotten",
         "_kernels/boxes/visit.py",
-        """cluster_weights)
+        """terms, totals)
     counts[0]""",
-        """cluster_weights) if False else None
+        """terms, totals) if False else None
     counts[0]""",
         f"{G}: test_sums_follow and boxes",
     ),

@@ -1,22 +1,21 @@
 """The engine for few features: boxes of neighbouring rows (``_kernels.boxes.visit``).
 
-The rows are sorted once per fit (``_kernels.boxes.order``), restarts share the order.  Labels
-are those of plain Lloyd in every iteration; the sums are added up in another order, so
-that centers may differ from plain Lloyd's in the last digit.
+The rows are sorted once per fit (``_kernels.boxes.order``); restarts share the order.  Labels
+are those of plain Lloyd in every iteration.  Sums are added up in another order, so
+centers may differ from plain Lloyd's in the last digit.
 """
 
 from __future__ import annotations
-
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows, Block, Rows
-from .._kernels.boxes.candidates import BOX
+from .._kernels.boxes.candidates import BOX, Candidates
 from .._kernels.boxes.order import (
     FINE,
+    Cells,
     count_digits,
     find_keys,
     join_boxes,
@@ -24,34 +23,32 @@ from .._kernels.boxes.order import (
     place_rows,
     write_in_place,
 )
-from .._kernels.boxes.visit import FAN, NEW, visit_boxes
+from .._kernels.boxes.visit import FAN, NEW, ClusterSums, Terms, Tree, visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
 from .._runtime.threads import cut
 from .base import Labelled, Packed
 from .sums import Sums
 
 LANES = VECTOR_BYTES // 8
-"""Candidates that a vector holds."""
+"""Candidates in a vector."""
 SAMPLE = 16
-"""Rows of the sample per cut; what a cell holds varies by about a quarter."""
+"""Rows of the sample per cut; the rows of a cell then vary by about a quarter."""
 MOST_BITS = 10
-"""Bits of a feature: finding a slice takes time, and the sample a place, for each cut."""
+"""Bits of the slice number of a feature, at most: each cut takes time and rows of the sample."""
 DIGIT_BITS = 10
-"""Bits of the key that one pass of the sort looks at."""
-
-
+"""Bits of the key in one pass of the sort."""
 MOST_COLUMNS = 16
-"""Features that the order looks at: those that vary most."""
+"""Features in the key, at most: those that vary most."""
 MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
 """``auto`` does not try the engine with more features, or for fewer pairs of a row and a
 center: at three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128."""
 LIMIT_FEATURES = 128
-"""Up to here the rounding of ``candidates`` is bounded."""
+"""Features at most: up to here the rounding of ``candidates`` is bounded."""
 COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
 """Estimated nanoseconds of a test of a center and a box, of a center and a row, and of a row
 that changes its cluster."""
 COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
-"""The same, for what ``visit_boxes`` counts; settled rows are few."""
+"""The same for the four counts of ``visit_boxes``; settled rows are few."""
 REPAID_AFTER = 8
 """Iterations after which the sort has paid for itself."""
 
@@ -68,26 +65,17 @@ def state_bytes(n_features: int) -> int:
 
 
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Tell whether the engine is worth its while.
+    """Tell whether the engine is likely to pay.
 
-    The sort costs as much as some iterations of plain Lloyd do: the fewer, the more
-    rows and clusters there are.  With more features, more boxes are on a border.
+    The sort costs as much as some iterations of plain Lloyd.  With more clusters these are
+    fewer.  With more features, more boxes are on a border between clusters.
     """
     n, d = shape
     return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
 
 
-class _Cells(NamedTuple):
-    """A grid over the widest features, with about as many rows in each slice."""
-
-    columns: NDArray[np.int64]
-    coarse: NDArray[Any]  # every FINE-th of the cuts, then inf
-    cuts: NDArray[Any]  # (n_columns, 2^bits or FINE), from -inf; then inf
-    spread: NDArray[np.uint32]  # (n_columns, 2^bits), where the bits of a slice's number go
-
-
-def _cells(X: Block, scale: float) -> _Cells:
-    """Cut the rows by a sample of them; slices are numbered with as many bits as pay."""
+def _cells(X: Block, scale: float) -> Cells:
+    """Cut the widest features at quantiles of a sample of the rows."""
     n, d = X.shape[1:]
     n_columns = min(d, MOST_COLUMNS)
     bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
@@ -108,14 +96,14 @@ def _cells(X: Block, scale: float) -> _Cells:
         for bit in range(bits):
             place = np.uint32(bit * n_columns + f)
             spread[f] |= (numbers >> np.uint32(bit) & np.uint32(1)) << place
-    return _Cells(columns, coarse, cuts, spread)
+    return Cells(columns, coarse, cuts, spread)
 
 
 class Boxes:
     """The order of the rows, the boxes, and the labels in that order.
 
-    For each row, the order takes four bytes, as labels do, the copy ``2 d`` (half the
-    bytes of float32), and the boxes ``(24 d + 20) / BOX``.
+    Bytes for each row: four for the order, four for its label, ``2 d`` for the copy, and
+    ``(24 d + 20) / BOX`` for the boxes.
     """
 
     def __init__(
@@ -127,44 +115,45 @@ class Boxes:
         rows, weights, frame, team = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
-        self._X, self._weights, self._frame, self._team = X, weights, frame, team
-        self._packed, self._numbers = packed, np.arange(len(packed.norms))
+        self._X, self._frame, self._team = X, frame, team
+        self._packed = packed
         room = -(-len(packed.norms) // LANES) * LANES
-        self._table, self._ids = np.zeros((d + 1, room)), np.zeros(room, np.int32)
-        self._sorted = np.empty(n, np.int32)  # labels, in order
-        self._order = self._sort(spare)
+        self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
+        self._costs = np.zeros(1)  # of the shares in the last iteration
+        labels = np.empty(n, np.int32)
+        order = self._sort(spare, labels)
         n_boxes = -(-n // BOX)
         n_super = -(-n_boxes // FAN)
-        self.n_hyper = -(-n_super // FAN)
-        self._copy = np.empty((n_boxes, d, BOX), np.int16)
-        self._limits = np.empty((2, n_boxes + n_super + self.n_hyper, d))
-        self._sums = np.empty((n_boxes, d))
-        self._weights_of = np.empty((n_boxes, 2))
-        self._whole = np.empty(n_boxes + n_super, np.int32)
-        arguments = (
-            self._order, weights, frame.offset, frame.scale, self._limits, self._copy,
-            self._sums, self._weights_of,
-        )  # fmt: skip
-        team.run(measure_boxes, X, team.cut(n_boxes), arguments)
-        join_boxes(self._limits, 0, n_boxes, FAN, n_boxes)
-        join_boxes(self._limits, n_boxes, n_super, FAN, n_boxes + n_super)
+        n_hyper = -(-n_super // FAN)
+        self._terms = Terms(weights, frame.offset, frame.scale)
+        self._tree = Tree(
+            order,
+            np.empty((2, n_boxes + n_super + n_hyper, d)),
+            np.empty((n_boxes, d, BOX), np.int16),
+            np.empty((n_boxes, d)),
+            np.empty((n_boxes, 2)),
+            np.empty(n_boxes + n_super, np.int32),
+            labels,
+        )
+        team.run(measure_boxes, X, team.cut(n_boxes), (self._tree, self._terms))
+        limits = self._tree.limits
+        join_boxes(limits, 0, n_boxes, FAN, n_boxes)
+        join_boxes(limits, n_boxes, n_super, FAN, n_boxes + n_super)
         self.forget()
 
     def forget(self) -> None:
         """Drop all labels."""
-        self._whole[:] = NEW
-        self._costs: NDArray[np.float64] = np.empty(0)
-        self._dealt = np.empty(0, np.int64)
+        self._tree.whole[:] = NEW
 
-    def _sort(self, spare: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the order of the rows; ``spare`` and the labels' array serve as scratch."""
+    def _sort(self, spare: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the order of the rows; the two arrays serve as scratch."""
         X, team = self._X, self._team
         n = X.shape[1]
         keys = np.empty(n, np.uint32)
         cells = _cells(X, self._frame.scale)
-        team.run(find_keys, X, team.cut(n), (*cells, keys))
+        team.run(find_keys, X, team.cut(n), (cells, keys))
         half = -(-int(cells.spread.max()).bit_length() // 2)
-        rows, keys_between = spare, self._sorted.view(np.uint32)
+        rows, keys_between = spare, labels.view(np.uint32)
         nothing = np.empty(0, np.int32)
         self._pass(keys, nothing, 0, half, keys_between, rows)
         order = keys.view(np.int32)
@@ -193,33 +182,32 @@ class Boxes:
         )  # fmt: skip
 
     def _turns(self, n_shares: int) -> NDArray[np.int64]:
-        """Return the order of the shares in which every thread gets about the same work.
+        """Return the shares in the order of their turns.
 
-        The shares are dealt out to and fro, by what each cost in the last iteration.
+        Every thread gets one run of them.  Shares are dealt to and fro by what they cost in
+        the last iteration, so that the runs cost about the same.  By their numbers alone
+        the slowest of 8 threads would have 14 % more to do, of 1 000 000 x 2 rows.
         """
-        if self._costs.size != n_shares:
-            places, size = np.arange(n_shares), self._team.size
-            thread = np.where(places // size % 2, size - 1 - places % size, places % size)
-            self._dealt = thread.argsort(kind="stable")
-            return places
-        return (-self._costs).argsort(kind="stable")[self._dealt]
+        places, size = np.arange(n_shares), self._team.size
+        turn = places % (2 * size)
+        thread = np.minimum(turn, 2 * size - 1 - turn)
+        by_cost = (-np.broadcast_to(self._costs, n_shares)).argsort(kind="stable")
+        turns: NDArray[np.int64] = by_cost[thread.argsort(kind="stable")]
+        return turns
 
-    def _tabulate(self, centers: NDArray[np.float64]) -> tuple[Any, ...]:
-        """Return the centers feature by feature, above their norms, and their numbers.
+    def _tabulate(self, centers: NDArray[np.float64]) -> int:
+        """Write the centers as candidates; return how many differ.
 
-        Of centers that are equal the first is there alone.
+        A center that equals an earlier one is left out.
         """
-        packed, d = self._packed, centers.shape[1]
+        (table, ids), packed, d = self._given, self._packed, centers.shape[1]
         packed.pack(centers, self._frame, tiled=False)
-        if not packed.repeated.any():
-            n, scaled, norms, first = len(centers), packed.scaled, packed.norms, self._numbers
-        else:
-            first = np.flatnonzero(~packed.repeated)
-            n, scaled, norms = len(first), packed.scaled[first], packed.norms[first]
-            self._table[:, n:] = 0.0
-        self._table[:d, :n], self._table[d, :n] = scaled.T, norms
-        self._ids[:n] = first
-        return self._table, self._ids, n
+        first = np.flatnonzero(~packed.repeated)
+        n = len(first)
+        table[:d, :n], table[d, :n] = packed.scaled[first].T, packed.norms[first]
+        table[:, n:] = 0.0
+        ids[:n] = first
+        return n
 
     def label(
         self,
@@ -229,28 +217,25 @@ class Boxes:
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label all rows, in their order in space, and move them between the sums."""
-        frame, k = self._frame, len(centers)
-        n_parts = len(sums.parts)
+        k, n_parts = len(centers), len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
+        n = self._tabulate(centers)
         arguments = (
-            self._turns(n_parts), self._order, self._weights, frame.offset, frame.scale, centers,
-            *self._tabulate(centers), self._limits, self._copy, self._sums, self._weights_of,
-            self._whole, self._sorted, sums.rebuild, sums.parts, sums.part_weights, counts,
+            self._turns(n_parts), self._tree, self._terms, centers, self._given, n, sums.rebuild,
+            ClusterSums(sums.parts, sums.part_weights), counts,
         )  # fmt: skip
         bounds = np.arange(n_parts + 1)
         self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)
         self._costs = (counts * COSTS).sum(axis=1)
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
-        n_rows = self._order.size
+        n_rows = self._tree.order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
         return Labelled(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
 
     def write(self, labels: NDArray[np.int32]) -> None:
         """Write the labels in the order of the data."""
-        n = labels.size
+        order, *_, whole, in_order = self._tree
         self._team.run(
-            lambda _, start, stop: write_in_place(
-                self._order, start, stop, self._whole, self._sorted, labels
-            ),
-            self._X, self._team.cut(n), (),
+            lambda _, start, stop: write_in_place(order, start, stop, whole, in_order, labels),
+            self._X, self._team.cut(labels.size), (),
         )  # fmt: skip

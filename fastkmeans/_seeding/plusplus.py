@@ -4,11 +4,11 @@ Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means
 Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
 that lowers the potential most is kept.
 
-Distances are computed in float32.  Of float64 data that is good for the draws while the
-potential is above ``2^-28 d W`` in scaled units (W the sum of weights, coordinates at
-most about 1): a coordinate is then off by at most ``2^-25`` for row and center alike, a
-distance by ``h = 2^-24 sqrt(d)``, and the potential P by ``2 h sqrt(W P) + h^2 W``,
-which is less than 0.2 % of it.  Below that the seeding begins anew in float64.
+Distances are computed in float32.  For float64 data that is precise enough for the draws
+while the potential is above ``2^-28 d W`` in scaled units (W the sum of weights,
+coordinates at most about 1).  A coordinate is then off by at most ``2^-25`` for row and
+center alike, a distance by ``h = 2^-24 sqrt(d)``, and the potential P by ``2 h sqrt(W P) +
+h^2 W``, which is less than 0.2 % of it.  Below that the seeding begins again in float64.
 """
 
 from __future__ import annotations
@@ -23,17 +23,25 @@ from numpy.typing import NDArray
 from .._data.problem import Problem
 from .._data.rows import FLOAT32, ArrayRows, Block
 from .._kernels.emit.simd import CENTERS, POINTS
-from .._kernels.seeding.pool import choose, list_closer
-from .._kernels.seeding.potential import GROUP_ROWS, TRY, draw, pack_candidates, sum_groups, visit
+from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
+from .._kernels.seeding.potential import (
+    GROUP_ROWS,
+    TRY,
+    Nearest,
+    draw,
+    pack_candidates,
+    sum_groups,
+    visit,
+)
 from .._runtime.adding import total_of
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
 
 RESOLVED = 2.0**-28
-"""Potential per weight and feature, in scaled units, that float32 resolves."""
+"""Least potential per weight and feature, in scaled units, that float32 resolves."""
 MOST_CANDIDATES = 128
-"""Candidates of a pool at most."""
+"""Candidates of a pool, at most."""
 FILL = 0.7
-"""Share of the room that the lists of a pool are expected to take."""
+"""Share of the room that the lists of a pool are expected to fill; the rest is for luck."""
 
 
 def plus_plus(
@@ -57,8 +65,7 @@ class _Part(NamedTuple):
 
     start: int
     X: Block
-    weights: NDArray[np.float64]
-    state: tuple[NDArray[Any], NDArray[np.uint16], NDArray[np.float64]]  # of each row or group
+    nearest: Nearest
     bounds: NDArray[np.int64]  # of the ranges
     potentials: NDArray[np.float64]  # of each range
 
@@ -73,15 +80,13 @@ class _Seeder:
     ) -> None:
         rows, weights, frame, team = problem
         n, d = rows.shape
-        self.rows, self.weights, self.team = rows, weights, team
-        self.closest = rows.empty(n, dtype)
-        self.closest[:] = np.inf
+        self.rows, self.team = rows, team
+        closest, closer = rows.empty(n, dtype), rows.empty(n, np.uint16)
+        group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
+        closest[:], closer[:], group_sums[:] = np.inf, 1, 0.0
+        self.nearest = Nearest(weights, closest, closer, group_sums)
         self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        self.group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
-        self.group_sums[:] = 0.0
-        self.closer = rows.empty(n, np.uint16)
-        self.closer[:] = 1
         self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
         self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
@@ -95,12 +100,12 @@ class _Seeder:
     ) -> NDArray[np.int64]:
         """Choose all centers, or as many as this dtype resolves."""
         # With fewer centers the lists have no room for a pool worth drawing (``_size``).
-        pooled = self.closest.dtype == FLOAT32 and n_clusters > 4 * trials
+        pooled = self.nearest.closest.dtype == FLOAT32 and n_clusters > 4 * trials
         pool = _Pool(self, trials, rng) if pooled else None
         chosen = np.empty(n_clusters, np.int64)
         while self.n_chosen < n_clusters:
             t = self.n_chosen
-            if t and self.least and total_of(self.group_sums) < self.least:
+            if t and self.least and total_of(self.nearest.group_sums) < self.least:
                 return chosen[:t]
             count = pool.choose(chosen[t:]) if pool is not None else 0
             if not count:
@@ -113,22 +118,29 @@ class _Seeder:
         return self._read() if self._kept is None else self._kept
 
     def _read(self) -> Iterator[_Part]:
+        weights, closest, closer, group_sums = self.nearest
         for start, X in self.rows.blocks():
             stop = start + X.shape[1]
             part = slice(start, stop)
             groups = slice(start // GROUP_ROWS, -(-stop // GROUP_ROWS))
             ranges, bounds = within(self.ranges, start, stop)
             yield _Part(
-                start, X,
-                self.weights[part] if self.weights.size else self.weights,
-                (self.closest[part], self.closer[part], self.group_sums[groups]),
-                bounds, self._potentials[ranges],
-            )  # fmt: skip
+                start,
+                X,
+                Nearest(
+                    weights[part] if weights.size else weights,
+                    closest[part],
+                    closer[part],
+                    group_sums[groups],
+                ),
+                bounds,
+                self._potentials[ranges],
+            )
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return a row for each uniform number, by the potential of the rows."""
         drawn = np.empty(len(uniforms), np.int64)
-        draw(uniforms, self.weights, self.closest, self.group_sums, drawn)
+        draw(uniforms, self.nearest, drawn)
         return drawn
 
     def _choose(self, uniforms: NDArray[np.float64]) -> int:
@@ -136,13 +148,13 @@ class _Seeder:
         drawn = self.draw(uniforms)
         points = self.rows.take(drawn)
         winner = 0
-        if math.isinf(self.closest[0]):  # the first center
+        if math.isinf(self.nearest.closest[0]):  # the first center
             pack_candidates(points, *self.place, self._tiles)
         else:
             batches = range(0, len(drawn), CENTERS)
             tried = [self._try(points[b : b + CENTERS]) for b in batches]
             winner = int((tried[0] if len(tried) == 1 else np.concatenate(tried)).argmin())
-            if winner // CENTERS != len(batches) - 1:  # its bits were written over
+            if winner // CENTERS != len(batches) - 1:  # its bits were overwritten
                 first = winner - winner % CENTERS
                 self._try(points[first : first + CENTERS])
         self._visit(len(drawn), winner % CENTERS)
@@ -159,9 +171,7 @@ class _Seeder:
     def _visit(self, n_candidates: int, winner: int) -> None:
         """Try the packed candidates, or make one of them a center."""
         for part in self.parts():
-            arguments = (
-                part.weights, *self.place, self._tiles, n_candidates, winner, *part.state,
-            )  # fmt: skip
+            arguments = (part.nearest, *self.place, self._tiles, n_candidates, winner)
             self.team.run(visit, part.X, part.bounds, arguments, (part.potentials,))
 
 
@@ -192,21 +202,21 @@ class _Pool:
         new = count - len(self._left)
         items = np.concatenate([self._left, seeder.draw(rng.random(new))])
         luck = np.concatenate([np.zeros(len(self._left)), rng.random(new)])
-        drawn = seeder.closest[items].astype(np.float64)
-        starts = self._list(items)
+        drawn = seeder.nearest.closest[items].astype(np.float64)
+        lists = self._list(items)
         self._left = items[:0]
-        if int(starts[:, -1].max()) > self._rows.shape[1]:
+        if int(lists.starts[:, -1].max()) > lists.rows.shape[1]:
             self._expected *= 2.0
             return 0
-        lists = np.diff(starts, axis=1).sum()
-        self._expected = max(float(lists) / len(items), 1.0) * seeder.n_chosen
+        entries = np.diff(lists.starts, axis=1).sum()
+        self._expected = max(float(entries) / len(items), 1.0) * seeder.n_chosen
         tried = np.empty(self._trials, np.int64)
         n_chosen, n_tried = choose(
-            items, drawn, luck, seeder.weights, seeder.closest, starts, self._rows,
-            self._distances, total_of(seeder.group_sums), seeder.least, tried, chosen,
+            Draws(items, drawn, luck), seeder.nearest, lists,
+            total_of(seeder.nearest.group_sums), seeder.least, tried, chosen,
         )  # fmt: skip
         self._left = items[tried[:n_tried]]
-        sum_groups(seeder.closest, seeder.weights, seeder.group_sums)
+        sum_groups(seeder.nearest)
         return int(n_chosen)
 
     def _size(self, wanted: int) -> int:
@@ -215,8 +225,8 @@ class _Pool:
         needed = self._trials * (wanted + wanted // 8 + 1)
         return min(fitting, needed, MOST_CANDIDATES)
 
-    def _list(self, items: NDArray[np.int64]) -> NDArray[np.int32]:
-        """List the rows that candidates are closer to; return where each list begins."""
+    def _list(self, items: NDArray[np.int64]) -> Lists:
+        """List the rows that candidates are closer to."""
         seeder, n_shares = self._seeder, self._n_shares
         if not self._rows.size:
             room = -(-self._n_chunks // n_shares) * GROUP_ROWS
@@ -225,12 +235,12 @@ class _Pool:
         tiles = np.zeros((-(-len(items) // CENTERS), 1 + self._d, CENTERS), np.float32)
         pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
         starts = seeder.rows.empty((self._n_chunks, len(items) + 1), np.int32)
+        lists = Lists(starts, self._rows, self._distances)
         filled = np.zeros(n_shares, np.int64)
         for part in seeder.parts():
-            closest, _, _ = part.state
             arguments = (
-                part.start // GROUP_ROWS, *seeder.place, tiles, len(items), closest, starts,
-                self._rows, self._distances, filled,
+                part.start // GROUP_ROWS, *seeder.place, tiles, len(items), part.nearest.closest,
+                lists, filled,
             )  # fmt: skip
             seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments)
-        return starts
+        return lists

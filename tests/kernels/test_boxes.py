@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fastkmeans._data.rows import twice
 from fastkmeans._kernels.boxes import candidates, order
-from fastkmeans._kernels.boxes.candidates import BOX
-from fastkmeans._kernels.boxes.visit import pack_near
+from fastkmeans._kernels.boxes.candidates import BOX, Candidates
+from fastkmeans._kernels.boxes.visit import Terms, Tree, pack_near
 from fastkmeans._kernels.plain.assign import closest_by_differences
 from fastkmeans._runtime.jit import jit
 from tests.helpers.engines import F32, F64, NO_WEIGHTS, by_differences, mixture, near_ties
@@ -22,8 +22,8 @@ DIMENSIONS = [1, 2, 3, 4, 7, 16]
 
 
 @jit
-def run_narrow(limits, b, table, ids, n, label, to_table, to_ids):
-    return candidates.narrow(limits, b, table, ids, n, label, to_table, to_ids)
+def run_narrow(limits, b, given, n, label, kept):
+    return candidates.narrow(limits, b, given, n, label, kept)
 
 
 @jit
@@ -31,7 +31,7 @@ def run_label_points(copy, b, near, ids, n, need, now):
     return candidates.label_points(copy, b, near, ids, n, need, now)
 
 
-def table_of(centers: Array) -> tuple[Array, Array]:
+def table_of(centers: Array) -> Candidates:
     """Lay centers out for ``narrow``, numbered 100, 101, ...; the room beyond is rubbish."""
     k, d = centers.shape
     table = np.zeros((d + 1, -(-k // 8) * 8 + 8))
@@ -39,17 +39,17 @@ def table_of(centers: Array) -> tuple[Array, Array]:
     with np.errstate(over="ignore"):
         table[:d, :k], table[d, :k] = centers.T, (centers * centers).sum(axis=1)
     ids[:k] = 100 + np.arange(k)
-    return table, ids
+    return Candidates(table, ids)
 
 
 def narrowed(kernel: Any, limits: Array, b: int, centers: Array, label: int = -1) -> list[int]:
     """Return the centers kept; they are written closed up and as they were."""
-    table, ids = table_of(centers)
-    to_table, to_ids = np.full_like(table, np.nan), np.zeros_like(ids)
-    n = kernel(limits, b, table, ids, len(centers), label, to_table, to_ids)
-    kept = to_ids[:n] - 100
+    given = table_of(centers)
+    to = Candidates(np.full_like(given.table, np.nan), np.zeros_like(given.ids))
+    n = kernel(limits, b, given, len(centers), label, to)
+    kept = to.ids[:n] - 100
     assert (np.diff(kept) > 0).all()
-    np.testing.assert_array_equal(to_table[:, :n], table[:, kept])
+    np.testing.assert_array_equal(to.table[:, :n], given.table[:, kept])
     return kept.tolist()
 
 
@@ -105,7 +105,7 @@ def test_narrow_equals_its_twin(d: int) -> None:
 @pytest.mark.parametrize("far", [0.0, 1e6, 1e20, 1e200])
 @pytest.mark.parametrize("d", [*DIMENSIONS, 60])
 def test_no_winner_is_dropped(d: int, far: float) -> None:
-    """Centers turned around points of the box: exact ties there, but for rounding."""
+    """Centers turned around points of the box: exact ties there, except for rounding."""
     rng = np.random.default_rng(d)
     for _ in range(60):
         limits, b = some_box(rng, d), int(rng.integers(3))
@@ -150,22 +150,23 @@ def test_centers_that_overflow_are_kept() -> None:
 # --- labels within a box
 
 
-def one_box(rows: Array) -> tuple[Array, Array, Array, Array]:
-    """Return limits, copy, sums and weights of the one box that rows make."""
+def one_box(rows: Array) -> Tree:
+    """Return the tree of rows that make one box."""
     n, d = rows.shape
+    numbers, unused = np.arange(n, dtype=np.int32), np.empty(0, np.int32)
     found = np.empty((2, 1, d)), np.empty((1, d, BOX), np.int16), np.empty((1, d)), np.empty((1, 2))
-    numbers = np.arange(n, dtype=np.int32)
-    order.measure_boxes(twice(rows), 0, 1, numbers, NO_WEIGHTS, np.zeros(d), 1.0, *found)
-    return found
+    tree = Tree(numbers, *found, unused, unused)
+    order.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0))
+    return tree
 
 
 def labelled(kernel: Any, rows: Array, centers: Array) -> tuple[Array, Array, float, Array]:
     """Return labels, whether they are proven, the margin demanded, and the scores' terms."""
-    limits, copy, _, _ = one_box(rows)
+    tree = one_box(rows)
     (k, d), (table, ids) = centers.shape, table_of(centers)
     near, now = np.full((k, d + 1), np.nan, F32), np.full(BOX, -1, np.int32)
-    need = pack_near(limits, 0, table, k, near)
-    bits = int(kernel(copy, 0, near, ids, k, F32(need), now))
+    need = pack_near(tree.limits, 0, table, k, near)
+    bits = int(kernel(tree.copy, 0, near, ids, k, F32(need), now))
     proven = np.array([not bits >> p & 1 for p in range(BOX)])
     return now[: len(rows)] - 100, proven[: len(rows)], float(need), near
 
@@ -206,7 +207,7 @@ def test_the_margin_covers_the_rounding_of_the_scores(d: int) -> None:
         rows = rng.normal(size=(BOX, d)) * 10.0 ** rng.uniform(-6, 0) + rng.normal(size=d)
         centers = rows[:5] + rng.normal(size=(5, d)) * np.ptp(rows, axis=0)
         _, _, need, near = labelled(run_label_points, rows, centers)
-        _, copy, _, _ = one_box(rows)
+        copy = one_box(rows).copy
         scores = near[:, 0, None] + near[:, 1:].astype(F64) @ copy[0].astype(F64)
         squares = ((rows[:, None].astype(np.longdouble) - centers) ** 2).sum(axis=2).T
         off = scores + squares / 2
@@ -223,7 +224,7 @@ def test_unproven_bits_and_rows_without_a_rival() -> None:
     assert proven.nonzero()[0].tolist() == [0, 15, 16, 31]
     assert labels[proven].tolist() == [1, 0, 1, 0]
     _, proven, _, _ = labelled(run_label_points, rows, np.array([[-2.0], [1e20]]))
-    assert not proven.any()  # nothing is proven where norms are as large as that
+    assert not proven.any()  # nothing is proven if norms are so large
 
 
 def test_by_differences_is_the_measure() -> None:

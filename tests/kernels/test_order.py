@@ -1,4 +1,4 @@
-"""Sorting the rows once, and what is known of each box of them."""
+"""Sorting the rows once; limits, sums and copies of the boxes."""
 
 from __future__ import annotations
 
@@ -53,42 +53,43 @@ def test_boxes_hold_their_rows(name: str, dtype: Any) -> None:
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(F64) + (len(X) == 1)
     weights = sealed(weights)
     boxes, frame = boxes_of(X, weights=weights)
-    rows = boxes._order
+    tree = boxes._tree
+    rows = tree.order
     assert sorted(rows.tolist()) == list(range(len(X)))
     x = X.astype(F64) * frame.scale + frame.offset
-    n_boxes, level = len(boxes._sums), BOX
+    n_boxes, level = len(tree.sums), BOX
     place = 0
     while True:  # boxes, superboxes, hyperboxes
         for b, first in enumerate(range(0, len(X), level)):
             own = x[rows[first : first + level]]
-            np.testing.assert_array_equal(boxes._limits[LOW, place + b], own.min(axis=0))
-            np.testing.assert_array_equal(boxes._limits[HIGH, place + b], own.max(axis=0))
+            np.testing.assert_array_equal(tree.limits[LOW, place + b], own.min(axis=0))
+            np.testing.assert_array_equal(tree.limits[HIGH, place + b], own.max(axis=0))
         place += -(-len(X) // level)
         if level == BOX * FAN * FAN:
             break
         level *= FAN
-    assert place == boxes._limits.shape[1]
-    assert boxes._whole.size == place - boxes.n_hyper
+    assert place == tree.limits.shape[1]
+    assert tree.whole.size == place - -(-len(X) // level)
     for b in range(n_boxes):
         own, w = rows[b * BOX : b * BOX + BOX], weights[rows[b * BOX : b * BOX + BOX]]
-        np.testing.assert_allclose(boxes._sums[b], w @ x[own], rtol=1e-13, atol=1e-15)
-        assert boxes._weights_of[b].tolist() == [w.sum(), (w > 0).sum()]
-        low, high = boxes._limits[:, b]
+        np.testing.assert_allclose(tree.sums[b], w @ x[own], rtol=1e-13, atol=1e-15)
+        assert tree.weights[b].tolist() == [w.sum(), (w > 0).sum()]
+        low, high = tree.limits[:, b]
         step = (high - low) / order.STEPS
-        back = boxes._copy[b].T[: len(own)] * step + (low + high) / 2
+        back = tree.copy[b].T[: len(own)] * step + (low + high) / 2
         assert (np.abs(back - x[own]) <= 0.501 * step + 1e-15 * np.abs(x[own]) + 1e-300).all()
 
 
 def test_far_neighbours_are_in_other_boxes() -> None:
     boxes, _ = boxes_of(np.random.default_rng(2).random((64_000, 2)))
-    sides = np.ptp(boxes._limits[:, : len(boxes._sums)], axis=0)
+    sides = np.ptp(boxes._tree.limits[:, : len(boxes._tree.sums)], axis=0)
     assert np.median(sides) < 0.06  # 2000 boxes: 0.022 if they were squares
 
 
 @pytest.mark.parametrize("name", ["9000 x 3", "duplicates", "constant", "outliers"])
 def test_the_order_is_that_of_a_stable_sort(name: str) -> None:
     X = tables()[name]
-    found = [boxes_of(np.asarray(X, order=how), n)[0]._order for how in "CF" for n in (1, 2)]
+    found = [boxes_of(np.asarray(X, order=how), n)[0]._tree.order for how in "CF" for n in (1, 2)]
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
     equal = (X[found[0][1:]] == X[found[0][:-1]]).all(axis=1)
@@ -112,9 +113,10 @@ def test_keys_interleave_the_cells(bits: int, dtype: Any) -> None:
     padded[:, :n_cells] = cuts
     padded = np.ascontiguousarray(padded[:, : max(n_cells, order.FINE)])
     coarse[:, : padded.shape[1] // order.FINE] = padded[:, :: order.FINE]
-    order.find_keys(twice(X), 3, 690, columns, coarse, padded, spread, keys)
-    cells = [np.searchsorted(cuts[f], X[:, columns[f]], side="right") - 1 for f in range(d)]
-    expected = sum(spread[f][cells[f]].astype(np.int64) for f in range(d))
+    cells = order.Cells(columns, coarse, padded, spread)
+    order.find_keys(twice(X), 3, 690, cells, keys)
+    numbers = [np.searchsorted(cuts[f], X[:, columns[f]], side="right") - 1 for f in range(d)]
+    expected = sum(spread[f][numbers[f]].astype(np.int64) for f in range(d))
     np.testing.assert_array_equal(keys[3:690], expected[3:690])
     assert (keys[:3] == 77).all()
     assert (keys[690:] == 77).all()

@@ -13,32 +13,36 @@ from fastkmeans._data.rows import twice
 from fastkmeans._kernels.emit.simd import CENTERS
 from fastkmeans._kernels.seeding import pool
 from fastkmeans._kernels.seeding import potential as seeding
-from fastkmeans._kernels.seeding.potential import GROUP_ROWS
+from fastkmeans._kernels.seeding.pool import Draws, Lists
+from fastkmeans._kernels.seeding.potential import GROUP_ROWS, Nearest
 from tests.helpers.kernels import sealed
 from tests.helpers.reference import squared_distances
 
 Array = NDArray[Any]
 NO_WEIGHTS = np.empty(0)
-Lists = tuple[Array, Array, Array]
 
 
-def listed(X: Array, items: Array, closest: Array, n_shares: int, room: int, cut: int = 0) -> Any:
+def listed(
+    X: Array, items: Array, closest: Array, n_shares: int, room: int, cut: int = 0
+) -> tuple[Lists, Array]:
     """Return what ``list_closer`` writes for all shares, for data in one block or two."""
     n, d = X.shape
     tiles = np.zeros((-(-len(items) // CENTERS), 1 + d, CENTERS), np.float32)
     offset, one = np.zeros(d, X.dtype), X.dtype.type(1)
     seeding.pack_candidates(X[items], offset, one, tiles)
-    starts = np.full((-(-n // GROUP_ROWS), len(items) + 1), -1, np.int32)
-    rows = np.zeros((n_shares, room), np.uint8)
-    distances = np.zeros((n_shares, room), np.float32)
+    lists = Lists(
+        np.full((-(-n // GROUP_ROWS), len(items) + 1), -1, np.int32),
+        np.zeros((n_shares, room), np.uint8),
+        np.zeros((n_shares, room), np.float32),
+    )
     filled = np.zeros(n_shares, np.int64)
     for first, last in [(0, cut), (cut, n)] if cut else [(0, n)]:
         for share in range(n_shares):
             pool.list_closer(
                 twice(X[first:last]), share, share + 1, first // GROUP_ROWS, offset, one, tiles,
-                len(items), closest[first:last], starts, rows, distances, filled,
+                len(items), closest[first:last], lists, filled,
             )  # fmt: skip
-    return starts, rows, distances, filled
+    return lists, filled
 
 
 def pairs(lists: Lists, candidate: int) -> list[tuple[int, float]]:
@@ -62,20 +66,19 @@ def test_lists_hold_the_rows_that_are_closer(dtype: Any, n_candidates: int, cut:
     items = rng.permutation(n)[:n_candidates]
     squares = squared_distances(X, X[items])
     closest = rng.integers(0, 150, n).astype(np.float32)
-    *lists, filled = listed(X, items, closest, 3, 6 * GROUP_ROWS * n_candidates, cut)
+    lists, filled = listed(X, items, closest, 3, 6 * GROUP_ROWS * n_candidates, cut)
     for c in range(n_candidates):
         expected = [(i, squares[i, c]) for i in np.flatnonzero(squares[:, c] < closest)]
-        # No plain ==, whose explanation of long lists takes pytest minutes where CI is set.
-        np.testing.assert_array_equal(np.array(pairs(tuple(lists), c)), np.array(expected))
+        # No plain ==: if CI is set, pytest takes minutes to explain a difference of long lists.
+        np.testing.assert_array_equal(np.array(pairs(lists, c)), np.array(expected))
     assert filled.sum() == (squares < closest[:, None]).sum()
-    starts = lists[0]
-    assert filled.tolist() == [starts[share::3, -1].max() for share in range(3)]
+    assert filled.tolist() == [lists.starts[share::3, -1].max() for share in range(3)]
 
 
 def test_lists_without_room_say_so_and_write_nowhere_else() -> None:
     X = np.zeros((2 * GROUP_ROWS, 2), np.float32)
     closest = np.ones(len(X), np.float32)
-    _, rows, distances, filled = listed(X, np.arange(3), closest, 2, 100)
+    (_, rows, distances), filled = listed(X, np.arange(3), closest, 2, 100)
     assert filled.tolist() == [3 * GROUP_ROWS] * 2
     assert rows.shape == distances.shape == (2, 100)
 
@@ -112,12 +115,13 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     before = squared_distances(X, X[:9]).min(axis=1).astype(np.float32)
     items = np.flatnonzero(before)[rng.permutation(np.count_nonzero(before))[:40]]
     drawn, luck = before[items].astype(float), rng.random(40)
-    starts, rows, distances, _ = listed(X, items, before, 2, 40 * n)
+    lists, _ = listed(X, items, before, 2, 40 * n)
     closest, chosen = before.copy(), np.full(wanted, -1, np.int64)
     tried = np.empty(trials, np.int64)
     potential = float(w @ before)
+    draws, unused = Draws(items, drawn, luck), (np.empty(0, np.uint16), np.empty(0))
     n_chosen, n_tried = pool.choose(
-        items, drawn, luck, weights, closest, starts, rows, distances, potential, 0.0, tried, chosen
+        draws, Nearest(weights, closest, *unused), lists, potential, 0.0, tried, chosen
     )
     expected, after = steps(X, items, drawn, luck, w, before, trials, wanted)
     assert chosen[:n_chosen].tolist() == expected
@@ -126,9 +130,8 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     np.testing.assert_array_equal(closest, after)
     chosen[:] = -1
     stopped = pool.choose(  # the potential is below what the caller asks for
-        items, drawn, luck, weights, before, starts, rows, distances, potential,
-        potential * 1.5, tried, chosen,
-    )  # fmt: skip
+        draws, Nearest(weights, before, *unused), lists, potential, potential * 1.5, tried, chosen
+    )
     assert stopped == (0, 0)
 
 

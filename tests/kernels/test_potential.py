@@ -19,6 +19,7 @@ from tests.helpers.kernels import (
 from tests.helpers.reference import squared_distances
 
 GROUP_ROWS = potential.GROUP_ROWS
+NO_BITS = np.empty(0, np.uint16)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -44,8 +45,8 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
         potential.visit(
-            twice(X), start, m, weights, offset, scale, tiles, n_candidates, potential.TRY,
-            before, closer, group_sums, potentials,
+            twice(X), start, m, potential.Nearest(weights, before, closer, group_sums),
+            offset, scale, tiles, n_candidates, potential.TRY, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(before, untouched)
         assert (group_sums == -1.0).all()
@@ -59,8 +60,8 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         winner = int(np.argmin(expected))
         after, known = before.copy(), (closer.copy(), potentials.copy())
         potential.visit(
-            twice(X), start, m, weights, offset, scale, tiles, n_candidates, winner,
-            after, closer, group_sums, potentials,
+            twice(X), start, m, potential.Nearest(weights, after, closer, group_sums),
+            offset, scale, tiles, n_candidates, winner, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(closer, known[0])
         np.testing.assert_array_equal(potentials, known[1])
@@ -81,7 +82,8 @@ def drawn(uniforms: Array, weights: Array, closest_squares: Array) -> Array:
         [shares[g : g + GROUP_ROWS].sum() for g in range(0, shares.size, GROUP_ROWS)]
     )
     rows = np.full(uniforms.size, -1, np.int64)
-    potential.draw(uniforms, sealed(weights), closest_squares, group_sums, rows)
+    nearest = potential.Nearest(sealed(weights), closest_squares, NO_BITS, group_sums)
+    potential.draw(uniforms, nearest, rows)
     return rows
 
 
@@ -106,10 +108,9 @@ def test_draw_follows_the_running_sums(dtype: Any, weighted: bool) -> None:
 
 def test_rounding_of_the_sums_draws_no_row_without_a_share() -> None:
     rows = np.full(1, -1, np.int64)
-    potential.draw(
-        np.array([np.nextafter(1.0, 0.0)]), NO_WEIGHTS, np.array([1.0, 1.0, 0.0]),
-        np.array([np.nextafter(2.0, 3.0)]), rows,
-    )  # fmt: skip
+    sums = np.array([np.nextafter(2.0, 3.0)])
+    nearest = potential.Nearest(NO_WEIGHTS, np.array([1.0, 1.0, 0.0]), NO_BITS, sums)
+    potential.draw(np.array([np.nextafter(1.0, 0.0)]), nearest, rows)
     assert rows.tolist() == [1]
 
 

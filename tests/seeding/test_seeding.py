@@ -1,4 +1,4 @@
-"""Initial centers: what is drawn, how well, and that it is the same everywhere."""
+"""Initial centers: which rows are drawn, how good they are, and that they are reproducible."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_weight_counts_as_so_many_rows(trials: int | None) -> None:
 @pytest.mark.parametrize("unit", [2.0**-1074, 2.0**-1000, 2.0**-40, 2.0**40, 2.0**1005])
 @pytest.mark.parametrize("n_features", [3, 60])
 def test_the_weights_unit_does_not_matter(unit: float, n_features: int) -> None:
-    """Also not at the ends of the range, where sums of weights would lose digits, or overflow."""
+    """Also not at the ends of the range, if sums of weights would lose digits, or overflow."""
     X = blobs(500, n_features, 8)
     weights = np.random.default_rng(1).integers(1, 999, 500).astype(float)
     for seed in range(10):
@@ -189,7 +189,7 @@ def test_odd_numbers() -> None:
 
 
 def test_a_clump_beside_a_far_outlier_is_still_seeded() -> None:
-    """Distances within the clump vanish beside the outlier's coordinates, not the rows."""
+    """Distances within the clump vanish next to the outlier's coordinates; the rows do not."""
     for dtype, far in ((np.float32, 1e9), (np.float64, 1e18)):
         X = np.array([[float(i)] for i in range(1, 11)] + [[far]], dtype)
         for seed in range(5):

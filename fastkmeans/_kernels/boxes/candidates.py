@@ -12,16 +12,20 @@ less than ``2^-51 T``; the test demands ``2^-43 T`` (d is at most 128), which al
 covers the rounding of float64 differences, so that the label of every point of the box
 is the one that ``assign.closest_by_differences`` finds.
 
-Where several remain, the rows of the box are scored against those alone
+If several remain, the rows of the box are scored against those alone
 (``label_points``), in coordinates of the box.
 
-Candidates are kept as ``(d + 1, room)`` float64, the last row their squared norms, and
-lanes are candidates; those that remain are written closed up, in their order.
+Loops of ``narrow``: vectors of candidates outside, features inside.  Lanes are candidates,
+because features are few; a sum over the features then stays in a register, and never
+crosses lanes.  Candidates that remain are written closed up, in their order.
+
+Loops of ``label_points``: vectors of rows outside, then candidates, then features.  Lanes
+are rows; their best two scores stay in registers while all candidates pass by.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -36,6 +40,16 @@ BOX = 32
 """Rows of a box."""
 LOW, HIGH = 0, 1
 """The two limits of a box."""
+
+
+class Candidates(NamedTuple):
+    """Centers that may be closest to some point of a box; their count is kept apart.
+
+    There is room for a multiple of the lanes of a vector.
+    """
+
+    table: Any  # in/out (d + 1, room) float64, a candidate per column; last its squared norm
+    ids: Any  # in/out (room,) int32, the numbers of these centers
 
 
 def _constant(kind: Any, value: Any) -> Any:
@@ -100,29 +114,33 @@ def _farthest(emit: Emitter, box: tuple[Any, Any], d: Any) -> Any:
     return builder.load(total)
 
 
+def _fields(emit: Emitter, kind: Any, record: Any) -> tuple[Any, Any, Any]:
+    """Emit the pointers to table and numbers of ``Candidates``, and their room."""
+    table, ids = cgutils.unpack_tuple(emit.builder, record)
+    room = emit.builder.extract_value(emit.array(kind[0], table).shape, 1)
+    return emit.pointer(kind[0], table), emit.pointer(kind[1], ids), room
+
+
 @intrinsic
 def _narrow_intrinsic(
-    typingctx: Any, limits: Any, b: Any, table: Any, ids: Any, n: Any, label: Any,
-    to_table: Any, to_ids: Any,
-) -> Any:  # fmt: skip
+    typingctx: Any, limits: Any, b: Any, given: Any, n: Any, label: Any, kept: Any
+) -> Any:
     i = types.intp
-    signature = i(limits, i, table, ids, i, i, to_table, to_ids)
+    signature = i(limits, i, given, i, i, kept)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
-        n = args[4]
+        n = args[3]
         shape = emit.array(sig.args[0], args[0]).shape
         n_boxes, d = (builder.extract_value(shape, axis) for axis in (1, 2))
-        room, to_room = (
-            builder.extract_value(emit.array(sig.args[i], args[i]).shape, 1) for i in (2, 6)
-        )
-        limits, table, ids, to_table, to_ids = (
-            emit.pointer(sig.args[i], args[i]) for i in (0, 2, 3, 6, 7)
+        limits = emit.pointer(sig.args[0], args[0])
+        (table, ids, room), (to_table, to_ids, to_room) = (
+            _fields(emit, sig.args[i], args[i]) for i in (2, 5)
         )
         low = emit.at(limits, builder.mul(args[1], d))
         high = emit.at(low, builder.mul(n_boxes, d))
         slot = emit.variables(1, I64)[0]
-        builder.store(_place_of(emit, ids, n, args[5]), slot)
+        builder.store(_place_of(emit, ids, n, args[4]), slot)
         with builder.if_then(builder.icmp_signed("<", builder.load(slot), integer(0))):
             builder.store(_closest(emit, table, room, (low, high), n, d), slot)
         z, farthest = builder.load(slot), _farthest(emit, (low, high), d)
@@ -220,15 +238,14 @@ def _label_points_intrinsic(
 
 def _narrow_twin(
     limits: Any,  # in (2, n_boxes, d) float64, LOW and HIGH
-    b: int,  # box
-    table: Any,  # in (d + 1, room) float64, candidates and their squared norms
-    ids: Any,  # in (room,) int32, their numbers
-    n: int,  # how many there are; room for a multiple of a vector's lanes
-    label: int,  # the candidate to beat, if it is one; else that closest to the middle
-    to_table: Any,  # out (d + 1, room) float64
-    to_ids: Any,  # out (room,) int32
+    b: int,  # in, the box
+    given: Candidates,  # in
+    n: int,  # in, how many are given
+    label: int,  # in, the candidate to beat, if it is one; else that closest to the middle
+    kept: Candidates,  # out
 ) -> int:
     """Keep the candidates that may be closest to some point of the box; return how many."""
+    (table, ids), (to_table, to_ids) = given, kept
     low, high = limits[LOW, b], limits[HIGH, b]
     c, norm = table[:-1, :n], table[-1, :n]
     places = np.flatnonzero(ids[:n] == label) if label >= 0 else np.empty(0, int)
@@ -245,11 +262,11 @@ def _narrow_twin(
 
 def _label_points_twin(
     copy: Any,  # in (n_boxes, d, BOX) int16, the rows of a box in steps of the box
-    b: int,  # box
+    b: int,  # in, the box
     near: Any,  # in (room, 1 + d) float32, a candidate's bias, and its coordinates per step
-    ids: Any,  # in (room,) int32, the candidates' numbers
-    n: int,  # how many there are
-    need: float,  # margin of the best score above which a label is proven
+    ids: Any,  # in (room,) int32, the numbers of the candidates
+    n: int,  # in, how many candidates there are
+    need: float,  # in float32, margin of the best score above which a label is proven
     now: Any,  # out (BOX,) int32, labels
 ) -> int:
     """Label the rows of a box; return a bit for each row whose label is not proven."""

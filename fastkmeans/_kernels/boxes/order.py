@@ -1,15 +1,24 @@
 """Sorting rows once, so that neighbours in the order are neighbours in space.
 
-Every feature is cut into ``2^bits`` cells with about as many rows in each (cuts at the
-quantiles of a sample: far outliers or a dense clump leave the other cells as fine as
-they were).  The bits of the cell numbers, interleaved, are the place of a row on a Morton
-curve (Morton 1966, IBM), and two passes of a counting sort, each over one half of the
-bits, put the rows in the order of their places; rows of one cell keep their order.
+Every feature is cut into ``2^bits`` cells with about as many rows in each.  The cuts are
+quantiles of a sample, so that far outliers or a dense clump do not coarsen the other cells.
+The bits of the cell numbers, interleaved, are the place of a row on a Morton curve (Morton
+1966, IBM).  Bit j of the cell number of feature f goes to
+
+    bit j n_columns + f of the key
+
+Two passes of a counting sort, each over half of the bits, put the rows in the order of
+their keys; rows of one cell keep their order.
+
+Loops of ``find_keys``: rows outside, features inside, so that the data are read once, and
+a key is written once.  Loops of ``measure_boxes``: boxes outside, then rows, then
+features: rows of a box lie far apart in memory, and each is read once.  Then features
+outside, rows inside: lanes are the rows of a box.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -26,6 +35,15 @@ from .visit import STEPS
 
 FINE = 16
 """Cuts that the second step of a search compares at once: a vector of float32."""
+
+
+class Cells(NamedTuple):
+    """A grid over the widest features, with about as many rows in each slice."""
+
+    columns: Any  # in (n_columns,) int64, these features
+    coarse: Any  # in (n_columns, a multiple of FINE) of X's dtype, every FINE-th cut, then inf
+    cuts: Any  # in (n_columns, a multiple of FINE) of X's dtype, from -inf, rising; then inf
+    spread: Any  # in (n_columns, 2^bits) uint32, where the bits of a cell number go
 
 
 @intrinsic
@@ -49,10 +67,10 @@ def _count_intrinsic(typingctx: Any, cuts: Any, f: Any, start: Any, stop: Any, v
 
 def _count_twin(
     cuts: Any,  # in (d, width) float32 or float64
-    f: int,  # row of cuts
-    start: int,  # multiples of FINE
-    stop: int,
-    value: Any,  # of the dtype of cuts
+    f: int,  # in, row of cuts
+    start: int,  # in, first cut, a multiple of FINE
+    stop: int,  # in, cut to stop before, a multiple of FINE
+    value: Any,  # in, of the dtype of cuts
 ) -> int:
     """Return how many cuts are not above a value."""
     return int(np.count_nonzero(cuts[f, start:stop] <= value))
@@ -79,7 +97,7 @@ def _extent_intrinsic(typingctx: Any, values: Any, f: Any, weights: Any) -> Any:
 
 def _extent_twin(
     values: Any,  # in (d, BOX) float64
-    f: int,  # row of values
+    f: int,  # in, row of values
     weights: Any,  # in (BOX,) float64
 ) -> tuple[float, float, float]:
     """Return the smallest and the largest value, and the weighted sum."""
@@ -94,21 +112,19 @@ else:
 
 @jit
 def find_keys(
-    X,  # in (2, m, d) float32 or float64
-    start,  # first row
-    stop,  # row to stop before
-    columns,  # in (d,) int64, the features that count
-    coarse,  # in (d, a multiple of FINE) of X's dtype, every FINE-th of the cuts
-    cuts,  # in (d, a multiple of FINE) of X's dtype, rising, from -inf; the rest is inf
-    spread,  # in (d, 2^bits) uint32, where the bits of a cell number go
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # in, first row
+    stop,  # in, row to stop before
+    cells,  # in
     keys,  # out (m,) uint32
 ):
     """Compute the place on the curve of rows ``start:stop``.
 
-    A cell is found by counting the cuts that are not above a value, first among every
-    FINE-th, then among the FINE between two of these: more comparisons than a binary
-    search, but a vector at a time, and hardly a branch.
+    The number of a cell is the count of cuts that are not above a value: first among
+    every FINE-th cut, then among the FINE cuts between two of these.  A binary search
+    compares less, but one value at a time, and branches.
     """
+    columns, coarse, cuts, spread = cells
     for i in range(start, stop):
         key = np.uint32(0)
         for f in range(columns.size):
@@ -122,9 +138,9 @@ def find_keys(
 @jit
 def count_digits(
     keys,  # in (m,) uint32
-    start,
-    stop,
-    shift,  # bits below the digit
+    start,  # in, first row
+    stop,  # in, row to stop before
+    shift,  # in, bits below the digit
     counts,  # out (2^bits of a digit,) int64
 ):
     """Count the rows of a range by a digit of their key."""
@@ -139,14 +155,14 @@ def count_digits(
 def place_rows(
     keys,  # in (m,) uint32
     rows,  # in (m,) int32, or of size 0: rows in their own order
-    start,
-    stop,
-    shift,
+    start,  # in, first place in keys
+    stop,  # in, place to stop before
+    shift,  # in, bits below the digit
     places,  # in/out (2^bits of a digit,) int64, where the next row of a digit goes
     sorted_keys,  # out (m,) uint32, or of size 0
     sorted_rows,  # out (m,) int32
 ):
-    """Put the rows of a range where their digit belongs."""
+    """Put the rows of a range into the order of their digit; equal digits keep their order."""
     mask = np.uint32(places.size - 1)
     for r in range(start, stop):
         digit = (keys[r] >> np.uint32(shift)) & mask
@@ -159,22 +175,18 @@ def place_rows(
 
 @jit_with_scratch
 def measure_boxes(
-    X,  # in (2, m, d)
-    start,  # first box
-    stop,  # box to stop before
-    order,  # in (m,) int32
-    weights,  # in (m,) float64, or of size 0: all ones
-    offset,  # in (d,) float64
-    scale,  # power of two
-    limits,  # out (2, at least n_boxes, d) float64
-    copy,  # out (n_boxes, d, BOX) int16
-    box_sums,  # out (n_boxes, d) float64
-    box_weights,  # out (n_boxes, 2) float64
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # in, first box
+    stop,  # in, box to stop before
+    tree,  # order in; limits, copy, sums and weights out, for the boxes of the lowest level
+    terms,  # in
 ):
     """Find the extent, the sum and the weight of every box of rows, and copy its rows.
 
     The copy is in steps of the extent, from the middle; the last box is filled up.
     """
+    order, limits, copy, box_sums, box_weights, _, _ = tree
+    weights, offset, scale = terms
     _, _, d = X.shape
     values = empty((d, BOX), np.float64)
     row_weights = empty(BOX, np.float64)
@@ -207,10 +219,10 @@ def measure_boxes(
 @jit
 def join_boxes(
     limits,  # in/out (2, all boxes, d) float64
-    first,  # first box of the level below
-    count,  # boxes of the level below
-    fan,  # boxes of that level in one of this
-    place,  # where this level begins
+    first,  # in, first box of the level below
+    count,  # in, boxes of the level below
+    fan,  # in, boxes of that level in one of this
+    place,  # in, where this level begins
 ):
     """Find the extents of one level of boxes from those of the level below."""
     _, _, d = limits.shape
@@ -225,13 +237,13 @@ def join_boxes(
 @jit
 def write_in_place(
     order,  # in (m,) int32
-    start,  # first row of the order
-    stop,  # row to stop before
-    whole,  # in (at least n_boxes,) int32
-    labels,  # in (m,) int32, in order; valid for boxes without a label for all
+    start,  # in, first place in the order
+    stop,  # in, place to stop before
+    whole,  # in (at least n_boxes,) int32, labels of boxes, or negative
+    labels,  # in (m,) int32, in order; valid in boxes without a label for all rows
     out,  # out (m,) int32
 ):
-    """Write the labels of rows ``start:stop`` of the order to where the rows are."""
+    """Write labels, which are in order, to the places of their rows."""
     for q in range(start, stop):
         z = whole[q // BOX]
         out[order[q]] = z if z >= 0 else labels[q]

@@ -1,65 +1,110 @@
 """The E step for few features: whole boxes of neighbouring rows at a time, exactly.
 
 Rows are sorted once so that neighbours in the order are neighbours in space (see
-``order``).  ``BOX`` rows that follow each other make a box, ``FAN`` boxes a superbox,
-``FAN`` superboxes a hyperbox; each knows the smallest and the largest value of every
-feature.  Per iteration
+``order``).  ``BOX`` consecutive rows make a box, ``FAN`` boxes a superbox, ``FAN``
+superboxes a hyperbox; each has the smallest and the largest value of every feature.
+In every iteration a center must pass three tests before rows are scored against it:
 
     hyperbox    which centers can be closest to some point of it?
-      superbox    which of those?
-        box         which of those?   one: all its rows are labelled, by the sum of its
-                                      rows; several: its rows are scored by the tile
+      superbox    which of those?  one: all its boxes get this label
+        box         which of those?  one: all its rows get this label, and the sum of the
+                                     box moves; several: its rows are scored against them
 
-The question is answered by ``candidates.narrow``, rigorously.  Nothing is carried from
-one iteration to the next but labels and sums.
+``candidates.narrow`` answers the question, rigorously.  Only labels and sums are carried
+from one iteration to the next.
+
+Loops: hyperboxes of a share, their superboxes, their boxes, depth first.  The list of
+candidates of a box is then short and still in the cache when the next box needs it.
 
 Rows of a box with several candidates are scored in coordinates of the box, around its
-middle: float32 keeps its digits however small the box is against the data, and a dense
-clump among far outliers is told apart in float32.  They are read from a copy in the order
-of the boxes, in 16-bit steps of the extent of their box: half the bytes of float32, and
-no jumping about in ``X``, which costs more than the scores do.  Labels are certified as in
-``assign``, whose bound holds in any coordinates, with the coarseness of the copy added;
-one row in some ten thousand has to be looked at in ``X``.
+middle.  Float32 then has its full digits however small the box is against the data, and
+separates the rows of a dense clump among far outliers.  Rows are read from a copy in the order of
+the boxes, in 16-bit steps of the extent of their box.  That is half the bytes of float32,
+and avoids jumps in ``X``, which cost more than the scores.  Labels are certified as in
+``assign``, whose bound holds in any coordinates; the coarseness of the copy is added to
+it.  About one row in ten thousand must be looked at in ``X``.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._runtime.jit import jit, jit_with_scratch
+from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.dots import lowest_bit
 from ..emit.row import add_row, prefetch_row
 from ..emit.scratch import empty
 from ..plain.assign import closest_by_differences, rounding
 from ..shared.update import COUNT, WEIGHT
-from .candidates import BOX, HIGH, LOW, label_points, narrow
+from .candidates import BOX, HIGH, LOW, Candidates, label_points, narrow
 
 FAN = 16
 """Boxes of one level in a box of the next."""
 STEPS = 65534
 """Steps from the low end of a box to its high end, in the copy of its rows."""
 MIXED, NEW = -1, -2
-"""What a box has instead of a label: several of them; none so far."""
+"""What a box has instead of a label: several labels; none so far."""
+
+
+class Tree(NamedTuple):
+    """The rows in their order in space, and the boxes, superboxes and hyperboxes over them.
+
+    Arrays over all levels hold the boxes first, then the superboxes, then the hyperboxes.
+    """
+
+    order: Any  # in (m,) int32, the rows in their order in space
+    limits: Any  # in (2, all boxes, d) float64, LOW and HIGH of every feature
+    copy: Any  # in (n_boxes, d, BOX) int16, the rows in steps of their box, from its middle
+    sums: Any  # in (n_boxes, d) float64, of the rows of a box
+    weights: Any  # in (n_boxes, 2) float64, WEIGHT and COUNT of the rows of a box
+    whole: Any  # in/out (boxes and superboxes,) int32, the label of all rows, MIXED or NEW
+    labels: Any  # in/out (m,) int32, labels in order; valid in MIXED boxes
+
+
+class Terms(NamedTuple):
+    """What a row adds to a sum: ``weight * (x * scale + offset)``."""
+
+    weights: Any  # in (m,) float64, or of size 0: all ones
+    offset: Any  # in (d,) float64, -shift * scale
+    scale: Any  # in float64, power of two
+
+
+class ClusterSums(NamedTuple):
+    """Sums over the rows of every cluster, of every share or of one (without the first axis)."""
+
+    sums: Any  # in/out (n_shares, k, d) float64
+    weights: Any  # in/out (n_shares, 2, k) float64, WEIGHT and COUNT
+
+
+class Scratch(NamedTuple):
+    """Arrays that a share is labelled with."""
+
+    of_hyperbox: Any  # scratch Candidates
+    of_superbox: Any  # scratch Candidates
+    of_box: Any  # scratch Candidates
+    near: Any  # scratch (room, 1 + d) float32, candidates in steps of a box
+    now: Any  # scratch (BOX,) int32, labels of the rows of a box
+    waiting: Any  # scratch (3, BOX) int32, rows that wait, the labels they leave and get
 
 
 @jit
 def pack_near(
     limits,  # in (2, all boxes, d) float64
-    b,  # the box
-    table,  # in (d + 1, room) float64, candidates, see candidates
-    n,  # how many there are
+    b,  # in, the box
+    table,  # in (d + 1, room) float64, see Candidates
+    n,  # in, how many candidates there are
     near,  # out (room, 1 + d) float32
 ):
     """Write candidates in the steps of a box, around its middle; return the margin needed.
 
     With ``y`` a row from the middle, ``|y|^2 <= E``, and ``|c|^2 <= C`` for the candidates
-    from there, two scores are off against each other by no more than
+    from there, the difference of two scores is off by at most
 
         2 g (sqrt(E C) + C / 2)                 the float32 tile (``assign``, bound A)
         2 sqrt(E C) / STEPS                     the copy: half a step in each feature
-        2^-68 R + 2^-28 (E + C)                 coordinates that are rounded to 2^-51 of
+        2^-67 R + 2^-28 (E + C)                 coordinates that are rounded to 2^-51 of
                                                 sqrt(R), the norms from the origin
         (d + 4) 2^-53 (E + 2 sqrt(E C) + C)     to agree with float64 differences
     """
@@ -87,8 +132,16 @@ def pack_near(
 
 
 @jit
-def move_row(X, i, weights, old, new, offset, scale, sums, cluster_weights):
-    """Move a row from the sums of one cluster (none if negative) to those of another."""
+def move_row(
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in, the row
+    terms,  # in
+    old,  # in, the cluster that the row leaves; none if negative
+    new,  # in, the cluster that it enters
+    totals,  # in/out, of one share
+):
+    """Move a row from the sums of one cluster to those of another."""
+    (weights, offset, scale), (sums, cluster_weights) = terms, totals
     w = weights[i] if weights.size else 1.0
     if w == 0.0:
         return
@@ -102,9 +155,16 @@ def move_row(X, i, weights, old, new, offset, scale, sums, cluster_weights):
         cluster_weights[COUNT, old] -= 1.0
 
 
-@jit
-def move_box(b, z, old, box_sums, box_weights, sums, cluster_weights):
-    """Move all rows of a box from the sums of one cluster (none if negative) to another."""
+@jit_inline
+def move_box(
+    b,  # in, the box
+    z,  # in, the cluster that its rows enter
+    old,  # in, the cluster that they leave; none if negative
+    tree,  # in
+    totals,  # in/out, of one share
+):
+    """Move all rows of a box from the sums of one cluster to those of another."""
+    (sums, cluster_weights), box_sums, box_weights = totals, tree.sums, tree.weights
     _, d = sums.shape
     for f in range(d):
         sums[z, f] += box_sums[b, f]
@@ -117,19 +177,24 @@ def move_box(b, z, old, box_sums, box_weights, sums, cluster_weights):
             cluster_weights[kind, old] -= box_weights[b, kind]
 
 
-@jit
+@jit_inline
 def label_box(
-    X, b, z, order, weights, offset, scale, box_sums, box_weights, whole, labels, rebuild,
-    sums, cluster_weights,
-):  # fmt: skip
-    """Give all rows of a box the label ``z``; return how many had another."""
+    X,  # in (2, m, d) float32 or float64, any strides
+    b,  # in, the box
+    z,  # in, the label
+    tree,  # in/out
+    terms,  # in
+    rebuild,  # in, whether no row is in the sums
+    totals,  # in/out, of one share
+):
+    """Give all rows of a box one label; return how many had another."""
+    order, whole, labels = tree.order, tree.whole, tree.labels
     old = whole[b]
     whole[b] = z
     if old == z and not rebuild:
         return 0
     if old != MIXED or rebuild:
-        before = -1 if rebuild else old
-        move_box(b, z, before, box_sums, box_weights, sums, cluster_weights)
+        move_box(b, z, -1 if rebuild else old, tree, totals)
     start, stop = b * BOX, min(b * BOX + BOX, order.size)
     if old != MIXED:
         return stop - start if old != z else 0
@@ -138,17 +203,21 @@ def label_box(
         if labels[q] != z:
             moved += 1
             if not rebuild:
-                move_row(X, order[q], weights, labels[q], z, offset, scale, sums, cluster_weights)
+                move_row(X, order[q], terms, labels[q], z, totals)
     return moved
 
 
-@jit
-def label_rows(X, b, order, whole, labels, rebuild, now, waiting):
-    """Give the rows of a box the labels ``now``; return how many changed and how many wait.
-
-    The numbers of the rows that wait to be moved are in ``waiting``, above their old and
-    their new labels.
-    """
+@jit_inline
+def label_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    b,  # in, the box
+    tree,  # in/out
+    rebuild,  # in, whether no row is in the sums
+    now,  # in (BOX,) int32, the labels
+    waiting,  # out (3, BOX) int32, see Scratch
+):
+    """Give the rows of a box their labels; return how many had another, and how many wait."""
+    order, whole, labels = tree.order, tree.whole, tree.labels
     old = whole[b]
     whole[b] = MIXED
     start = b * BOX
@@ -172,111 +241,135 @@ def label_rows(X, b, order, whole, labels, rebuild, now, waiting):
 
 
 @jit
-def move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights):
+def move_waiting(
+    X,  # in (2, m, d) float32 or float64, any strides
+    count,  # in, how many rows wait
+    waiting,  # in (3, BOX) int32, see Scratch
+    terms,  # in
+    totals,  # in/out, of one share
+):
     """Move the rows that wait between the sums."""
     for q in range(count):
-        move_row(
-            X, waiting[0, q], weights, waiting[1, q], waiting[2, q], offset, scale, sums,
-            cluster_weights,
-        )  # fmt: skip
+        move_row(X, waiting[0, q], terms, waiting[1, q], waiting[2, q], totals)
+
+
+@jit_inline
+def score_rows(
+    X,  # in (2, m, d) float32 or float64, any strides
+    b,  # in, the box
+    tree,  # in
+    centers,  # in (k, d) float64
+    scale,  # in float64, power of two
+    found,  # in, the Candidates of the box
+    n,  # in, how many there are
+    near,  # scratch (room, 1 + d) float32
+    now,  # out (BOX,) int32, the labels
+):
+    """Find the labels of the rows of a box; return how many needed differences."""
+    order, (table, ids) = tree.order, found
+    need = pack_near(tree.limits, b, table, n, near)
+    unproven, settled = label_points(tree.copy, b, near, ids, n, need, now), 0
+    while unproven != 0:
+        p = lowest_bit(unproven)
+        unproven &= unproven - 1
+        if b * BOX + p < order.size:
+            now[p] = closest_by_differences(X, order[b * BOX + p], centers, scale)
+            settled += 1
+    return settled
 
 
 @jit
-def visit_with_scratch(
-    X, share, n_shares, order, weights, offset, scale, centers, table, ids, n, limits,
-    copy, box_sums, box_weights, whole, labels, rebuild, sums, cluster_weights, counts,
-    table1, ids1, table2, ids2, table3, ids3, near, now, waiting,
-):  # fmt: skip
-    """Do one share of ``visit_boxes``; apart from it, because scratch is counted.
+def visit_share(
+    X,  # in (2, m, d) float32 or float64, any strides
+    share,  # in, the share
+    n_shares,  # in, how many there are
+    tree,  # in/out
+    terms,  # in
+    centers,  # in (k, d) float64
+    given,  # in, the centers as Candidates
+    n,  # in, how many there are
+    rebuild,  # in, whether no row is in the sums
+    totals,  # in/out, of this share
+    counts,  # out (4,) int64, see visit_boxes
+    scratch,  # scratch
+):
+    """Label the rows of one share; a function of its own, because scratch is counted.
 
-    Rows of a box that change their label are asked for, and moved after the next box:
-    in their order in space they come from anywhere in memory.
+    Rows of a box that change their label are prefetched, and moved after the next box.
+    Rows that are neighbours in space lie far apart in ``X``, and would have to be waited
+    for: fits take 1.3 to 1.5 times as long then.
     """
-    n_boxes, _ = box_sums.shape
+    limits, whole = tree.limits, tree.whole
+    of_hyperbox, of_superbox, of_box, near, now, waiting = scratch
+    ids_of_superbox, ids_of_box = of_superbox.ids, of_box.ids
+    n_boxes, _ = tree.sums.shape
     n_super = (n_boxes + FAN - 1) // FAN
     n_hyper = (n_super + FAN - 1) // FAN
     moved, settled, scored, work, count = 0, 0, 0, 0, 0
     for h in range(share, n_hyper, n_shares):
-        n1 = narrow(limits, n_boxes + n_super + h, table, ids, n, -1, table1, ids1)
+        n1 = narrow(limits, n_boxes + n_super + h, given, n, -1, of_hyperbox)
         work += n
         for s in range(h * FAN, min(h * FAN + FAN, n_super)):
             at = n_boxes + s
-            n2 = narrow(limits, at, table1, ids1, n1, whole[at], table2, ids2)
+            n2 = narrow(limits, at, of_hyperbox, n1, whole[at], of_superbox)
             work += n1
-            label = ids2[0] if n2 == 1 else MIXED
+            label = ids_of_superbox[0] if n2 == 1 else MIXED
             if label >= 0 and whole[at] == label and not rebuild:
                 continue
             whole[at] = label
             for b in range(s * FAN, min(s * FAN + FAN, n_boxes)):
                 n3 = 1
-                ids3[0] = label
+                ids_of_box[0] = label
                 if label < 0:
                     guess, n3 = whole[b], 0
                     while n3 == 0 or (n3 > 1 and guess >= 0):  # at most twice
                         guess = MIXED if n3 else guess
-                        n3 = narrow(limits, b, table2, ids2, n2, guess, table3, ids3)
+                        n3 = narrow(limits, b, of_superbox, n2, guess, of_box)
                     work += n2
                 if n3 == 1:
-                    moved += label_box(
-                        X, b, ids3[0], order, weights, offset, scale, box_sums, box_weights,
-                        whole, labels, rebuild, sums, cluster_weights,
-                    )  # fmt: skip
+                    moved += label_box(X, b, ids_of_box[0], tree, terms, rebuild, totals)
                     continue
-                need = pack_near(limits, b, table3, n3, near)
-                unproven = label_points(copy, b, near, ids3, n3, need, now)
-                while unproven != 0:
-                    p = lowest_bit(unproven)
-                    unproven &= unproven - 1
-                    if b * BOX + p < order.size:
-                        i = order[b * BOX + p]
-                        now[p] = closest_by_differences(X, i, centers, scale)
-                        settled += 1
+                settled += score_rows(X, b, tree, centers, terms.scale, of_box, n3, near, now)
                 scored += BOX * n3
-                move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights)
-                changed, count = label_rows(X, b, order, whole, labels, rebuild, now, waiting)
+                move_waiting(X, count, waiting, terms, totals)
+                changed, count = label_rows(X, b, tree, rebuild, now, waiting)
                 moved += changed
-    move_waiting(X, count, waiting, weights, offset, scale, sums, cluster_weights)
+    move_waiting(X, count, waiting, terms, totals)
     counts[0], counts[1], counts[2], counts[3] = moved, settled, scored, work
 
 
 @jit_with_scratch
 def visit_boxes(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first place in shares
-    stop,  # place to stop before
+    start,  # in, first place in shares
+    stop,  # in, place to stop before
     shares,  # in (n_shares,) int64, the shares of the hyperboxes in the order of their turns
-    order,  # in (m,) int32, rows in their order in space
-    weights,  # in (m,) float64, or of size 0: all ones
-    offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two
+    tree,  # in/out
+    terms,  # in
     centers,  # in (k, d) float64
-    table,  # in (d + 1, room) float64, centers in scaled, shifted coordinates, see candidates
-    ids,  # in (room,) int32, their numbers
-    n,  # how many there are
-    limits,  # in (2, all boxes, d) float64, low and high: boxes, superboxes, hyperboxes
-    copy,  # in (n_boxes, d, BOX) int16, the rows in steps of their box
-    box_sums,  # in (n_boxes, d) float64
-    box_weights,  # in (n_boxes, 2) float64
-    whole,  # in/out (boxes and superboxes,) int32, label of all rows, MIXED or NEW
-    labels,  # in/out (m,) int32, in order; valid for MIXED boxes
-    rebuild,  # whether no row is in the sums
-    sums,  # in/out (n_shares, k, d) float64
-    cluster_weights,  # in/out (n_shares, 2, k) float64
+    given,  # in, the centers as Candidates, in scaled and shifted coordinates
+    n,  # in, how many there are
+    rebuild,  # in, whether no row is in the sums
+    totals,  # in/out
     counts,  # out (n_shares, 4) int64: rows moved, settled by differences, scored, work
 ):
     """Label the rows of some shares of the hyperboxes and move them between the sums.
 
     A share is every ``n_shares``-th hyperbox, so that none is much harder than another.
     """
-    (_, _, d), room = X.shape, ids.size
+    (_, _, d), room, (sums, cluster_weights) = X.shape, given.ids.size, totals
     for place in range(start, stop):
         share = shares[place]
-        visit_with_scratch(
-            X, share, shares.size, order, weights, offset, scale, centers, table, ids, n, limits,
-            copy, box_sums, box_weights, whole, labels, rebuild, sums[share],
-            cluster_weights[share], counts[share],
-            empty((d + 1, room), np.float64), empty(room, np.int32),
-            empty((d + 1, room), np.float64), empty(room, np.int32),
-            empty((d + 1, room), np.float64), empty(room, np.int32),
-            empty((room, d + 1), np.float32), empty(BOX, np.int32), empty((3, BOX), np.int32),
+        scratch = Scratch(
+            Candidates(empty((d + 1, room), np.float64), empty(room, np.int32)),
+            Candidates(empty((d + 1, room), np.float64), empty(room, np.int32)),
+            Candidates(empty((d + 1, room), np.float64), empty(room, np.int32)),
+            empty((room, d + 1), np.float32),
+            empty(BOX, np.int32),
+            empty((3, BOX), np.int32),
+        )
+        own = ClusterSums(sums[share], cluster_weights[share])
+        visit_share(
+            X, share, shares.size, tree, terms, centers, given, n, rebuild, own, counts[share],
+            scratch,
         )  # fmt: skip

@@ -9,20 +9,23 @@ What a candidate changes is the few rows that it is closer to, a share of about 
 
     list_closer   one pass: for each candidate the rows that it is closer to than all
                   centers so far, and their squared distances
-    choose        steps until the pool is used up; each reads the lists of its candidates
-                  and nothing else
+    choose        steps until the pool is used up; each reads only the lists of its
+                  candidates.  A candidate c lowers the potential by
+                  sum_i w_i max(D_i^2 - |x_i - c|^2, 0) over its list
 
 A candidate that was tried and not kept, or rejected, is not used again, so all draws are
 independent, and the rows chosen have the distribution of a pass for every step.
 
-The rows are listed *chunk* by chunk (``GROUP_ROWS`` rows, a number within the chunk
-fits a byte), within a chunk candidate by candidate.  Chunks are dealt out to *shares*
-in turn, each with room of its own, so that data in order fill the shares evenly.
+Loops of ``list_closer``: *chunks* of ``GROUP_ROWS`` rows outside, then tiles of candidates.
+A chunk is packed once and compared with all candidates while it is in the cache; a row's
+number within a chunk fits a byte.  Within a chunk the lists are candidate by candidate.
+Chunks are dealt out in turn to *shares*, each with room of its own, so that sorted data
+fill the shares evenly.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import config, types
@@ -35,6 +38,26 @@ from ..emit.simd import CENTERS, POINTS, Emitter, integer
 from ..plain.tile import squared_distances
 from ..shared.pack import pack_points
 from .potential import GROUP_ROWS
+
+
+class Lists(NamedTuple):
+    """The rows that each candidate is closer to, chunk by chunk.
+
+    A share holds every ``n_shares``-th chunk.  In chunk h the list of candidate c is
+    ``starts[h, c]:starts[h, c + 1]`` of the share of h.
+    """
+
+    starts: Any  # in/out (n_chunks, n_candidates + 1) int32
+    rows: Any  # in/out (n_shares, room) uint8, numbers of rows within their chunk
+    distances: Any  # in/out (n_shares, room) float32, squared
+
+
+class Draws(NamedTuple):
+    """The candidates of a pool, in the order of the draws."""
+
+    items: Any  # in (n_candidates,) int64, their rows
+    drawn: Any  # in (n_candidates,) float64, D^2 of each when it was drawn
+    luck: Any  # in (n_candidates,) float64 in [0, 1): is it rejected?
 
 
 @intrinsic
@@ -57,11 +80,11 @@ def _smaller_intrinsic(typingctx: Any, squares: Any, c: Any, known: Any, b: Any)
 
 def _smaller_twin(
     squares: Any,  # in (CENTERS, POINTS) float32
-    c: int,  # row of squares
+    c: int,  # in, row of squares
     known: Any,  # in (n_blocks, POINTS) float32
-    b: int,  # row of known
+    b: int,  # in, row of known
 ) -> int:
-    """Return as bits where a row of squares is smaller than one of what is known."""
+    """Return a bit for each item of a row of squares that is smaller than that of known."""
     return sum(1 << p for p in np.flatnonzero(squares[c] < known[b]).tolist())
 
 
@@ -71,20 +94,19 @@ smaller = _smaller_twin if config.DISABLE_JIT else _smaller_intrinsic
 @jit_inline
 def list_tile(
     blocks,  # in (n_blocks, d, POINTS) float32, the packed rows of a chunk
-    n_blocks,  # blocks in use
+    n_blocks,  # in, blocks in use
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32
-    tile,  # tile to compare with
-    count,  # candidates in the tile
+    tile,  # in, tile to compare with
+    count,  # in, candidates in the tile
     known,  # in (n_blocks, POINTS) float32, D^2; zero for rows that do not exist
     squares,  # scratch (n_blocks, CENTERS, POINTS) float32
-    starts,  # out (n_chunks, n_candidates + 1) int32
-    chunk,  # the chunk
-    rows,  # out (n_shares, room) uint8
-    distances,  # out (n_shares, room) float32
-    share,  # the share
-    place,  # entries of the share so far, whether there was room or not
+    lists,  # out
+    chunk,  # in, the chunk
+    share,  # in, the share
+    place,  # in, entries of the share so far, with room or without
 ):
     """List the rows of a chunk that the candidates of a tile are closer to."""
+    starts, rows, distances = lists
     _, room = rows.shape
     for b in range(n_blocks):
         squared_distances(blocks, b, tiles, tile, squares[b])
@@ -105,22 +127,20 @@ def list_tile(
 @jit_with_scratch
 def list_closer(
     X,  # in (2, m, d) float32 or float64, any strides: a block of the data
-    share,  # the share
-    next_share,  # unused: a share is a range of shares
-    first_chunk,  # chunks before this block of the data
+    share,  # in, the share
+    next_share,  # in, unused: a share is a range of shares
+    first_chunk,  # in, chunks before this block of the data
     offset,  # in (d,) float32 or float64, no narrower than X
-    scale,  # power of two, of offset's dtype
+    scale,  # in, power of two, of offset's dtype
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32, the packed candidates
-    n_candidates,  # number of candidates
+    n_candidates,  # in, number of candidates
     closest,  # in (m,) float32, D^2
-    starts,  # out (n_chunks, n_candidates + 1) int32, where the lists of a chunk begin
-    rows,  # out (n_shares, room) uint8, rows of the chunk
-    distances,  # out (n_shares, room) float32, squared distances
+    lists,  # out, of all chunks
     filled,  # in/out (n_shares,) int64, entries of each share, more than room: no room
 ):
     """List the rows that candidates are closer to, for the chunks of a share."""
     _, m, d = X.shape
-    n_shares, _ = rows.shape
+    starts, (n_shares, _) = lists.starts, lists.rows.shape
     numbers = empty(GROUP_ROWS, np.int64)
     blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
@@ -139,7 +159,7 @@ def list_closer(
             left = n_candidates - tile * CENTERS
             place = list_tile(
                 blocks, n_blocks, tiles, tile, CENTERS if left > CENTERS else left,
-                known, squares, starts, first_chunk + chunk, rows, distances, share, place,
+                known, squares, lists, first_chunk + chunk, share, place,
             )  # fmt: skip
         starts[first_chunk + chunk, n_candidates] = place
     filled[share] = place
@@ -147,14 +167,13 @@ def list_closer(
 
 @jit_inline
 def gain(
-    candidate,  # number in the pool
-    weights,
-    closest,
-    starts,
-    rows,
-    distances,
+    candidate,  # in, number in the pool
+    weights,  # in (n,) float64, or of size 0: all ones
+    closest,  # in (n,) float32, D^2
+    lists,  # in
 ):
     """Return by how much a candidate would lower the potential."""
+    starts, rows, distances = lists
     total = 0.0
     (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
     for chunk in range(n_chunks):
@@ -169,20 +188,17 @@ def gain(
 
 @jit
 def choose(
-    items,  # in (n_candidates,) int64, the rows of the candidates, in the order of the draws
-    drawn,  # in (n_candidates,) float64, D^2 of each when it was drawn
-    luck,  # in (n_candidates,) float64 in [0, 1)
-    weights,  # in (n,) float64, or of size 0: all ones
-    closest,  # in/out (n,) float32, D^2
-    starts,  # in (n_chunks, n_candidates + 1) int32
-    rows,  # in (n_shares, room) uint8
-    distances,  # in (n_shares, room) float32
-    potential,  # sum of w D^2
-    least,  # potential below which to stop
-    tried,  # scratch (n_trials,) int64; in the end, candidates drawn for the next step
+    draws,  # in
+    nearest,  # in, of all rows, but closest is in/out
+    lists,  # in
+    potential,  # in float64, sum of w D^2
+    least,  # in float64, potential below which to stop
+    tried,  # out (n_trials,) int64, candidates drawn for the next step
     chosen,  # out (wanted,) int64, the rows that became centers
 ):
-    """Choose centers while candidates last; return how many, and how many are drawn."""
+    """Choose centers while candidates last; return how many, and how many are in tried."""
+    (items, drawn, luck), (starts, rows, distances) = draws, lists
+    weights, closest, _, _ = nearest
     (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
     n_chosen, n_tried = 0, 0
     for candidate in range(items.size):
@@ -197,7 +213,7 @@ def choose(
             continue
         winner, most = tried[0], -1.0
         for c in tried:
-            less = gain(c, weights, closest, starts, rows, distances)
+            less = gain(c, weights, closest, lists)
             if less > most:
                 winner, most = c, less
         for chunk in range(n_chunks):

@@ -2,22 +2,32 @@
 
 k-means++ (Arthur & Vassilvitskii 2007, SODA) draws each center among the rows with
 probability ``w_i D_i^2``, D_i the distance to the closest center so far; the greedy
-variant draws a few candidates and keeps the one that lowers the potential
-``sum_i w_i D_i^2`` most.  A step by the kernels of this file reads the data once:
+variant draws a few candidates c and keeps the one with the lowest potential
+
+    sum_i w_i min(D_i^2, |x_i - c|^2)
+
+A step by the kernels of this file reads the data once:
 
     draw    candidates, from sums of ``w D^2`` per group of rows
     visit   to try them, one pass: the potential with each candidate, and one bit per
-            row and candidate that tells whether the candidate is closer
+            row and candidate: is the candidate closer?
     visit   to adopt the winner: D_i of the rows whose bit is set for it (a share of
             about 1/t in step t); new sums per group
 
-(``pool`` does many steps with one pass, once candidates are close to few rows.)  The
-arithmetic is that of the tiles: coordinates are scaled (see ``pack``), so that squares
-are finite, and shifted only where they are rounded to fewer digits; else the
-differences of rows keep all theirs.
+(``pool`` does many steps with one pass, once candidates are close to few rows.)
+
+Loops of ``visit``: groups of rows outside, then blocks of rows, then candidates.  A group
+is packed once and compared with all candidates while it is in the cache.  Lanes are rows,
+and every lane has sums of its own, so that no reduction is reordered.
+
+The arithmetic is that of the tiles.  Coordinates are scaled (see ``pack``), so that squares
+are finite.  They are shifted only if they are rounded to fewer digits; otherwise the
+differences of rows keep all their digits.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,16 +38,25 @@ from ..plain.tile import squared_distances
 from ..shared.pack import pack_points
 
 GROUP_ROWS = 256
-"""Rows that share one sum of ``w D^2``; row ranges begin at multiples of it."""
+"""Rows in one sum of ``w D^2``; row ranges begin at multiples of it."""
 TRY = -1
 """In place of a winner: there is none yet."""
+
+
+class Nearest(NamedTuple):
+    """How far rows are from their closest center so far."""
+
+    weights: Any  # in (m,) float64, or of size 0: all ones
+    closest: Any  # in/out (m,) float32 or float64, D^2
+    closer: Any  # in/out (m,) uint16, bit c is set where candidate c is closer
+    group_sums: Any  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
 
 
 @jit
 def pack_candidates(
     points,  # in (n_candidates, d) float32 or float64
     offset,  # in (d,) float32 or float64, no narrower than points
-    scale,  # power of two, of offset's dtype
+    scale,  # in, power of two, of offset's dtype
     tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
     """Pack rows as the centers of tiles for ``squared_distances``, as blocks are packed."""
@@ -49,16 +68,15 @@ def pack_candidates(
 
 @jit_inline
 def compare(
-    squares,  # in (CENTERS, POINTS), squared distances to the candidates
-    n_candidates,  # number of candidates
-    start,  # first row of the block
-    stop,  # row to stop before, at most POINTS further on
-    closest,  # in (m,), D^2 to the closest center so far
-    weights,  # in (m,) float64, or of size 0: all ones
-    closer,  # out (m,) uint16
+    squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
+    n_candidates,  # in, number of candidates
+    start,  # in, first row of the block
+    stop,  # in, row to stop before, at most POINTS further on
+    nearest,  # in, but closer is out
     potentials,  # in/out (CENTERS, POINTS) float64
 ):
-    """Add the potentials of a block and note who is closer."""
+    """Add the potentials of a block and mark which candidates are closer."""
+    weights, closest, closer, _ = nearest
     known, bits = closest[start:stop], closer[start:stop]
     w = weights[start:stop] if weights.size else weights
     for p in range(known.size):
@@ -74,12 +92,16 @@ def compare(
 
 @jit_inline
 def group_sum(
-    start,  # first row
-    stop,  # row to stop before
-    closest,  # in (m,) float32 or float64
-    weights,  # in (m,) float64, or of size 0: all ones
+    start,  # in, first row
+    stop,  # in, row to stop before
+    nearest,  # in
 ):
-    """Return the sum of ``w D^2`` over some rows, in four independent sums."""
+    """Return the sum of ``w D^2`` over some rows, in four independent sums.
+
+    A single sum would wait for every addition before the next one; ``dots.dot`` adds in
+    another order, and rounds otherwise.
+    """
+    weights, closest, _, _ = nearest
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = start + (stop - start) // 4 * 4
     if weights.size:
@@ -101,12 +123,12 @@ def group_sum(
 
 @jit_inline
 def lower(
-    squares,  # in (CENTERS, POINTS), squared distances to the candidates
-    winner,  # the candidate that becomes a center
+    squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
+    winner,  # in, the candidate that becomes a center
     rows,  # in (n,) int64, the rows of the blocks
-    first,  # place in rows of the first row of this block
-    stop,  # place in rows to stop before
-    closest,  # in/out (m,)
+    first,  # in, place in rows of the first row of this block
+    stop,  # in, place in rows to stop before
+    closest,  # in/out (m,) float32 or float64, D^2
 ):
     """Lower D^2 of the rows of a block."""
     for p in range(first, stop):
@@ -117,24 +139,22 @@ def lower(
 @jit_with_scratch
 def visit(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row, a multiple of GROUP_ROWS
-    stop,  # row to stop before
-    weights,  # in (m,) float64, or of size 0: all ones
+    start,  # in, first row, a multiple of GROUP_ROWS
+    stop,  # in, row to stop before
+    nearest,  # in/out: closer when candidates are tried; closest and group_sums of a winner
     offset,  # in (d,) float32 or float64, no narrower than X
-    scale,  # power of two, of offset's dtype
-    tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the packed candidates
-    n_candidates,  # number of candidates, at most CENTERS
-    winner,  # the candidate that becomes a center, or TRY
-    closest,  # in (m,) of tiles' dtype, D^2 to the closest center so far; of a winner out
-    closer,  # out (m,) uint16, bit c is set where candidate c is closer; of a winner in
-    group_sums,  # in/out (m / GROUP_ROWS,) float64, sums of w D^2, of a winner
+    scale,  # in, power of two, of offset's dtype
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of closest's dtype, the packed candidates
+    n_candidates,  # in, number of candidates, at most CENTERS
+    winner,  # in, the candidate that becomes a center, or TRY
     potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
     """Try candidates on rows ``start:stop``, or make one of them a center.
 
-    The two are one kernel because numba takes half a second for each: all rows are
-    tried, and of a winner those are packed and measured once more whose bit is set.
+    Trying packs and measures all rows; a winner needs only those whose bit is set.  Both
+    are one kernel because numba takes half a second for each.
     """
+    _, closest, closer, group_sums = nearest
     _, _, d = X.shape
     rows = empty(GROUP_ROWS, np.int64)
     blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
@@ -142,7 +162,7 @@ def visit(
     squares = empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        count = np.int64(0)  # of the literal 0 numba would compile pack_points once more
+        count = np.int64(0)  # numba would compile pack_points once more for the literal 0
         for i in range(first, last):
             rows[count] = i
             count += winner == TRY or closer[i] >> winner & 1
@@ -155,39 +175,37 @@ def visit(
             end = at + POINTS if at + POINTS < count else count
             if winner == TRY:
                 at, end = first + at, first + end
-                compare(squares, n_candidates, at, end, closest, weights, closer, potentials)
+                compare(squares, n_candidates, at, end, nearest, potentials)
             else:
                 lower(squares, winner, rows, at, end, closest)
         if winner != TRY:
-            group_sums[first // GROUP_ROWS] = group_sum(first, last, closest, weights)
+            group_sums[first // GROUP_ROWS] = group_sum(first, last, nearest)
 
 
 @jit
 def sum_groups(
-    closest,  # in (n,) float32 or float64
-    weights,  # in (n,) float64, or of size 0: all ones
-    group_sums,  # out (n / GROUP_ROWS,) float64
+    nearest,  # in, but group_sums is out
 ):
-    """Sum ``w D^2`` anew in every group of rows."""
+    """Sum ``w D^2`` again in every group of rows."""
+    _, closest, _, group_sums = nearest
     for group in range(group_sums.size):
         first = group * GROUP_ROWS
         last = first + GROUP_ROWS if first + GROUP_ROWS < closest.size else closest.size
-        group_sums[group] = group_sum(first, last, closest, weights)
+        group_sums[group] = group_sum(first, last, nearest)
 
 
 @jit
 def draw(
     uniforms,  # in (n_candidates,) float64 in [0, 1)
-    weights,  # in (n,) float64, or of size 0: all ones
-    closest,  # in (n,) float32 or float64
-    group_sums,  # in (n / GROUP_ROWS,) float64
+    nearest,  # in, of all rows
     rows,  # out (n_candidates,) int64
 ):
     """Draw rows with probability proportional to ``w D^2``.
 
     The group is found first, then the row in it, both by running sums.  A row of
-    probability zero is never drawn unless all are: then rows are drawn by weight.
+    probability zero is never drawn.  If all are zero, rows are drawn by weight.
     """
+    weights, closest, _, group_sums = nearest
     n = closest.size
     potential = 0.0
     for total in group_sums:
