@@ -471,15 +471,15 @@ MUTATIONS = [
     Mutation(
         "what rounding to bytes takes from a row is forgotten",
         "_kernels/bytes/quantize.py",
-        "residual[i] = lost + norm * np.float32(4 * UNIT)",
-        "residual[i] = norm * np.float32(4 * UNIT)",
+        "residual[i] = lost + norm * np.float32(PACKING_UNITS * UNIT)",
+        "residual[i] = norm * np.float32(PACKING_UNITS * UNIT)",
         f"{B}: test_no_score",
     ),
     Mutation(
         "what rounding to bytes takes from a center is forgotten",
         "_kernels/bytes/quantize.py",
-        "facts[LOST, j] = math.sqrt(dot(scratch, 1, scratch, 1))",
-        "facts[LOST, j] = 0.0",
+        "lost[j] = math.sqrt(dot(scratch, 1, scratch, 1))",
+        "lost[j] = 0.0",
         f"{B}: test_no_score or test_quantised",
     ),
     Mutation(
@@ -576,14 +576,14 @@ MUTATIONS = [
     Mutation(
         "a lower bound from some tiles takes the place of that of the others",
         "_kernels/bytes/screen.py",
-        "lower[i] = lanes[LIMIT, p] if lanes[LIMIT, p] < lower[i] else lower[i]",
-        "lower[i] = lanes[LIMIT, p]",
+        "lower[i] = points[LIMIT, p] if points[LIMIT, p] < lower[i] else lower[i]",
+        "lower[i] = points[LIMIT, p]",
         f"{W}: test_bounds_hold",
     ),
     Mutation(
         "an upper bound does not widen",
         "_kernels/bytes/bounds.py",
-        "near[r] = (near[r] + drift[a]) * WIDER",
+        "near[r] = (near[r] + each[a]) * WIDER",
         "near[r] = near[r] * WIDER",
         f"{W}: test_bounds_widen",
     ),
@@ -597,7 +597,7 @@ MUTATIONS = [
     Mutation(
         "rivals are told apart by the best score alone",
         "_kernels/bytes/screen.py",
-        """g, largest, d * 1e-40, error):
+        """g, largest, tiny, error):
             labels[i]""",
         """g, 0.0, 0.0, 0.0) or high > low:
             labels[i]""",
@@ -606,16 +606,16 @@ MUTATIONS = [
     Mutation(
         "of centers that scores leave open only the best is looked at",
         "_kernels/bytes/screen.py",
-        """g, largest, d * 1e-40, error):
+        """g, largest, tiny, error):
             continue""",
-        """g, largest, d * 1e-40, error) or high > low:
+        """g, largest, tiny, error) or high > low:
             continue""",
         f"{G}: test_near_ties and bytes-float32",
     ),
     Mutation(
         "a score that is rounded up excludes what it cannot",
         "_kernels/bytes/rivals.py",
-        "limit = score - lanes[SLACK, p]",
+        "limit = score - points[SLACK, p]",
         "limit = score",
         f"{W}: test_a_score",
     ),
@@ -629,7 +629,7 @@ MUTATIONS = [
     Mutation(
         "a rival that is left out bounds the others no more",
         "_kernels/bytes/rivals.py",
-        "lanes[OTHERS, p] = max(lanes[OTHERS, p], bound)",
+        "points[OTHERS, p] = max(points[OTHERS, p], bound)",
         "pass",
         f"{W}: test_bounds_hold",
     ),
@@ -643,8 +643,8 @@ MUTATIONS = [
     Mutation(
         "a row whose scores overflow keeps the center that it has, or none",
         "_kernels/bytes/screen.py",
-        "if ids[INDEX, p] == NONE and previous[i] >= 0:",
-        "if lanes[BEST, p] == -np.inf:",
+        "if index[p] == NONE and previous[i] >= 0:",
+        "if points[BEST, p] == -np.inf:",
         f"{G}: test_all_centers and bytes",
     ),
     Mutation(

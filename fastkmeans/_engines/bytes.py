@@ -16,15 +16,18 @@ from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows, twice
 from .._data.scaling import Frame
 from .._data.validation import NO_WEIGHTS
+from .._kernels.bytes.bounds import ByteCenters, ByteRows, Drift
 from .._kernels.bytes.quantize import (
-    DRIFT,
-    LANES,
+    FLOATS,
     WIDER,
+    QuantizedCenters,
+    Scaling,
     arrange_tiles,
     quantize_centers,
     quantize_rows,
 )
 from .._kernels.bytes.screen import screen_rows
+from .._kernels.bytes.tile import CenterTiles
 from .._kernels.emit.simd import BYTE_DOT, CENTERS
 from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
@@ -102,7 +105,7 @@ def choose_step(rows: Rows, frame: Frame) -> np.float32:
     sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
     values = (sample * frame.scale + frame.offset).astype(np.float32)
     chosen, least = np.float32(1.0), np.inf
-    with np.errstate(all="ignore"):  # columns may be constant, but for rows without weight
+    with np.errstate(all="ignore"):  # columns may be constant, except in rows without weight
         for span in SPANS:
             step = np.float32(span * frame.widest / 127.0)
             rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
@@ -144,44 +147,56 @@ class Patience:
         self._was_full = not partial
 
 
+def new_quantized(n_clusters: int, n_features: int) -> QuantizedCenters:
+    """Return arrays for the centers as bytes, with all centers at zero so far."""
+    n_words = -(-n_features // 4)
+    before = aligned((n_clusters, n_features), np.float64)
+    scaled = aligned((n_clusters, -(-n_features // FLOATS) * FLOATS), np.float32)
+    as_bytes = aligned((n_clusters, 4 * -(-n_words // FLOATS) * FLOATS), np.int8)
+    before[:] = scaled[:] = as_bytes[:] = 0
+    norms, drift, factors, lost = np.empty((4, n_clusters))
+    return QuantizedCenters(
+        before, scaled, as_bytes, as_bytes.view(np.int32), norms, drift, factors, lost,
+        np.empty(n_clusters, np.int32),
+    )  # fmt: skip
+
+
+def new_tiles(n_clusters: int, n_features: int) -> CenterTiles:
+    """Return arrays for the tiles of the centers."""
+    n_tiles, d4 = -(-n_clusters // CENTERS), -(-n_features // 4)
+    return CenterTiles(
+        np.zeros((n_tiles, d4, CENTERS), np.int32), np.empty((n_tiles, CENTERS), np.int32),
+        np.empty((n_tiles, 4, CENTERS), np.float32), np.empty((n_tiles, 2), np.float32),
+    )  # fmt: skip
+
+
 class Bytes:
     """The state of the rows, and the centers in the form the kernel reads."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
         rows, _, frame, team = problem
         n, d = rows.shape
-        n_tiles, d4 = -(-n_clusters // CENTERS), -(-d // 4)
         self._rows, self._frame, self._team, self._step = rows, frame, team, step
-        words = aligned((n, d4), np.int32)
+        self._scaling = Scaling(frame.x_offset, frame.x_scale, frame.scale)
+        words = aligned((n, -(-d // 4)), np.int32)
         self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
-        self._before = aligned((n_clusters, d), np.float64)
-        self._values = aligned((n_clusters, -(-d // LANES) * LANES), np.float32)
-        self._tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
-        width = -(-d4 // LANES) * LANES
-        self._as_bytes = aligned((n_clusters, 4 * width), np.int8)
-        self._before[:] = self._values[:] = self._as_bytes[:] = 0
-        self._facts, self._starts_of = np.empty((4, n_clusters)), np.empty(n_clusters, np.int32)
-        self._table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self._quantized, self._tiles = new_quantized(n_clusters, d), new_tiles(n_clusters, d)
+        self._hash_table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
         self._repeated = np.empty(n_clusters, np.bool_)
-        self._starts = np.empty((n_tiles, CENTERS), np.int32)
-        self._parameters = np.empty((n_tiles, 4, CENTERS), np.float32)
-        self._coefficients = np.empty((n_tiles, 2), np.float32)
-        self._fastest = np.zeros((2, n_tiles + 1), np.float32)
+        self._fastest = np.zeros((2, len(self._tiles.words) + 1), np.float32)
         self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
         as_bytes = words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
-            arguments = (
-                frame.x_offset, frame.x_scale, self._step, as_bytes[part], *self._state[:, part]
-            )  # fmt: skip
-            bounds = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
-            team.run(quantize_rows, X, bounds, arguments, prange=is_large(X))
+            arguments = self._scaling, step, as_bytes[part], *self._state[:, part]
+            ranges = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
+            team.run(quantize_rows, X, ranges, arguments, prange=is_large(X))
 
     def forget(self) -> None:
         """Drop what is known of distances."""
         self.forget_rows(slice(None))
-        n, k = self._rows.shape[0], len(self._before)
+        n, k = self._rows.shape[0], len(self._repeated)
         self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k)), True
 
     def forget_rows(self, rows: Any) -> None:
@@ -191,10 +206,10 @@ class Bytes:
     def write(self, labels: NDArray[np.int32]) -> None:
         """Do nothing: ``labels`` are where they belong."""
 
-    def _sort(self, drift: NDArray[np.float32]) -> tuple[NDArray[Any], ...]:
-        """Return how far all centers but each moved, and the order of them by their drift.
+    def _sort(self, drift: NDArray[np.float32]) -> tuple[Drift, NDArray[Any], NDArray[Any]]:
+        """Sort the centers by their drift, farthest first: that is the order of the tiles.
 
-        The order is that of the tiles; the places of the centers in it come with it.
+        Returns the drift, the order, and the place of each center in it.
         """
         k = drift.size
         order = (-drift).argsort(kind="stable").astype(np.int32)
@@ -206,7 +221,20 @@ class Bytes:
             row[: firsts.size] = firsts
         others = np.full(k, falling[0])
         others[order[0]] = falling[1] if k > 1 else 0.0
-        return others, order, place
+        return Drift(drift, others, self._fastest), order, place
+
+    def _quantize(self, centers: NDArray[np.float64]) -> tuple[ByteCenters, Drift]:
+        """Write the centers as bytes, and arrange them in tiles by their drift."""
+        frame, quantized = self._frame, self._quantized
+        arguments = frame.shift, frame.scale, self._step, quantized
+        cuts = cut_centers(*centers.shape)
+        self._team.run(quantize_centers, centers, cuts, arguments, prange=True)
+        drift, order, place = self._sort(quantized.drift.astype(np.float32))
+        farthest, largest = arrange_tiles(
+            centers, order, quantized, self._hash_table, self._repeated, self._tiles
+        )
+        scaled, words = quantized.scaled, quantized.words
+        return ByteCenters(centers, scaled, words, order, place, farthest, largest), drift
 
     def label(
         self,
@@ -216,35 +244,17 @@ class Bytes:
         labels: NDArray[np.int32],
     ) -> Labelled:
         """Label the rows, block by block, and move them between the sums."""
-        frame, team = self._frame, self._team
-        arguments: tuple[Any, ...] = (
-            frame.shift, frame.scale, self._step, self._before, self._values, self._as_bytes,
-            self._facts, self._starts_of,
-        )  # fmt: skip
-        team.run(quantize_centers, centers, cut_centers(*centers.shape), arguments, prange=True)
-        drift = self._facts[DRIFT].astype(np.float32)
-        others, order, place = self._sort(drift)
-        partial = self._patience.is_partial
-        own_words = self._as_bytes.view(np.int32)
-        farthest, largest = arrange_tiles(
-            centers, order, own_words, self._facts, self._starts_of, self._table, self._repeated,
-            self._tiles, self._starts, self._parameters, self._coefficients,
-        )  # fmt: skip
-        centers_in: tuple[Any, ...] = (
-            frame.x_offset, frame.x_scale, frame.scale, centers, order, place, self._fastest,
-            others, partial, bool(previous[0] < 0), self._values, self._tiles, own_words,
-            self._starts, self._parameters, self._coefficients, farthest, largest, drift,
-        )  # fmt: skip
+        team = self._team
+        byte_centers, drift = self._quantize(centers)
+        shared = self._scaling, byte_centers, self._tiles, drift, self._patience.is_partial
         total = np.zeros(6, np.int64)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
-            rows_in = (
-                self._words[:, part], *self._state[:, part], previous[part], labels[part]
-            )  # fmt: skip
-            bounds = team.cut(X.shape[1])
-            counts = np.zeros((len(bounds) - 1, 6), np.int64)
-            arguments = (*centers_in, *rows_in)
-            team.run(screen_rows, X, bounds, arguments, (counts,), prange=True)
+            rows = ByteRows(self._words[:, part], *self._state[:, part])
+            ranges = team.cut(X.shape[1])
+            counts = np.zeros((len(ranges) - 1, 6), np.int64)
+            arguments = (*shared, rows, previous[part], labels[part])
+            team.run(screen_rows, X, ranges, arguments, (counts,), prange=True)
             if sums is not None:
                 sums.move(part, X, previous[part], labels[part])
             total += counts.sum(axis=0)

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastkmeans._data.rows import twice
+from fastkmeans._engines.bytes import new_quantized, new_tiles
+from fastkmeans._kernels.bytes.bounds import ByteCenters, ByteRows, ErrorTerms, error_terms
 from fastkmeans._kernels.bytes.quantize import (
-    DRIFT,
-    LANES,
-    NORM,
+    Scaling,
     arrange_tiles,
     quantize_centers,
     quantize_rows,
 )
-from fastkmeans._kernels.bytes.tile import OF_REACH
+from fastkmeans._kernels.bytes.tile import LIMIT, OF_REACH, OTHERS, REACH, RESIDUAL, SLACK
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTORS
 from tests.helpers.engines import F32
 
@@ -44,34 +44,42 @@ class Screen:
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
         as_bytes = np.zeros((n, 4 * d4), np.uint8)
         self.words = as_bytes.view(np.int32)
-        self.reach, self.residual, self.upper, self.lower = np.empty((4, n), F32)
-        quantize_rows(
-            twice(X), 0, n, np.zeros(d, X.dtype), X.dtype.type(1.0), F32(step), as_bytes,
-            self.reach, self.residual, self.upper, self.lower,
-        )  # fmt: skip
+        self.scaling = Scaling(np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0)
+        state = np.empty((4, n), F32)
+        quantize_rows(twice(X), 0, n, self.scaling, F32(step), as_bytes, *state)
+        self.rows = ByteRows(twice(self.words), *state)
         self.order = np.arange(k, dtype=np.int32) if order is None else order
-        self.before, self.facts = np.zeros((k, d)) + before, np.empty((4, k))
-        self.values = np.zeros((k, -(-d // LANES) * LANES), F32)
-        self.own = np.zeros((k, 4 * -(-d4 // LANES) * LANES), np.int8)
-        starts_of = np.empty(k, np.int32)
+        self.quantized, self.tiles = new_quantized(k, d), new_tiles(k, d)
+        self.quantized.before[:] = before
         for start, stop in ((0, k // 2), (k // 2, k)):
-            quantize_centers(
-                centers, start, stop, np.zeros(d), 1.0, F32(step), self.before, self.values,
-                self.own, self.facts, starts_of,
-            )  # fmt: skip
-        self.norms, self.drift = self.facts[NORM], self.facts[DRIFT].astype(F32)
-        self.tiles = np.zeros((n_tiles, d4, CENTERS), np.int32)
-        self.starts = np.empty((n_tiles, CENTERS), np.int32)
-        self.parameters = np.empty((n_tiles, 4, CENTERS), F32)
-        self.coefficients = np.empty((n_tiles, 2), F32)
+            quantize_centers(centers, start, stop, np.zeros(d), 1.0, F32(step), self.quantized)
+        self.norms, self.drift = self.quantized.norms, self.quantized.drift.astype(F32)
         self.repeated, table = np.empty(k, bool), np.empty(1 << (2 * k).bit_length(), np.int32)
         self.farthest, self.largest = arrange_tiles(
-            centers, self.order, self.own.view(np.int32), self.facts, starts_of, table,
-            self.repeated, self.tiles, self.starts, self.parameters, self.coefficients,
-        )  # fmt: skip
+            centers, self.order, self.quantized, table, self.repeated, self.tiles
+        )
         x, c = X.astype(np.longdouble), centers[self.order].astype(np.longdouble)
         self.scores = x @ c.T - (c**2).sum(axis=1) / 2
         self.distances = np.sqrt(((x[:, None] - c) ** 2).sum(axis=2))
+
+    def byte_centers(self) -> ByteCenters:
+        """Return the record of the centers."""
+        scaled, words, place = (
+            self.quantized.scaled,
+            self.quantized.words,
+            np.empty_like(self.order),
+        )
+        place[self.order] = np.arange(self.k)
+        return ByteCenters(
+            self.centers, scaled, words, self.order, place, self.farthest, self.largest
+        )
+
+    def terms(self) -> ErrorTerms:
+        """Return the terms of the errors; Python makes float64 of a kernel's float32."""
+        *exact, slope, constant, agree, shrunk, grown = error_terms(
+            self.d, self.farthest, self.largest
+        )
+        return ErrorTerms(*exact, *map(F32, (slope, constant, agree, shrunk, grown)))
 
     def block(self) -> Array:
         """Return the first rows as a block of words."""
@@ -79,28 +87,30 @@ class Screen:
 
     def error(self, tile: int, r: int) -> Array:
         """Return by how much the score of a center may be off in bytes, for the first rows."""
-        of_reach, of_residual = self.parameters[tile, OF_REACH:, r]
-        return self.reach[:POINTS] * of_reach + self.residual[:POINTS] * of_residual
+        of_reach, of_residual = self.tiles.parameters[tile, OF_REACH:, r]
+        reach, residual = self.rows.reach[:POINTS], self.rows.residual[:POINTS]
+        return reach * of_reach + residual * of_residual
 
     def screen(
         self, kernel: Any, tile: int, own: Array, limit: Array, slack: Any = np.inf
     ) -> tuple[Any, ...]:
-        """Return whether there is a rival, the rivals by center and point, what the
-        centers score in bytes if there are any, lane 3, and the limits, raised but for an
-        infinite slack.
+        """Return whether there is a rival, and what the kernel wrote.
+
+        That is the rivals by center and point, the scores of the centers in bytes if there
+        is a rival, OTHERS, and the limits.  They are raised unless the slack is infinite.
         """
         points = np.full((8, POINTS), np.nan, F32)
-        points[0], points[1], points[2] = limit, self.reach[:POINTS], self.residual[:POINTS]
-        points[3], points[4] = -np.inf, slack
+        points[LIMIT], points[REACH] = limit, self.rows.reach[:POINTS]
+        points[RESIDUAL] = self.rows.residual[:POINTS]
+        points[OTHERS], points[SLACK] = -np.inf, slack
         rivals, scores = np.zeros(CENTERS * VECTORS, np.int64), np.zeros((CENTERS, POINTS), F32)
-        ids = np.stack([own, np.full(POINTS, -9)]).astype(np.int32)
         found = kernel(
-            self.block(), self.tiles, self.starts, self.parameters,
-            self.coefficients, tile, ids, points, rivals, scores,
-        )  # fmt: skip
+            self.block(), *self.tiles, tile, own.astype(np.int32), points, rivals, scores
+        )
         lanes = POINTS // VECTORS
         bits = rivals.reshape(CENTERS, VECTORS, 1) >> np.arange(lanes) & 1
-        return bool(found), bits.reshape(CENTERS, POINTS).astype(bool), scores, points[3], points[0]
+        by_point = bits.reshape(CENTERS, POINTS).astype(bool)
+        return bool(found), by_point, scores, points[OTHERS], points[LIMIT]
 
 
 def adversarial(rng: np.random.Generator, d: int, k: int) -> Screen:

@@ -13,22 +13,21 @@ from fastkmeans._data.scaling import frame_of
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.bytes import SPANS, Patience, choose_step
 from fastkmeans._kernels.bytes.bounds import (
-    BEST,
-    LIMIT,
     NONE,
-    OTHERS,
-    SLACK,
     STRETCH,
-    set_bounds,
+    ByteRows,
+    Drift,
     sort_by_depth,
     tighten,
     widen,
 )
-from fastkmeans._kernels.bytes.quantize import LANES
+from fastkmeans._kernels.bytes.quantize import FLOATS
+from fastkmeans._kernels.bytes.rivals import Block
 from fastkmeans._kernels.bytes.screen import begin_block, screen_rows
+from fastkmeans._kernels.bytes.tile import BEST, LIMIT, OTHERS, SLACK
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 from fastkmeans._runtime.threads import Team
-from tests.helpers.byte_screen import UNIT, Screen, adversarial
+from tests.helpers.byte_screen import Screen, adversarial
 from tests.helpers.engines import F32, F64, blobs, by_differences, visits
 from tests.helpers.kernels import sealed
 from tests.helpers.reference import squared_distances
@@ -39,45 +38,41 @@ Array = NDArray[Any]
 @pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
 def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
     rng = np.random.default_rng(d)
-    bounds, tight = np.empty(5, F32), 0
+    tight = 0
     for _ in range(80):
         screen = adversarial(rng, d, 9)
-        g = (d + 4) * UNIT * 1.01
-        set_bounds(d, g, screen.farthest, bounds)
+        rows, centers, terms = screen.rows, screen.byte_centers(), screen.terms()
         previous = rng.integers(0, 9, POINTS).astype(np.int32)
-        place = np.arange(9, dtype=np.int32)
-        every, lanes = np.arange(POINTS), np.empty((8, POINTS), F32)
+        every, points = np.arange(POINTS), np.empty((8, POINTS), F32)
         some = every[:: int(rng.integers(1, 3))]  # also less than a block
         exact = screen.distances[every, previous]
         known = rng.random(POINTS) < 0.5  # a bound from before, just above the distance
-        screen.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
-        before = screen.upper.copy()
-        tighten(
-            some, some.size, twice(screen.words), screen.own.view(np.int32), screen.starts,
-            screen.parameters, bounds, screen.reach, screen.residual, previous, place,
-            screen.upper, lanes,
-        )  # fmt: skip
-        assert (screen.upper >= exact).all()
-        assert (screen.upper <= before).all()
+        rows.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
+        before = rows.upper.copy()
+        tighten(some, some.size, rows, centers, screen.tiles, terms, previous, points)
+        assert (rows.upper >= exact).all()
+        assert (rows.upper <= before).all()
         others = np.setdiff1d(every, some)
-        np.testing.assert_array_equal(screen.upper[others], before[others])
-        assert np.isfinite(screen.upper[some]).all()
-        ids = np.empty((2, POINTS), np.int32)
+        np.testing.assert_array_equal(rows.upper[others], before[others])
+        assert np.isfinite(rows.upper[some]).all()
+        own, index = np.empty((2, POINTS), np.int32)
+        words, scaled = np.empty((1, 1, POINTS), np.int32), np.empty((POINTS, 1), F32)
+        block = Block(words, points, own, index, scaled)
         previous_or_none = np.where(rng.random(POINTS) < 0.1, -1, previous).astype(np.int32)
-        screen.upper[previous_or_none < 0] = np.inf
+        rows.upper[previous_or_none < 0] = np.inf
         begin_block(
-            every, POINTS, screen.farthest, bounds, screen.reach, screen.residual,
-            previous_or_none, place, screen.upper, lanes, ids,
-        )  # fmt: skip
+            every, POINTS, rows, centers.place, screen.farthest, terms, previous_or_none, block
+        )
         score = screen.scores[every, previous]
-        assert (lanes[LIMIT] <= score).all()
-        assert (lanes[LIMIT, previous_or_none < 0] == -np.inf).all()
-        assert (lanes[SLACK] >= 0.0).all()
-        assert np.isfinite(lanes[SLACK]).all()
+        assert (points[LIMIT] <= score).all()
+        assert (points[LIMIT, previous_or_none < 0] == -np.inf).all()
+        assert (points[SLACK] >= 0.0).all()
+        assert np.isfinite(points[SLACK]).all()
         for row in (BEST, OTHERS):
-            assert (lanes[row] == -np.inf).all()
-        np.testing.assert_array_equal(ids, [previous_or_none, np.full(POINTS, NONE)])
-        tight += (lanes[LIMIT] > score - 0.1 * np.abs(score)).sum()
+            assert (points[row] == -np.inf).all()
+        np.testing.assert_array_equal(own, previous_or_none)
+        assert (index == NONE).all()
+        tight += (points[LIMIT] > score - 0.1 * np.abs(score)).sum()
     assert tight > 100
 
 
@@ -88,7 +83,7 @@ def rounded_up() -> tuple[Array, Array]:
     place of what they are added to, so that float32 makes it larger than any other.
     Bytes hold the row and the last center exactly, so their bound is close to the truth.
     """
-    chains = 4 * LANES  # sums of products that `dot` adds up at a time
+    chains = 4 * FLOATS  # sums of products that `dot` adds up at a time
     x = np.full(64 * chains, 2.0**-7)
     x[:chains] = 127 * 2.0**-7
     first, last = np.full(x.size, 2.0**-17 + 2.0**-27), np.zeros(x.size)
@@ -108,18 +103,20 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     assert squared_distances(x[None], centers).argmin() == CENTERS
     screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
     previous, labels = np.zeros((2, POINTS), np.int32)
-    drift = np.zeros(screen.k, F32)
+    still = np.zeros(screen.k, F32)
+    drift = Drift(still, still, np.zeros((2, screen.n_tiles + 1), F32))
     for partial in (False, True):
         screen_rows(
-            twice(screen.X), 0, POINTS, np.zeros(x.size, F32), F32(1.0), 1.0, centers, screen.order,
-            screen.order, np.zeros((2, screen.n_tiles + 1), F32), drift, partial, False,
-            screen.values,
-            screen.tiles, screen.own.view(np.int32), screen.starts, screen.parameters,
-            screen.coefficients, screen.farthest, screen.norms.max(), drift,
-            twice(screen.words), screen.reach, screen.residual, screen.upper, screen.lower,
-            previous, labels, np.empty(6, np.int64),
+            twice(screen.X), 0, POINTS, screen.scaling, screen.byte_centers(), screen.tiles, drift,
+            partial, screen.rows, previous, labels, np.empty(6, np.int64),
         )  # fmt: skip
         assert (labels == CENTERS).all()
+
+
+def rows_of(upper: Array, lower: Array) -> ByteRows:
+    """Return rows of which only the bounds on distances matter."""
+    zero = np.zeros_like(upper)
+    return ByteRows(twice(np.zeros((upper.size, 1), np.int32)), zero, zero, upper, lower)
 
 
 def test_bounds_widen_by_what_moved() -> None:
@@ -128,9 +125,12 @@ def test_bounds_widen_by_what_moved() -> None:
     upper = np.array([7.0, 1, 1, 1, 1, 9, 7], F32)
     lower = np.array([7, 3.6, 1.5, 3.4, 3.6, 9, 7], F32)
     before = upper.copy(), lower.copy()
-    labels, rows = np.full(7, -1, np.int32), np.full(5, -1, np.int64)
-    count = widen(1, 6, previous, labels, drift, others, upper, lower, np.empty(STRETCH, F32), rows)
-    assert rows[:count].tolist() == [2, 5]
+    labels, met = np.full(7, -1, np.int32), np.full(5, -1, np.int64)
+    count = widen(
+        1, 6, Drift(drift, others, np.zeros((2, 2), F32)), rows_of(upper, lower), previous, labels,
+        np.empty(STRETCH, F32), met,
+    )  # fmt: skip
+    assert met[:count].tolist() == [2, 5]
     part = slice(1, 6)
     np.testing.assert_array_equal(labels[part], previous[part])
     assert labels[[0, -1]].tolist() == [-1, -1]
@@ -163,7 +163,7 @@ def test_rows_need_the_centers_that_moved_farther_than_their_bounds_are_apart() 
         before, some = lower.copy(), np.sort(rng.permutation(60)[:50])
         rows, depths = np.full((2, 50), -1, np.int64)
         count = sort_by_depth(
-            some, 50, previous, place, fastest, upper, lower, np.empty(4, np.int64),
+            some, 50, place, fastest, rows_of(upper, lower), previous, np.empty(4, np.int64),
             np.empty(50, np.int64), rows, depths,
         )  # fmt: skip
         found = dict(zip(rows[:count].tolist(), depths[:count].tolist(), strict=True))

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from fastkmeans._data.rows import twice
 from fastkmeans._kernels.bytes import quantize
 from fastkmeans._kernels.bytes import tile as bytes_tile
-from fastkmeans._kernels.bytes.bounds import REACH, RESIDUAL
-from fastkmeans._kernels.bytes.quantize import LANES
-from fastkmeans._kernels.bytes.rivals import ROOM, list_rivals
-from fastkmeans._kernels.bytes.tile import BIAS, OF_REACH, OF_RESIDUAL
+from fastkmeans._kernels.bytes.quantize import FLOATS
+from fastkmeans._kernels.bytes.rivals import ROOM, Rivals, list_rivals
+from fastkmeans._kernels.bytes.tile import BIAS, OF_REACH, OF_RESIDUAL, REACH, RESIDUAL
 from fastkmeans._kernels.emit import dots, row
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTORS
 from fastkmeans._runtime.jit import jit
@@ -65,7 +64,7 @@ def run_load_row(X, i, offset, scale, out, p):
 @pytest.mark.parametrize("d", WIDTHS)
 def test_dot(d: int) -> None:
     rng = np.random.default_rng(d)
-    a, b = (padded(rng.integers(-9, 10, (3, d)).astype(F32), LANES) for _ in range(2))
+    a, b = (padded(rng.integers(-9, 10, (3, d)).astype(F32), FLOATS) for _ in range(2))
     for i, j in np.ndindex(3, 3):
         assert run_dot(a, i, b, j) == dots._dot_twin(a, i, b, j) == a[i] @ b[j]
 
@@ -75,7 +74,7 @@ def test_byte_dot(d: int) -> None:
     """Bytes of rows are unsigned, those of centers signed; words beyond the last count not."""
     rng = np.random.default_rng(d)
     x = padded(rng.integers(1, 256, (3, d)).astype(np.uint8), 4, 128)
-    c = padded(rng.integers(-127, 128, (3, d)).astype(np.int8), 4 * LANES)
+    c = padded(rng.integers(-127, 128, (3, d)).astype(np.int8), 4 * FLOATS)
     for i, value in ((0, 255), (1, 1)):
         x[i, :d], c[i, :d] = value, (127, -127)[i]
     words, centers = twice(x.view(np.int32)), c.view(np.int32)
@@ -113,7 +112,7 @@ def test_quantize(d: int) -> None:
     q = rng.integers(-127, 128, (2, d))
     values = ((q + rng.uniform(-0.45, 0.45, (2, d))) * step).astype(F32)
     values[1, : d // 2] *= 1e3  # cut off
-    values = padded(values, LANES)
+    values = padded(values, FLOATS)
     out, twin = np.zeros((2, values.shape[1]), np.uint8)
     for p in (0, 1):
         lost = run_quantize(values, p, step, out)
@@ -150,7 +149,7 @@ def test_screen_tile_equals_its_twin(d: int) -> None:
 
 @pytest.mark.parametrize("d", [1, 2, 5, 16, 33, 100])
 def test_no_score_exceeds_its_bound(d: int) -> None:
-    """A center that is no rival scores less than the limit; the others, than lane 3.
+    """A center that is no rival scores less than the limit, and less than OTHERS.
 
     The limit is raised to no more than the best rival scores.
     """
@@ -160,8 +159,8 @@ def test_no_score_exceeds_its_bound(d: int) -> None:
         screen = adversarial(rng, d, int(rng.integers(1, 2 * CENTERS)))
         own = rng.integers(0, screen.k, POINTS)
         slack = (4 * (d + 4) * UNIT + 64 * UNIT) * screen.farthest
-        slack = slack * (screen.reach + screen.farthest) + 1e-35
-        limit = (screen.scores.max(axis=1) - rng.random(POINTS) * screen.reach).astype(F32)
+        slack = slack * (screen.rows.reach + screen.farthest) + 1e-35
+        limit = (screen.scores.max(axis=1) - rng.random(POINTS) * screen.rows.reach).astype(F32)
         for tile in range(screen.n_tiles):
             high = np.full(POINTS, np.inf, F32)
             for before, pad in ((limit, np.inf), (high, np.inf), (-high, slack), (limit, slack)):
@@ -194,29 +193,20 @@ def test_rivals_are_listed_with_the_bounds_of_their_centers() -> None:
         screen = adversarial(rng, 5, CENTERS + 3)
         k, own = screen.k, np.full(POINTS, -1)
         count = 5 * POINTS // 8  # the last vector of a block is full in part
-        lanes = np.zeros((8, POINTS), F32)
-        lanes[REACH], lanes[RESIDUAL] = screen.reach, screen.residual
-        pairs, bounds = np.zeros((2, ROOM), np.int32), np.zeros(ROOM, F32)
+        points = np.zeros((8, POINTS), F32)
+        points[REACH], points[RESIDUAL] = screen.rows.reach, screen.rows.residual
+        pairs, at_most = np.zeros((2, ROOM), np.int32), np.zeros(ROOM, F32)
         limit, expected, n_pairs = np.full(POINTS, -np.inf, F32), {}, 0
         for tile in range(screen.n_tiles):
             _, rivals, scores, _, _ = screen.screen(run_screen_tile, tile, own, limit)
             bits = rivals.reshape(CENTERS * VECTORS, -1) @ (1 << np.arange(POINTS // VECTORS))
-            n_pairs = list_rivals(
-                count,
-                tile,
-                screen.k,
-                screen.parameters,
-                lanes,
-                bits,
-                scores,
-                n_pairs,
-                pairs,
-                bounds,
-            )
+            found = Rivals(bits, scores, pairs, at_most)
+            parameters = screen.tiles.parameters
+            n_pairs = list_rivals(count, tile, k, parameters, points, n_pairs, found)
             for r, p in np.argwhere(rivals[: k - tile * CENTERS, :count]):
                 expected[p, tile * CENTERS + r] = scores[r, p], screen.error(tile, r)[p]
         assert n_pairs == len(expected) == count * k
-        for p, j, bound in zip(*pairs[:, :n_pairs], bounds, strict=False):
+        for p, j, bound in zip(*pairs[:, :n_pairs], at_most, strict=False):
             score, error = expected[p, j]
             assert bound == pytest.approx(
                 float(score) + float(error), rel=1e-6, abs=1e-6 * float(error)
@@ -233,7 +223,7 @@ def test_drift_is_rounded_up(d: int) -> None:
     screen = Screen(np.zeros((1, d), F32), after, 1.0, None, before)
     np.testing.assert_allclose(screen.drift, exact.astype(F64), rtol=1e-6)
     assert (screen.drift >= exact).all()
-    np.testing.assert_array_equal(screen.before, after)
+    np.testing.assert_array_equal(screen.quantized.before, after)
     assert not Screen(np.zeros((1, d), F32), after, 1.0, None, after).drift.any()
 
 
@@ -243,15 +233,16 @@ def test_the_order_of_the_tiles() -> None:
     X, centers = rng.normal(size=(POINTS, 7)).astype(F32), rng.normal(size=(CENTERS + 3, 7))
     order = rng.permutation(CENTERS + 3).astype(np.int32)
     plain, other = Screen(X, centers, 0.03), Screen(X, centers, 0.03, order)
-    for name in ("own", "values", "facts"):
-        np.testing.assert_array_equal(getattr(other, name), getattr(plain, name))
+    for ours, theirs in zip(other.quantized, plain.quantized, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     places = np.arange(CENTERS + 3)
     tile, r = places // CENTERS, places % CENTERS
+    ours, theirs = other.tiles, plain.tiles
     for t, s, j in zip(tile, r, order, strict=True):
-        at = j // CENTERS, j % CENTERS
-        np.testing.assert_array_equal(other.tiles[t, :, s], plain.tiles[at[0], :, at[1]])
-        np.testing.assert_array_equal(other.parameters[t, :, s], plain.parameters[at[0], :, at[1]])
-        assert other.starts[t, s] == plain.starts[at]
+        u, v = j // CENTERS, j % CENTERS
+        np.testing.assert_array_equal(ours.words[t, :, s], theirs.words[u, :, v])
+        np.testing.assert_array_equal(ours.parameters[t, :, s], theirs.parameters[u, :, v])
+        assert ours.starts[t, s] == theirs.starts[u, v]
 
 
 def test_quantised_centers() -> None:
@@ -262,22 +253,23 @@ def test_quantised_centers() -> None:
     repeated = np.arange(CENTERS + 2) == 3
     screen = Screen(X, centers, 0.03)
     np.testing.assert_array_equal(screen.repeated, repeated)
-    np.testing.assert_array_equal(screen.values[:, :6], centers.astype(F32))
+    np.testing.assert_array_equal(screen.quantized.scaled[:, :6], centers.astype(F32))
     np.testing.assert_allclose(screen.norms, (centers**2).sum(axis=1), rtol=1e-14)
     assert screen.largest == screen.norms.max()
-    bias = screen.parameters[:, BIAS].ravel()
+    bias = screen.tiles.parameters[:, BIAS].ravel()
     assert np.isneginf(bias).nonzero()[0].tolist() == [3, *range(CENTERS + 2, bias.size)]
     unit = np.abs(centers).max(axis=1, keepdims=True) / 127 + (screen.norms == 0)[:, None]
-    error = np.linalg.norm(centers - screen.own[:, :6] * unit, axis=1)
+    error = np.linalg.norm(centers - screen.quantized.as_bytes[:, :6] * unit, axis=1)
     reach = np.sqrt(screen.norms) + error
-    as_bytes = screen.tiles.view(np.int8).reshape(*screen.tiles.shape, 4)
+    words = screen.tiles.words
+    as_bytes = words.view(np.int8).reshape(*words.shape, 4)
     by_center = as_bytes.transpose(0, 2, 1, 3).reshape(-1, 8)
-    of_center = screen.parameters.transpose(0, 2, 1).reshape(-1, 4)
+    of_center = screen.tiles.parameters.transpose(0, 2, 1).reshape(-1, 4)
     for j in np.flatnonzero(~repeated):
-        np.testing.assert_array_equal(screen.own[j, :8], by_center[j])
+        np.testing.assert_array_equal(screen.quantized.as_bytes[j, :8], by_center[j])
         for place, value in ((OF_REACH, error[j]), (OF_RESIDUAL, reach[j])):
             assert value <= of_center[j, place] <= value * (1 + 1e-5) + 1e-15
     for t in range(2):
-        largest = screen.parameters[t, OF_REACH:].max(axis=1)
-        np.testing.assert_array_equal(screen.coefficients[t], largest)
+        largest = screen.tiles.parameters[t, OF_REACH:].max(axis=1)
+        np.testing.assert_array_equal(screen.tiles.coefficients[t], largest)
     assert reach[~repeated].max() <= screen.farthest <= reach.max() * (1 + 1e-5)

@@ -1,17 +1,21 @@
-"""Rows and centers as bytes, and what is lost by it (``bytes`` has the bound).
+"""Rows and centers as bytes, and how much the bytes lose (``bytes`` has the bound).
 
     x' = step q + r,   c' = unit p + e,   q and p bytes from -127 to 127
 
-One ``step`` serves all rows and features, so that it can be taken out of the product; a
-center has a ``unit`` of its own, by its largest coordinate.  The norms of what is lost,
-``|r|`` and ``|e|``, are measured, not estimated: values that are cut off only make the
+One ``step`` serves all rows and features, so that it can be taken out of the product.  A
+center has a ``unit`` of its own, its largest coordinate divided by 127.  The kernels measure
+the norms ``|r|`` and ``|e|`` and do not estimate them: values that are cut off only make the
 bound of their row worse.
+
+Loop order: rows outside, features inside.  A row is loaded once, as floats that stay in the
+first-level cache; its bytes and ``|r|`` come from one pass over them, a vector at a time.  A
+center takes several passes over its features: a loop vectorises if it writes to one array.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -27,16 +31,45 @@ from ..shared.pack import mark_repeats
 from .tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL
 
 UNIT = 2.0**-24
+"""Unit roundoff of float32."""
 WIDER = np.float32(1.0 + 2.0**-21)
-"""A bound that is added to in float32 is stretched by this, to be on the safe side."""
+"""Factor that stretches a bound after an addition in float32: eight times the rounding."""
 NARROWER = np.float32(1.0 - 2.0**-21)
-"""And one that is subtracted from is shrunk by this."""
+"""Factor that shrinks a bound after a subtraction in float32: likewise."""
 UPWARDS = 1.0 + 2.0**-20
-"""What is rounded to float32 as a bound from above is stretched by this."""
-LANES = VECTOR_BYTES // 4
-NORM, DRIFT, FACTOR_OF, LOST = range(4)
-"""What is known of a center: its squared norm, how far it moved at most, what the product of its
-bytes and a row's is multiplied by, and ``|e|``."""
+"""Factor that stretches a float64 bound from above before it is rounded to float32."""
+NORM_UNITS = 16
+"""Units of roundoff, besides one per feature, that a float32 norm is stretched by: for its
+sum, its root and the rounding of the factor itself."""
+PACKING_UNITS = 4
+"""Units of roundoff of ``|x'|`` that are added to ``|r|``: loading a row rounds ``x'``."""
+FLOATS = VECTOR_BYTES // 4
+"""Values of float32 in a vector register."""
+
+
+class Scaling(NamedTuple):
+    """The coordinates of the kernels, ``x' = x * scale + x_offset``."""
+
+    x_offset: Any  # in (d,) of X's dtype, -shift * scale
+    x_scale: Any  # in float of X's dtype, a power of two
+    scale: Any  # in float64, the same power of two
+
+
+class QuantizedCenters(NamedTuple):
+    """The centers in scaled, shifted coordinates and as bytes, by their index.
+
+    ``quantize_centers`` writes all fields.
+    """
+
+    before: Any  # in/out (k, d) float64, the centers of the last time, scaled and shifted
+    scaled: Any  # out (k, padded) float32, scaled and shifted, zero beyond d
+    as_bytes: Any  # out (k, 4 * width) int8, zero beyond d
+    words: Any  # in (k, width) int32, the same memory as as_bytes
+    norms: Any  # out (k,) float64, squared norms
+    drift: Any  # out (k,) float64, how far a center moved at most
+    factors: Any  # out (k,) float64, step * unit: turns products of bytes into scores
+    lost: Any  # out (k,) float64, |e|
+    starts: Any  # out (k,) int32, -128 times the sum of a center's bytes
 
 
 @intrinsic
@@ -80,11 +113,11 @@ def _quantize_intrinsic(typingctx: Any, values: Any, p: Any, step: Any, out: Any
 
 def _quantize_twin(
     values: Any,  # in (n, width) float32, width a multiple of a vector's lanes
-    p: int,  # row of values
-    step: float,  # float32
+    p: int,  # in int64, row of values
+    step: float,  # in float32, what one unit of a byte stands for
     out: Any,  # out (width,) uint8
 ) -> Any:
-    """Round a row to bytes, ``q + 128``; return the squared norm of what is lost."""
+    """Round a row to bytes, ``q + 128``; return ``|r|^2``."""
     place = np.clip(np.floor(values[p] / step + np.float32(128.5)), 1, 255)
     out[:] = place.astype(np.uint8)
     rest = values[p] - (place - 128) * step
@@ -97,31 +130,31 @@ quantize = _quantize_twin if config.DISABLE_JIT else _quantize_intrinsic
 @jit_with_scratch
 def quantize_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
-    stop,  # row to stop before
-    x_offset,  # in (d,) of X's dtype, -shift * scale
-    x_scale,  # power of two, of X's dtype
-    step,  # float32, what one unit of a byte stands for
-    rows,  # out (m, 4 * d4) uint8
-    reach,  # out (m,) float32
-    residual,  # out (m,) float32
-    upper,  # out (m,) float32
-    lower,  # out (m,) float32
+    start,  # in int64, first row
+    stop,  # in int64, row to stop before
+    scaling,  # in Scaling
+    step,  # in float32, what one unit of a byte stands for
+    as_bytes,  # out (m, 4 * d4) uint8, q + 128
+    reach,  # out (m,) float32, |x'| + |r|
+    residual,  # out (m,) float32, |r|
+    upper,  # out (m,) float32, infinite: bounds on distances say nothing yet
+    lower,  # out (m,) float32, zero: likewise
 ):
-    """Write rows ``start:stop`` as bytes; bounds on distances say nothing yet."""
-    (_, _, d), (_, width) = X.shape, rows.shape
-    padded = (d + LANES - 1) // LANES * LANES
-    values = np.zeros((1, padded), np.float32)
+    """Write rows ``start:stop`` as bytes, with the norms that bound their errors."""
+    x_offset, x_scale = scaling.x_offset, scaling.x_scale
+    (_, _, d), (_, width) = X.shape, as_bytes.shape
+    padded = (d + FLOATS - 1) // FLOATS * FLOATS
+    scaled = np.zeros((1, padded), np.float32)
     row = empty(padded if padded > width else width, np.uint8)
     row[:] = 128  # q = 0 beyond d
-    grown = np.float32(1.0 + (d + 16) * UNIT)
+    grown = np.float32(1.0 + (d + NORM_UNITS) * UNIT)
     for i in range(start, stop):
-        load_row(X, i, x_offset, x_scale, values, 0)
-        lost = np.sqrt(quantize(values, 0, step, row) * grown) * grown
-        norm = np.sqrt(dot(values, 0, values, 0) * grown) * grown
+        load_row(X, i, x_offset, x_scale, scaled, 0)
+        lost = np.sqrt(quantize(scaled, 0, step, row) * grown) * grown
+        norm = np.sqrt(dot(scaled, 0, scaled, 0) * grown) * grown
         for f in range(width):
-            rows[i, f] = row[f]
-        residual[i] = lost + norm * np.float32(4 * UNIT)
+            as_bytes[i, f] = row[f]
+        residual[i] = lost + norm * np.float32(PACKING_UNITS * UNIT)
         reach[i] = (lost + norm) * grown
         upper[i] = np.inf
         lower[i] = 0.0
@@ -146,27 +179,23 @@ def largest_size(
 
 @jit_with_scratch
 def quantize_centers(
-    centers,  # in (k, d) float64
-    start,  # first center
-    stop,  # center to stop before
+    centers,  # in (k, d) float64, in the units of the data
+    start,  # in int64, first center
+    stop,  # in int64, center to stop before
     shift,  # in (d,) float64
-    scale,  # power of two
-    step,  # float32, what one unit of a row's byte stands for
-    before,  # in/out (k, d) float64, the centers of the last time, scaled and shifted
-    values,  # out (k, padded) float32, scaled and shifted, zero beyond d
-    as_bytes,  # out (k, 4 * width) int8, zero beyond d
-    facts,  # out (4, k) float64: NORM, DRIFT, FACTOR_OF, LOST
-    starts,  # out (k,) int32, -128 times the sum of a center's bytes
+    scale,  # in float64, power of two
+    step,  # in float32, what one unit of a row's byte stands for
+    quantized,  # in/out QuantizedCenters
 ):
-    """Write some centers as bytes, and measure how far they moved.
-
-    The loops over features write to one array each, which is what it takes to vectorise.
-    """
-    (_, d), (_, padded) = centers.shape, values.shape
+    """Write some centers as bytes, and measure how far they moved."""
+    before, scaled, as_bytes = quantized.before, quantized.scaled, quantized.as_bytes
+    norms, drift, starts = quantized.norms, quantized.drift, quantized.starts
+    factors, lost = quantized.factors, quantized.lost
+    (_, d), (_, padded) = centers.shape, scaled.shape
     scratch = np.zeros((3, padded), np.float64)
     c, rest, places = scratch[0], scratch[1], scratch[2]
     for j in range(start, stop):
-        center, old, single, own = centers[j], before[j], values[j], as_bytes[j]
+        center, old, single, own = centers[j], before[j], scaled[j], as_bytes[j]
         for f in range(d):
             c[f] = (center[f] - shift[f]) * scale
         for f in range(d):
@@ -175,8 +204,8 @@ def quantize_centers(
             old[f] = c[f]
         for f in range(d):
             single[f] = c[f]
-        facts[NORM, j] = dot(scratch, 0, scratch, 0)
-        facts[DRIFT, j] = math.sqrt(dot(scratch, 1, scratch, 1)) * WIDER
+        norms[j] = dot(scratch, 0, scratch, 0)
+        drift[j] = math.sqrt(dot(scratch, 1, scratch, 1)) * WIDER
         high = largest_size(c)
         unit = high / 127.0 if high > 0.0 else 1.0
         inverse = 1.0 / unit if 1.0 / unit < np.inf else 0.0
@@ -190,31 +219,30 @@ def quantize_centers(
         for f in range(d):
             total += np.int32(own[f])
         starts[j] = -128 * total
-        facts[FACTOR_OF, j] = np.float64(step) * unit
-        facts[LOST, j] = math.sqrt(dot(scratch, 1, scratch, 1))
+        factors[j] = np.float64(step) * unit
+        lost[j] = math.sqrt(dot(scratch, 1, scratch, 1))
 
 
 @jit
 def arrange_tiles(
-    centers,  # in (k, d) float64
+    centers,  # in (k, d) float64, in the units of the data
     order,  # in (k,) int32, the centers in the order of the tiles
-    words,  # in (k, width) int32, the bytes of the centers
-    facts,  # in (4, k) float64
-    starts_of,  # in (k,) int32
-    table,  # scratch (power of two above k,) int32
+    quantized,  # in QuantizedCenters
+    hash_table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
-    tiles,  # out (n_tiles, d4, CENTERS) int32, bytes of the centers
-    starts,  # out (n_tiles, CENTERS) int32
-    parameters,  # out (n_tiles, 4, CENTERS) float32
-    coefficients,  # out (n_tiles, 2) float32
+    tiles,  # out CenterTiles
 ):
     """Copy the bytes of the centers to the tiles.
 
-    A repeated center never wins; neither it nor padding has a score.  Returns the largest
-    ``|c'| + |e|`` of those that have, and the largest squared norm.
+    Returns the largest ``|c'| + |e|`` of the centers that are not repeated, and the largest
+    squared norm.
     """
-    (k, _), (n_tiles, d4, _) = centers.shape, tiles.shape
-    mark_repeats(centers, facts[NORM], table, repeated)
+    own_words, norms, lost = quantized.words, quantized.norms, quantized.lost
+    factors, own_starts = quantized.factors, quantized.starts
+    words, starts = tiles.words, tiles.starts
+    parameters, coefficients = tiles.parameters, tiles.coefficients
+    (k, _), (n_tiles, d4, _) = centers.shape, words.shape
+    mark_repeats(centers, norms, hash_table, repeated)
     farthest, largest = 0.0, 0.0
     for t in range(n_tiles):
         far, worst = 0.0, 0.0
@@ -224,18 +252,18 @@ def arrange_tiles(
             if t * CENTERS + r >= k:
                 continue
             j = order[t * CENTERS + r]
-            norm, lost = facts[NORM, j], facts[LOST, j]
+            norm, error = norms[j], lost[j]
             if not norm <= largest:
                 largest = norm if norm == norm else np.inf
             if repeated[j]:
                 continue
             for w in range(d4):
-                tiles[t, w, r] = words[j, w]
-            starts[t, r] = starts_of[j]
-            parameters[t, FACTOR, r], parameters[t, BIAS, r] = facts[FACTOR_OF, j], -0.5 * norm
-            reach = (math.sqrt(norm) + lost) * UPWARDS
-            parameters[t, OF_REACH, r], parameters[t, OF_RESIDUAL, r] = lost * UPWARDS, reach
-            far, worst = max(far, reach), max(worst, lost * UPWARDS)
+                words[t, w, r] = own_words[j, w]
+            starts[t, r] = own_starts[j]
+            parameters[t, FACTOR, r], parameters[t, BIAS, r] = factors[j], -0.5 * norm
+            reach = (math.sqrt(norm) + error) * UPWARDS
+            parameters[t, OF_REACH, r], parameters[t, OF_RESIDUAL, r] = error * UPWARDS, reach
+            far, worst = max(far, reach), max(worst, error * UPWARDS)
         coefficients[t, 0], coefficients[t, 1] = worst, far
         farthest = max(farthest, far)
     return farthest, largest

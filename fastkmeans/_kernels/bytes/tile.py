@@ -1,24 +1,26 @@
-"""The micro-kernel in bytes: packed points against packed centers, four features a time.
+"""The micro-kernel in bytes: a block of points against a tile of centers.
 
-A point is kept as bytes ``q`` (``x' ~ step * q``, -127 to 127, stored plus 128) and a
-center as bytes ``p`` (``c' ~ unit * p``).  Their product is exact in integers, and an
-instruction that multiplies and adds four pairs of bytes per lane (``vpdpbusd`` of
-AVX-512 VNNI and AVX-VNNI) makes it four times as fast as the float32 tile, on a quarter
-of the memory.  What rounding to bytes may hide is bounded (see ``bytes``).
+    block  (d4, POINTS) int32      a word holds the bytes of four features, q + 128
+    tile   (d4, CENTERS) int32     likewise, p
+    sum    = -128 sum_f p_f + sum_f (q_f + 128) p_f = q.p
+    score  = sum * factor + bias,  factor = step * unit,  bias = -|c'|^2 / 2
 
-    block  (d4, POINTS)            int32, each the four bytes of four features
-    tile   (d4, CENTERS)           int32, likewise
-    acc    = -128 sum_f p_f + sum_f (q_f + 128) p_f = q.p
-    score  = acc * factor + bias,  factor = step * unit,  bias = -|c'|^2 / 2
+A point is kept as bytes ``q`` (``x' ~ step * q``, -127 to 127, stored plus 128), and a
+center as bytes ``p`` (``c' ~ unit * p``).  Their product is exact in integers.  ``bytes``
+bounds what rounding to bytes may hide.
 
-Lanes are points, as in ``tile``.  Machines without such an instruction get the same
-integers from plain ones, slowly; ``auto`` does not choose this kernel there.
+Loop order: words outside, centers of the tile inside, points in the lanes.  All sums of
+the tile stay in registers; a word of the block is loaded once for all centers.  An
+instruction multiplies and adds four pairs of bytes per lane (``vpdpbusd`` of AVX-512 VNNI
+and AVX-VNNI).  It is four times as fast as the float32 tile, and reads a quarter of the
+memory.  Machines without it get the same integers from plain instructions, slowly; ``auto``
+does not choose this kernel there.
 """
 
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -32,6 +34,24 @@ FACTOR, BIAS, OF_REACH, OF_RESIDUAL = range(4)
 """Rows of the parameters of a tile of centers, ``(4, CENTERS)``.  The last two are what a
 point's ``reach`` and ``residual`` are multiplied by in the bound of a center; the largest
 of a tile are its coefficients."""
+LIMIT, REACH, RESIDUAL, OTHERS, SLACK, NORM, BEST, SECOND = range(8)
+"""Rows of the points of a block, ``(8, POINTS)`` float32; this file needs the first five.
+LIMIT: a center whose score is below it is not the closest.  OTHERS: bound on the scores of
+centers that are excluded.  SLACK: how far below the best score the limit is.  NORM:
+``|x'|^2``.  BEST and SECOND: the best exact scores."""
+
+
+class CenterTiles(NamedTuple):
+    """The centers as tiles of bytes, in the order of ``bounds.ByteCenters``.
+
+    ``quantize.arrange_tiles`` writes all fields.  A repeated center and padding have the
+    bias minus infinity: they never win.
+    """
+
+    words: Any  # in (n_tiles, d4, CENTERS) int32, the bytes of the centers
+    starts: Any  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
+    parameters: Any  # in (n_tiles, 4, CENTERS) float32, FACTOR to OF_RESIDUAL
+    coefficients: Any  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
 
 
 def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: Any) -> list[Any]:
@@ -59,7 +79,7 @@ def _write_rivals(
     """Emit the raising of a vector's limits, and the rivals; return the best of the others."""
     builder, offset = emit.builder, v * emit.lanes
     points, rivals, found = arrays
-    slack = emit.load(points, integer(4 * POINTS + offset), emit.floats)
+    slack = emit.load(points, integer(SLACK * POINTS + offset), emit.floats)
     sure = builder.fsub(builder.fsub(best, error), slack)
     limit = emit.load(points, integer(offset), emit.floats)
     limit = builder.select(builder.fcmp_ordered(">", sure, limit), sure, limit)
@@ -111,7 +131,7 @@ def _screen_tile_intrinsic(
         number = builder.trunc(builder.mul(tile, integer(CENTERS)), I32)
         errors, limits, highest, scores = [], [], [], []
         for v in range(VECTORS):
-            places = [integer(row * POINTS + v * emit.lanes) for row in range(3)]
+            places = [integer(row * POINTS + v * emit.lanes) for row in (LIMIT, REACH, RESIDUAL)]
             limit, reach, residual = (emit.load(points, place, emit.floats) for place in places)
             error = emit.fma(reach, coefficient[0], builder.fmul(residual, coefficient[1]))
             mine = emit.load(own, integer(v * emit.lanes), emit.ints)
@@ -142,7 +162,7 @@ def _screen_tile_intrinsic(
                 top = _write_rivals(emit, v, scores[v], highest[v], errors[v], arrays)
                 builder.store(top, slot)
         for v, slot in enumerate(tops):
-            place = integer(3 * POINTS + v * emit.lanes)
+            place = integer(OTHERS * POINTS + v * emit.lanes)
             others = emit.load(points, place, emit.floats)
             top = builder.fadd(builder.load(slot), errors[v])
             emit.store(emit.larger(top, others), points, place)
@@ -157,25 +177,24 @@ def _screen_tile_twin(
     starts: Any,  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
     parameters: Any,  # in (n_tiles, 4, CENTERS) float32
     coefficients: Any,  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
-    tile: int,  # tile to score
-    own: Any,  # in (.., POINTS) int32, row 0: a center that is no rival of the point
-    points: Any,  # in/out (5 or more, POINTS) float32: limit, reach, residual, best of the
-    # others, slack
+    tile: int,  # in int64, tile to score
+    own: Any,  # in (POINTS,) int32, a center that is no rival of the point
+    points: Any,  # in/out (5 or more, POINTS) float32, LIMIT to SLACK
     rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if something is returned
     found: Any,  # out (CENTERS, POINTS) float32, what the centers score in bytes; likewise
 ) -> int:
     """Find the centers of a tile whose score may reach a point's limit.
 
-    What the best of them scores at least, less the slack, is the limit if that is higher.
-    The bound on the score of any other center of the tile goes to ``points[3]``, if it
-    is larger than what is there.  Returns 0 if there is no rival of any point.
+    The best center's score in bytes, less its error and the slack, raises the limit if it
+    is higher.  The bound on the scores of the tile's other centers raises ``OTHERS``.
+    Returns 0 if no point has a rival.
     """
     limit, reach, residual, others, slack = points[:5]
     x = np.ascontiguousarray(block).view(np.uint8).reshape(*block.shape, 4).astype(np.int64)
     c = np.ascontiguousarray(tiles[tile]).view(np.int8).reshape(*tiles[tile].shape, 4)
     sums = starts[tile][:, None] + np.einsum("wpb,wcb->cp", x, c.astype(np.int64))
     scores = sums * parameters[tile, FACTOR][:, None] + parameters[tile, BIAS][:, None]
-    mine = own[0] == np.arange(tile * CENTERS, (tile + 1) * CENTERS)[:, None]
+    mine = own == np.arange(tile * CENTERS, (tile + 1) * CENTERS)[:, None]
     scores = np.where(mine, -np.inf, scores).astype(np.float32)
     error = reach * coefficients[tile, 0] + residual * coefficients[tile, 1]
     sure = scores.max(axis=0) - error - slack
