@@ -23,8 +23,9 @@ from .._kernels.boxes.order import (
     place_rows,
     write_in_place,
 )
-from .._kernels.boxes.visit import FAN, NEW, ClusterSums, Terms, Tree, visit_boxes
+from .._kernels.boxes.visit import FAN, NEW, Tree, visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
+from .._kernels.shared.update import Terms
 from .._runtime.threads import cut
 from .base import Labelled, Packed
 from .sums import Sums
@@ -222,7 +223,7 @@ class Boxes:
         n = self._tabulate(centers)
         arguments = (
             self._turns(n_parts), self._tree, self._terms, centers, self._given, n, sums.rebuild,
-            ClusterSums(sums.parts, sums.part_weights), counts,
+            sums.by_range, counts,
         )  # fmt: skip
         bounds = np.arange(n_parts + 1)
         self._team.run(visit_boxes, self._X, bounds, arguments, prange=True)

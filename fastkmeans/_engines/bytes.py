@@ -20,8 +20,8 @@ from .._kernels.bytes.bounds import ByteCenters, ByteRows, Drift
 from .._kernels.bytes.quantize import (
     FLOATS,
     WIDER,
+    Coordinates,
     QuantizedCenters,
-    Scaling,
     arrange_tiles,
     quantize_centers,
     quantize_rows,
@@ -177,7 +177,7 @@ class Bytes:
         rows, _, frame, team = problem
         n, d = rows.shape
         self._rows, self._frame, self._team, self._step = rows, frame, team, step
-        self._scaling = Scaling(frame.x_offset, frame.x_scale, frame.scale)
+        self._scaling = Coordinates(frame.x_offset, frame.x_scale, frame.scale)
         words = aligned((n, -(-d // 4)), np.int32)
         self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower

@@ -22,6 +22,8 @@ from .._kernels.shared.update import (
     NARROW_CHAINS,
     SHIFT,
     WEIGHT,
+    ClusterSums,
+    Terms,
     add_squares,
     move_rows,
     update_centers,
@@ -105,11 +107,15 @@ class Sums:
         n_ranges = len(bounds) - 1
         n_slices = max(1, min(-(-team.size // n_ranges), d // 32))
         slices = np.arange(n_slices + 1) * d // n_slices
-        arguments = (
-            bounds, slices, weights, previous, labels, self.rebuild, frame.offset, frame.scale,
-            self.parts[ranges], self.part_weights[ranges],
-        )  # fmt: skip
+        touched = ClusterSums(self.parts[ranges], self.part_weights[ranges])
+        terms = Terms(weights, frame.offset, frame.scale)
+        arguments = bounds, slices, terms, previous, labels, self.rebuild, touched
         team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
+
+    @property
+    def by_range(self) -> ClusterSums:
+        """The sums of every range, for kernels."""
+        return ClusterSums(self.parts, self.part_weights)
 
     def total(self) -> NDArray[np.float64]:
         """Return the sums of all ranges, added in order."""

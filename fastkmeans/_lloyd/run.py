@@ -212,12 +212,18 @@ class Run:
         n_steps, room = sums.left(X.shape[1])
         steps = np.empty((min(limit, n_steps), 4))
         n_done = serial.run_serial(
-            X, sums.bounds, self.problem.weights, frame.shift, frame.scale, frame.scatter,
-            frame.x_offset, frame.x_scale, frame.offset, self.centers,
-            *self.packed.buffers, self.previous, self.labels, self._counts,
-            sums.all_features, sums.rebuild, sums.parts, sums.part_weights,
-            sums.total_weights, self.new_centers, sums.center_bounds, np.empty(3), sums.heaviest,
-            CANCELLED, room, tolerance, steps,
+            X, self.problem.weights,
+            (
+                frame.shift, frame.offset, frame.scale, frame.scatter, frame.x_offset,
+                frame.x_scale,
+            ),
+            self.packed.buffers,
+            (
+                sums.bounds, sums.all_features, sums.center_bounds, sums.parts,
+                sums.part_weights, sums.total_weights, sums.heaviest,
+            ),
+            self.centers, self.new_centers, self.previous, self.labels, sums.rebuild, room,
+            CANCELLED, tolerance, self._counts, np.empty(3), steps,
         )  # fmt: skip
         if n_done % 2 == 0:
             self.labels, self.previous = self.previous, self.labels

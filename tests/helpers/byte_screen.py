@@ -11,7 +11,7 @@ from fastkmeans._data.rows import twice
 from fastkmeans._engines.bytes import new_quantized, new_tiles
 from fastkmeans._kernels.bytes.bounds import ByteCenters, ByteRows, ErrorTerms, error_terms
 from fastkmeans._kernels.bytes.quantize import (
-    Scaling,
+    Coordinates,
     arrange_tiles,
     quantize_centers,
     quantize_rows,
@@ -44,9 +44,9 @@ class Screen:
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
         as_bytes = np.zeros((n, 4 * d4), np.uint8)
         self.words = as_bytes.view(np.int32)
-        self.scaling = Scaling(np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0)
+        self.coordinates = Coordinates(np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0)
         state = np.empty((4, n), F32)
-        quantize_rows(twice(X), 0, n, self.scaling, F32(step), as_bytes, *state)
+        quantize_rows(twice(X), 0, n, self.coordinates, F32(step), as_bytes, *state)
         self.rows = ByteRows(twice(self.words), *state)
         self.order = np.arange(k, dtype=np.int32) if order is None else order
         self.quantized, self.tiles = new_quantized(k, d), new_tiles(k, d)

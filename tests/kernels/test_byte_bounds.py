@@ -107,8 +107,8 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     drift = Drift(still, still, np.zeros((2, screen.n_tiles + 1), F32))
     for partial in (False, True):
         screen_rows(
-            twice(screen.X), 0, POINTS, screen.scaling, screen.byte_centers(), screen.tiles, drift,
-            partial, screen.rows, previous, labels, np.empty(6, np.int64),
+            twice(screen.X), 0, POINTS, screen.coordinates, screen.byte_centers(), screen.tiles,
+            drift, partial, screen.rows, previous, labels, np.empty(6, np.int64),
         )  # fmt: skip
         assert (labels == CENTERS).all()
 

@@ -17,6 +17,8 @@ from fastkmeans._kernels.shared.update import (
     CHAINS,
     COUNT,
     NARROW_CHAINS,
+    ClusterSums,
+    Terms,
     add_squares,
     move_rows,
     update_centers,
@@ -53,8 +55,8 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
             tasks, sums, table = 2 * (len(cuts) - 1), np.ones((2, k, d)), np.ones((2, 2, k))
             bounds = np.array([0, *span])  # the second of two ranges
             move_rows(
-                twice(X), tasks // 2, tasks, bounds, cuts, weights, previous, labels, rebuild,
-                offset, 0.5, sums, table,
+                twice(X), tasks // 2, tasks, bounds, cuts, Terms(weights, offset, 0.5), previous,
+                labels, rebuild, ClusterSums(sums, table),
             )  # fmt: skip
             expected, expected_table = np.ones((2, k, d)), np.ones((2, 2, k))
             for i in range(*span):
@@ -153,11 +155,11 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     scatter = float((x**2).sum(axis=1) @ weights)
     steps = np.empty((1, 4))
     n_done = run_serial(
-        twice(X), bounds, weights, frame.shift, frame.scale, scatter, frame.x_offset,
-        frame.x_scale, frame.offset, centers, *packed.buffers, previous, labels, counts,
-        np.array([0, d]), rebuild, sums, table, total_table, new,
-        np.array([0, 4, k]), np.empty(3), np.zeros(k), 1e-3, m,
-        0.0, steps,
+        twice(X), weights,
+        (frame.shift, frame.offset, frame.scale, scatter, frame.x_offset, frame.x_scale),
+        packed.buffers,
+        (bounds, np.array([0, d]), np.array([0, 4, k]), sums, table, total_table, np.zeros(k)),
+        centers, new, previous, labels, rebuild, m, 1e-3, 0.0, counts, np.empty(3), steps,
     )  # fmt: skip
     assert n_done == 1
     inertia, _, n_empty, n_moved = steps[0]

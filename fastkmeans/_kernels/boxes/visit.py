@@ -37,7 +37,7 @@ from ..emit.dots import lowest_bit
 from ..emit.row import add_row, prefetch_row
 from ..emit.scratch import empty
 from ..plain.assign import closest_by_differences, rounding
-from ..shared.update import COUNT, WEIGHT
+from ..shared.update import COUNT, WEIGHT, ClusterSums
 from .candidates import BOX, HIGH, LOW, Candidates, label_points, narrow
 
 FAN = 16
@@ -61,21 +61,6 @@ class Tree(NamedTuple):
     weights: Any  # in (n_boxes, 2) float64, WEIGHT and COUNT of the rows of a box
     whole: Any  # in/out (boxes and superboxes,) int32, the label of all rows, MIXED or NEW
     labels: Any  # in/out (m,) int32, labels in order; valid in MIXED boxes
-
-
-class Terms(NamedTuple):
-    """What a row adds to a sum: ``weight * (x * scale + offset)``."""
-
-    weights: Any  # in (m,) float64, or of size 0: all ones
-    offset: Any  # in (d,) float64, -shift * scale
-    scale: Any  # in float64, power of two
-
-
-class ClusterSums(NamedTuple):
-    """Sums over the rows of every cluster, of every share or of one (without the first axis)."""
-
-    sums: Any  # in/out (n_shares, k, d) float64
-    weights: Any  # in/out (n_shares, 2, k) float64, WEIGHT and COUNT
 
 
 class Scratch(NamedTuple):

@@ -47,7 +47,7 @@ FLOATS = VECTOR_BYTES // 4
 """Values of float32 in a vector register."""
 
 
-class Scaling(NamedTuple):
+class Coordinates(NamedTuple):
     """The coordinates of the kernels, ``x' = x * scale + x_offset``."""
 
     x_offset: Any  # in (d,) of X's dtype, -shift * scale
@@ -132,7 +132,7 @@ def quantize_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # in int64, first row
     stop,  # in int64, row to stop before
-    scaling,  # in Scaling
+    coordinates,  # in Coordinates
     step,  # in float32, what one unit of a byte stands for
     as_bytes,  # out (m, 4 * d4) uint8, q + 128
     reach,  # out (m,) float32, |x'| + |r|
@@ -141,7 +141,7 @@ def quantize_rows(
     lower,  # out (m,) float32, zero: likewise
 ):
     """Write rows ``start:stop`` as bytes, with the norms that bound their errors."""
-    x_offset, x_scale = scaling.x_offset, scaling.x_scale
+    x_offset, x_scale = coordinates.x_offset, coordinates.x_scale
     (_, _, d), (_, width) = X.shape, as_bytes.shape
     padded = (d + FLOATS - 1) // FLOATS * FLOATS
     scaled = np.zeros((1, padded), np.float32)

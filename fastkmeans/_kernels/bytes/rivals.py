@@ -127,7 +127,7 @@ def raise_limit(
 def score_pairs(
     X,  # in (2, m, d) float32 or float64, any strides
     numbers,  # in (POINTS,) int64, the rows of the block
-    scaling,  # in Scaling
+    coordinates,  # in Coordinates
     centers,  # in ByteCenters
     parameters,  # in (n_tiles, 4, CENTERS) float32, see CenterTiles
     n_pairs,  # in int64
@@ -140,7 +140,7 @@ def score_pairs(
     no load waits for another.
     """
     x_offset, x_scale, of_centers, order = (
-        scaling.x_offset, scaling.x_scale, centers.scaled, centers.order
+        coordinates.x_offset, coordinates.x_scale, centers.scaled, centers.order
     )  # fmt: skip
     points, own, index, scaled = block.points, block.own, block.index, block.scaled
     pairs, at_most = rivals.pairs, rivals.at_most
@@ -181,7 +181,7 @@ def compare_block(
     numbers,  # in (POINTS,) int64, the rows of the block
     count,  # in int64, number of valid points
     depth,  # in int64, tiles to compare with
-    scaling,  # in Scaling
+    coordinates,  # in Coordinates
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     block,  # in/out Block
@@ -198,7 +198,7 @@ def compare_block(
             n_pairs = drop_pairs(n_pairs, rivals, points)
             if n_pairs > ROOM // 2:
                 n_scored += score_pairs(
-                    X, numbers, scaling, centers, parameters, n_pairs, rivals, block
+                    X, numbers, coordinates, centers, parameters, n_pairs, rivals, block
                 )
                 n_pairs = 0
         if screen_tile(
@@ -208,5 +208,5 @@ def compare_block(
             n_pairs = list_rivals(count, tile, k, parameters, points, n_pairs, rivals)
             n_listed += n_pairs - n_before
     n_pairs = drop_pairs(n_pairs, rivals, points)
-    n_scored += score_pairs(X, numbers, scaling, centers, parameters, n_pairs, rivals, block)
+    n_scored += score_pairs(X, numbers, coordinates, centers, parameters, n_pairs, rivals, block)
     return n_listed, n_scored

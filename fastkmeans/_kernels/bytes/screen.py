@@ -217,7 +217,7 @@ def screen_rows(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # in int64, first row
     stop,  # in int64, row to stop before
-    scaling,  # in Scaling
+    coordinates,  # in Coordinates
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     drift,  # in Drift
@@ -230,7 +230,7 @@ def screen_rows(
     """Assign rows ``start:stop``, each knowing the center that it had before, if any."""
     words, upper, lower = rows.words, rows.upper, rows.lower
     place, fastest, each = centers.place, drift.fastest, drift.each
-    farthest, scale, parameters = centers.farthest, scaling.scale, tiles.parameters
+    farthest, scale, parameters = centers.farthest, coordinates.scale, tiles.parameters
     (_, _, d), (_, _, d4), (_, padded) = X.shape, words.shape, centers.scaled.shape
     n_tiles, _, _ = parameters.shape
     terms = error_terms(d, farthest, centers.largest)
@@ -271,7 +271,7 @@ def screen_rows(
             pack_points(words, numbers, count, nothing, nothing[0], packed, nothing)
             begin_block(numbers, count, rows, place, farthest, terms, previous, block)
             listed, scored = compare_block(
-                X, numbers, count, depth, scaling, centers, tiles, block, rivals
+                X, numbers, count, depth, coordinates, centers, tiles, block, rivals
             )
             moved, settled = end_block(
                 X, numbers, count, scale, centers, parameters, terms, block, rows, previous, labels

@@ -1,12 +1,12 @@
-"""Entry points above the serial kernels.
+"""Whole Lloyd iterations of a table too small to share out: one call from Python for many.
 
-``drive`` runs a serial kernel over ranges with ``prange``; each range writes to rows and
-to an output of its own, so their order does not matter.
-``iterate_serial`` is whole Lloyd iterations for data too small to share out: one call from
-Python for as many as there are, because with a hundred rows the call takes longer than an
-iteration does.
+With a hundred rows a call from Python takes longer than an iteration does.  The loop is that
+of ``_lloyd.loop``, up to where there is something to decide:
 
-Both call kernels by their addresses (see ``calls``).
+    pack centers -> assign rows -> settle ties -> move rows between the sums -> means
+
+What does not change during a fit comes in plain tuples: numba types a tuple faster than as
+many arguments with a record, and far faster than a record.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from typing import Any
 from ..._runtime.calls import call
 from ..._runtime.jit import address_of, jit
 from ..shared.pack import pack_centers
-from ..shared.update import COUNT, GAINED, N_EMPTY, SHIFT, WEIGHT, move_rows, update_centers
+from ..shared.update import (
+    COUNT,
+    GAINED,
+    N_EMPTY,
+    SHIFT,
+    WEIGHT,
+    ClusterSums,
+    Terms,
+    move_rows,
+    update_centers,
+)
 from .assign import assign_rows, closest_by_differences
 
 INERTIA, SHIFTED, EMPTY, MOVED = range(4)
@@ -25,37 +35,22 @@ INERTIA, SHIFTED, EMPTY, MOVED = range(4)
 
 @jit
 def iterate_serial(
-    kernels,  # addresses of the four, in the order of their calls
-    X,  # in (2, m, d)
-    bounds,  # in (n_ranges + 1,) int64, the ranges of the sums
-    weights,
-    shift,
-    scale,  # float64
-    scatter,
-    x_offset,  # (d,) of X's dtype
-    x_scale,  # of X's dtype
-    offset,  # (d,) float64
+    kernels,  # in, addresses of the four, in the order of their calls
+    X,  # in (2, m, d) float32 or float64, any strides
+    weights,  # in (m,) float64, or of size 0: all ones
+    coordinates,  # in, see below
+    packed,  # scratch, see below
+    sums_of,  # in/out, see below
     centers,  # in (k, d) float64, and of every other iteration out
-    norms,
-    table,
-    repeated,
-    scaled,
-    tiles,
+    new_centers,  # out (k, d) float64, and of every other iteration in
     previous,  # in (m,) int32, and of every other iteration out
-    labels,  # out (m,) int32
-    counts,  # out (3,) int64
-    slices,  # in (2,) int64: all features
-    rebuild,  # whether the first iteration builds the sums anew
-    sums,  # in/out, see move_rows
-    cluster_weights,  # in/out
-    total_weights,
-    new_centers,
-    center_bounds,  # in (n_center_ranges + 1,) int64
+    labels,  # out (m,) int32, and of every other iteration in
+    rebuild,  # in bool, whether the first iteration builds the sums again
+    room,  # in int, rows that may move before the sums are to be built again
+    cancelled,  # in float64, build again below this share of the heaviest weight
+    tolerance,  # in float64, squared move of the centers to stop at, in scaled units
+    counts,  # scratch (3,) int64
     totals,  # scratch (3,) float64
-    heaviest,  # in/out (k,) float64, of every cluster since the sums were built anew
-    cancelled,  # share of that under which what is left must be added up anew
-    room,  # rows that may move before the sums are to be built anew
-    tolerance,  # squared move of the centers to stop at, in scaled units
     steps,  # out (n_steps, 4) float64: INERTIA, SHIFTED, EMPTY, MOVED
 ):
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
@@ -64,7 +59,17 @@ def iterate_serial(
     moved little, a cluster is empty, or has lost almost all of its weight.  ``previous`` and
     ``labels`` change places from one iteration to the next, ``centers`` and ``new_centers``
     too.
+
+    ``coordinates`` are shift and offset, (d,) float64, scale and scatter, float64, and offset
+    and scale in X's dtype.  ``packed`` are the arrays that ``pack_centers`` writes.
+    ``sums_of`` are the ranges of rows, of features and of centers, int64, the sums and weights
+    of the ranges (see ``ClusterSums``), the total weights, and the heaviest that each cluster
+    was since its sum was built, (k,) float64.
     """
+    shift, offset, scale, scatter, x_offset, x_scale = coordinates
+    norms, table, repeated, scaled, tiles = packed
+    bounds, slices, center_bounds, sums, cluster_weights, total_weights, heaviest = sums_of
+    terms, cluster_sums = Terms(weights, offset, scale), ClusterSums(sums, cluster_weights)
     pack, assign, move, update = kernels
     (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
     first = bounds[0]  # 0, as an integer of the type that the kernels are compiled for
@@ -83,8 +88,8 @@ def iterate_serial(
             sums[:] = 0.0
             cluster_weights[:] = 0.0
         call(move, None, (
-            X, first, bounds.size - 1, bounds, slices, weights, previous, labels, rebuild,
-            offset, scale, sums, cluster_weights,
+            X, first, bounds.size - 1, bounds, slices, terms, previous, labels, rebuild,
+            cluster_sums,
         ))  # fmt: skip
         gained, shifted, n_empty = 0.0, 0.0, 0.0
         for c in range(center_bounds.size - 1):
@@ -118,36 +123,32 @@ def iterate_serial(
 _serial_kernels: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 
-def run_serial(*arguments: Any) -> int:
+def run_serial(X: Any, weights: Any, *arguments: Any) -> int:
     """Call ``iterate_serial`` with the addresses of its kernels before the arguments."""
-    X, _, weights, *_ = arguments
     # The types of all others follow from these: a fit makes them itself.
     key = X.dtype, X.flags.num, weights.flags.num
     if key not in _serial_kernels:
-        _serial_kernels[key] = _compile_serial(*arguments)
-    n_done: int = iterate_serial(_serial_kernels[key], *arguments)
+        _serial_kernels[key] = _compile_serial(X, weights, *arguments)
+    n_done: int = iterate_serial(_serial_kernels[key], X, weights, *arguments)
     return n_done
 
 
 def _compile_serial(
-    X: Any, bounds: Any, weights: Any, shift: Any, scale: Any, scatter: Any, x_offset: Any,
-    x_scale: Any, offset: Any, centers: Any, norms: Any, table: Any, repeated: Any, scaled: Any,
-    tiles: Any, previous: Any, labels: Any, counts: Any, slices: Any, rebuild: Any, sums: Any,
-    cluster_weights: Any, total_weights: Any, new_centers: Any, center_bounds: Any, totals: Any,
-    *_: Any,
+    X: Any, weights: Any, coordinates: Any, packed: Any, sums_of: Any, centers: Any,
+    new_centers: Any, previous: Any, labels: Any, rebuild: Any, *others: Any,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the addresses of the kernels that ``iterate_serial`` calls."""
-    packing = centers, shift, scale, norms, table, repeated, scaled, tiles
-    assigning = X, 0, 0, x_offset, x_scale, centers, tiles, 0.0, previous, labels, counts
-    moving = (
-        X, 0, 0, bounds, slices, weights, previous, labels, rebuild, offset, scale, sums,
-        cluster_weights,
-    )  # fmt: skip
+    shift, offset, scale, _, x_offset, x_scale = coordinates
+    bounds, slices, _, sums, cluster_weights, total_weights, _ = sums_of
+    _, _, _, counts, totals, _ = others
+    terms, cluster_sums = Terms(weights, offset, scale), ClusterSums(sums, cluster_weights)
+    assigning = X, 0, 0, x_offset, x_scale, centers, packed[-1], 0.0, previous, labels, counts
+    moving = X, 0, 0, bounds, slices, terms, previous, labels, rebuild, cluster_sums
     updating = (
         sums, 0, 0, cluster_weights, shift, scale, centers, total_weights, new_centers, totals,
     )  # fmt: skip
     return (
-        address_of(pack_centers, packing),
+        address_of(pack_centers, (centers, shift, scale, *packed)),
         address_of(assign_rows, assigning),
         address_of(move_rows, moving),
         address_of(update_centers, updating),

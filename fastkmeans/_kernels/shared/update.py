@@ -25,6 +25,8 @@ elementwise and needs no reordering to vectorise.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from ..._runtime.jit import jit, jit_with_scratch
@@ -48,23 +50,37 @@ GAINED, SHIFT, N_EMPTY = range(3)
 """What ``update_centers`` finds besides the means."""
 
 
+class Terms(NamedTuple):
+    """What a row adds to a sum: ``weight * (x * scale + offset)``."""
+
+    weights: Any  # in (m,) float64, or of size 0: all ones
+    offset: Any  # in (d,) float64, -shift * scale
+    scale: Any  # in float64, power of two
+
+
+class ClusterSums(NamedTuple):
+    """Sums over the rows of every cluster, for every range of rows or for one (no first axis)."""
+
+    sums: Any  # in/out (n_ranges, k, d) float64
+    weights: Any  # in/out (n_ranges, 2, k) float64, WEIGHT and COUNT
+
+
 @jit
 def move_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    task,  # the task: a range of rows, a slice of the features
-    next_task,  # task to stop before
+    task,  # in, the first task: a range of rows, a slice of the features
+    next_task,  # in, the task to stop before
     bounds,  # in (n_ranges + 1,) int64, the ranges of the rows
     slices,  # in (n_slices + 1,) int64, the slices of the features
-    weights,  # in (m,) float64, or of size 0: all ones
+    terms,  # in Terms, what a row adds
     previous,  # in (m,) int32, the label with which a row is in the sums; -1: it is not
     labels,  # in (m,) int32, the label with which it will be
-    rebuild,  # whether no row is in the sums, whatever previous says
-    offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two
-    sums,  # in/out (n_ranges, k, d) float64, weighted sums
-    cluster_weights,  # in/out (n_ranges, 2, k) float64, touched by the first slice
+    rebuild,  # in bool, whether no row is in the sums, whatever previous says
+    cluster_sums,  # in/out ClusterSums; the first slice alone changes the weights
 ):
     """Move rows between the sums of their range, in row order."""
+    weights, offset, scale = terms.weights, terms.offset, terms.scale
+    sums, cluster_weights = cluster_sums.sums, cluster_sums.weights
     n_slices = slices.size - 1
     for t in range(task, next_task):
         r, s = t // n_slices, t % n_slices
