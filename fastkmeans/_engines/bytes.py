@@ -1,7 +1,7 @@
 """The engine for many features: rows as bytes, bounds on distances (``_kernels.bytes.screen``).
 
-Labels are those of plain Lloyd in every iteration, and the sums are added
-up by the same code, so a run gives the same bits with this engine as without it.
+Labels are those of plain Lloyd in every iteration, and the same code adds up the sums.  So
+a run gives the same bits with this engine as without it.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ from .base import Labelled
 from .sums import Sums
 
 SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
-"""Standard deviations of the widest column that the bytes may cover, and the rows that
-decide; the few values beyond are cut off, which the bound of their row accounts for."""
+"""Standard deviations of the widest column that the bytes may cover, and the number of rows
+by which one is chosen.  The few values beyond are cut off; the bounds of their rows show it."""
 
 EXPECTED, LONGEST_WAIT = 0.75, 16
-"""What an iteration costs that compares rows with some centers only, until one did, as a
-share of one with all; and the iterations between two tries of the other kind."""
+"""The assumed cost of an iteration that compares rows with some centers, as a share of one
+with all centers, until it is measured; and the most iterations between two of the latter."""
 MOST_FEATURES = 1 << 16
+"""Features up to which a product of bytes fits into 32 bits."""
 FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
-"""Below so many clusters, or products of a row and all centers, plain Lloyd reads a row and is
-done: it is not worth the seconds that the kernels of bytes take to compile, once."""
+"""Clusters, and multiplications of a row with all centers, below which plain Lloyd is chosen:
+the gain is not worth the seconds that the kernels of bytes take to compile, once."""
 PROBED, MOST_PROBED = 64, 1024
-"""Every so many rows are probed, but no more than that."""
+"""One row in so many is probed, and the most rows that are."""
 
 
 def possible(rows: Rows) -> bool:
-    """Tell whether products of bytes fit into 32 bits."""
+    """Return whether products of bytes fit into 32 bits."""
     return rows.shape[1] <= MOST_FEATURES
 
 
@@ -61,7 +62,7 @@ def state_bytes(n_features: int) -> int:
 
 
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Tell whether the engine may be worth its while, within its budget of memory.
+    """Return whether the engine may pay, within its budget of memory.
 
     The budget is half the bytes of the data as float32: from 16 features up.
     """
@@ -87,7 +88,7 @@ def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
 def least_first_cost(shape: tuple[int, int], k: int) -> float:
     """Estimate what the first iteration of a run costs at least: every row has rivals.
 
-    Those that are listed are the centers better than all before, in any order ``ln k``.
+    Listed are the centers that score higher than all before them: about ``ln k`` of a row.
     """
     n = shape[0]
     return _cost(shape, n, n * k, math.log(k) * n, n)
@@ -100,7 +101,7 @@ def cost_to_begin(shape: tuple[int, int]) -> float:
 
 
 def choose_step(rows: Rows, frame: Frame) -> np.float32:
-    """Return what a unit of a byte stands for: that by which a sample of rows loses least."""
+    """Return what a unit of a byte stands for: the step with the least loss in a sample of rows."""
     n = rows.shape[0]
     sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
     values = (sample * frame.scale + frame.offset).astype(np.float32)
@@ -120,7 +121,7 @@ class Patience:
 
     A row needs only the centers that moved farther than its bounds are apart, the first
     tiles.  Compared with all, it gets a new lower bound, which may spare it the next
-    iterations.  Where that did not pay, it is tried again later, each time after twice as long.
+    iterations.  If that did not pay, it is tried again later, each time after twice as long.
     """
 
     def __init__(self, cost_of_all: float) -> None:
@@ -133,8 +134,11 @@ class Patience:
         """Whether the next iteration is to compare rows with some centers only."""
         return self._left > 0 or (self._was_full and self._failed)
 
-    def hear(self, cost_of_all: float, cost: float) -> None:
-        """Hear what an iteration cost, and would have if it had compared with all centers."""
+    def report(self, cost_of_all: float, cost: float) -> None:
+        """Take note of the cost of an iteration.
+
+        ``cost_of_all`` is the cost if it had compared the same rows with all centers.
+        """
         partial = self.is_partial
         if self._was_full:
             self._failed = cost_of_all > self._cost_of_some
@@ -194,17 +198,17 @@ class Bytes:
             team.run(quantize_rows, X, ranges, arguments, prange=is_large(X))
 
     def forget(self) -> None:
-        """Drop what is known of distances."""
+        """Drop the bounds on all distances."""
         self.forget_rows(slice(None))
         n, k = self._rows.shape[0], len(self._repeated)
         self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k)), True
 
     def forget_rows(self, rows: Any) -> None:
-        """Drop what is known of the distances of some rows."""
+        """Drop the bounds on the distances of some rows."""
         self._state[2, rows], self._state[3, rows] = np.inf, 0.0
 
     def write(self, labels: NDArray[np.int32]) -> None:
-        """Do nothing: ``labels`` are where they belong."""
+        """Do nothing: ``label`` writes to the labels themselves."""
 
     def _sort(self, drift: NDArray[np.float32]) -> tuple[Drift, NDArray[Any], NDArray[Any]]:
         """Sort the centers by their drift, farthest first: that is the order of the tiles.
@@ -258,19 +262,19 @@ class Bytes:
             if sums is not None:
                 sums.move(part, X, previous[part], labels[part])
             total += counts.sum(axis=0)
-        if self._repeated.any():  # left out of the bytes, so of the bounds: they may part
+        if self._repeated.any():  # they are in no bound, and may part
             self._state[3] = 0.0
         moved, settled, met, screened, listed, scored = total.tolist()
         n, k = self._rows.shape[0], len(centers)
         first, self._first = self._first, False
         avoided = 1.0 - (scored + settled * k) / (n * k)
         cost = _cost(self._rows.shape, met, screened, listed, scored)
-        self._patience.hear(_cost(self._rows.shape, met, met * k, listed, scored), cost)
+        self._patience.report(_cost(self._rows.shape, met, met * k, listed, scored), cost)
         return Labelled(moved, max(0.0, avoided), cost, first)
 
 
 class Probe:
-    """The engine on some of the rows, to see what it would cost on all."""
+    """The engine on some of the rows: it estimates the cost on all rows."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
         rows, n = problem.rows, problem.shape[0]
@@ -287,7 +291,7 @@ class Probe:
         self._bytes.forget()
 
     def cost(self, centers: NDArray[np.float64], previous: NDArray[np.int32]) -> tuple[float, bool]:
-        """Return the cost of labelling all rows, and whether that is without bounds yet."""
+        """Return the cost of labelling all rows, and whether there were no bounds yet."""
         before = previous[self._share].copy()
         self._bytes.forget_rows(before != self._labels)  # moved while this did not look
         labelled = self._bytes.label(centers, None, before, self._labels)

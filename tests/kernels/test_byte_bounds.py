@@ -77,7 +77,7 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
 
 
 def rounded_up() -> tuple[Array, Array]:
-    """Return a row, and centers of which the last is the closest, and seems not to be.
+    """Return a row and centers; the last center is the closest, and seems not to be.
 
     The first center's score is a sum of products just above half a unit in the last
     place of what they are added to, so that float32 makes it larger than any other.
@@ -114,7 +114,7 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
 
 
 def rows_of(upper: Array, lower: Array) -> ByteRows:
-    """Return rows of which only the bounds on distances matter."""
+    """Return rows with bounds on distances, and nothing else that matters."""
     zero = np.zeros_like(upper)
     return ByteRows(twice(np.zeros((upper.size, 1), np.int32)), zero, zero, upper, lower)
 
@@ -211,7 +211,7 @@ def test_patience() -> None:
         patience, modes = Patience(100.0), ""
         for number in range(40):
             modes += "s" if patience.is_partial else "A"
-            patience.hear(10.0 if pays(number) else 99.0, 50.0)
+            patience.report(10.0 if pays(number) else 99.0, 50.0)
         return modes
 
     assert course(lambda number: True) == "A" * 40
