@@ -93,10 +93,6 @@ def pytest_configure(config: pytest.Config) -> None:
     except (AttributeError, OSError):  # no cache plugin, or a read-only checkout
         folder = Path(tempfile.mkdtemp(prefix="fastkmeans-tests-"))
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
-    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
-        # Compiled code never warns of an overflow or of 0 / 0, where the same line in Python does.
-        ignored = r"ignore:.*encountered in (scalar )?\w+:RuntimeWarning"
-        config.addinivalue_line("filterwarnings", ignored)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
