@@ -116,7 +116,7 @@ def test_labels_as_parquet_with_distances(call: Any) -> None:
     flags = ("-k", 3, "--id", "id", "--missing", "drop", "--standardize", "--tol", 0)
     for name in ("l.csv", "l.parquet"):
         assert call("csv", "d.csv", *flags, "--labels-out", name, "--distances").code == 0
-    labels, text = pd.read_parquet("l.parquet"), pd.read_csv("l.csv")
+    labels, text = pd.read_parquet("l.parquet"), pd.read_csv("l.csv", dtype={"distance": str})
     assert labels["id"].tolist() == frame["id"].tolist()
     assert list(labels.columns) == ["id", "cluster", "distance"]
     assert labels["cluster"].isna().tolist() == [i == 5 for i in range(300)]
@@ -128,7 +128,7 @@ def test_labels_as_parquet_with_distances(call: Any) -> None:
     expected = np.sqrt(((Z[:, None] - centers) ** 2).sum(axis=2))
     np.testing.assert_array_equal(expected.argmin(axis=1), cluster)
     np.testing.assert_allclose(known["distance"], expected.min(axis=1), rtol=1e-9)
-    np.testing.assert_array_equal(text["distance"], labels["distance"])
+    np.testing.assert_array_equal(text["distance"].astype(float), labels["distance"])
     np.testing.assert_array_equal(text["cluster"], labels["cluster"].astype(float))
     refused(call("csv", "d.csv", "--distances"), "--distances", "--labels-out")
 
