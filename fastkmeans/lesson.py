@@ -92,7 +92,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     weights = NO_WEIGHTS if belongs.all() else belongs.astype(np.float64)
     weights.flags.writeable = False
     with open_table(table, NO_WEIGHTS, None, work_of(rows.shape, 1)) as problem:
-        run = Workspace(problem._replace(weights=weights), k).begin(problem.frame.shift, 1)
+        run = Workspace(problem._replace(weights=weights), k).begin(problem.scaling.shift, 1)
         run.labels[:] = np.where(belongs, values, 0)
         run.take_means()
     centroids = run.new_centers

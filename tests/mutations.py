@@ -329,7 +329,7 @@ MUTATIONS = [
     Mutation(
         "a donor is not corrected",
         "_lloyd/empty.py",
-        "    run.new_centers[donor] = mean / frame.scale + frame.shift\n",
+        "    run.new_centers[donor] = mean / scaling.scale + scaling.shift\n",
         "",
         f"{E}: by_hand or donor",
     ),

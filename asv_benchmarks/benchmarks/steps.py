@@ -54,16 +54,16 @@ class Steps:
 
     def moments(self) -> None:
         """Mean, variance and range of every column: one pass over the data."""
-        from fastkmeans._data.scaling import frame_of
+        from fastkmeans._data.scaling import scaling_of
 
-        frame_of(self.problem.rows, self.problem.weights, self.problem.team)
+        scaling_of(self.problem.rows, self.problem.weights, self.problem.team)
 
     def assign(self) -> None:
         """The E step alone, settled: packed centers, the label of every row."""
         from fastkmeans._engines.plain import assign_block
 
         run = self.run
-        run.packed.pack(run.centers, self.problem.frame)
+        run.packed.pack(run.centers, self.problem.scaling)
         for part, X in self.problem.blocks():
             before, now = self.previous[part], self.labels[part]
             assign_block(X, self.problem, run.centers, run.packed, before, now)

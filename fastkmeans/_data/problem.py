@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._runtime.threads import Team
 from .rows import Block, Rows
-from .scaling import Frame, NotFiniteError, frame_of
+from .scaling import NotFiniteError, Scaling, scaling_of
 from .tables import Table
 from .validation import first_not_finite
 
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
         The table.
     weights : ndarray of shape (n_samples,), float64
         Weight of each row; of size 0 if all rows count alike.
-    frame : Frame
+    scaling : Scaling
         The scaled, shifted coordinates of the kernels.
     team : Team
         The threads.
@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
     rows: Rows
     weights: NDArray[np.float64]
-    frame: Frame
+    scaling: Scaling
     team: Team
 
     @property
@@ -74,7 +74,7 @@ def open_problem(
         If a value is NaN or infinite.
     """
     with Team(n_threads, work) as team:
-        yield Problem(rows, weights, frame_of(rows, weights, team), team)
+        yield Problem(rows, weights, scaling_of(rows, weights, team), team)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def open_table(
     """Do what ``open_problem`` does; the error names the first value that is not finite."""
     with Team(n_threads, work) as team:
         try:
-            frame = frame_of(table.rows, weights, team)
+            scaling = scaling_of(table.rows, weights, team)
         except NotFiniteError:
             raise first_not_finite(table) from None
-        yield Problem(table.rows, weights, frame, team)
+        yield Problem(table.rows, weights, scaling, team)

@@ -1,4 +1,4 @@
-"""The frame of the data: where it lies and how wide it is.
+"""The scaling of the data: where it lies and how wide it is.
 
 One pass finds mean, variance, minimum and maximum of every column.  They give the
 scaled, shifted coordinates of the kernels, the tolerance in the data's own units, and
@@ -28,7 +28,7 @@ class NotFiniteError(Exception):
 
 
 @dataclass(frozen=True)
-class Frame:
+class Scaling:
     """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table.
 
     Attributes
@@ -63,15 +63,15 @@ def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
     return math.ldexp(1.0, min(limit, max(-limit, -math.frexp(size)[1])))
 
 
-def make_frame(
+def make_scaling(
     dtype: np.dtype[Any],
     mean: NDArray[np.float64],
     scale: float,
     mean_variance: float = 0.0,
     weight: float = 0.0,
     widest: float = 0.0,
-) -> Frame:
-    """Return the frame for data of some weight around ``mean``."""
+) -> Scaling:
+    """Return the scaling for data of some weight around ``mean``."""
     shift = mean
     if dtype == FLOAT32:
         shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)
@@ -81,14 +81,14 @@ def make_frame(
         beside = (mean - shift) * scale
         scatter += total_of(beside * beside)
     scatter *= weight
-    return Frame(
+    return Scaling(
         shift, scale, mean_variance, scatter, widest,
         offset, offset.astype(dtype, copy=False), dtype.type(scale),
     )  # fmt: skip
 
 
-def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
-    """Return the frame of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
+def scaling_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Scaling:
+    """Return the scaling of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())
     if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):
@@ -107,4 +107,4 @@ def frame_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Frame:
     variance = total_of(variances) / len(mean) * zoom * zoom
     widest = math.sqrt(float(variances.max())) * zoom
     mean = mean if unit == 1.0 else mean / unit
-    return make_frame(rows.dtype, mean, zoom * unit, variance, weight, widest)
+    return make_scaling(rows.dtype, mean, zoom * unit, variance, weight, widest)

@@ -19,7 +19,7 @@ from .._data.rows import OVERHEAD, SMALL_STATE, Rows
 from .._runtime.disk import human_size
 from . import boxes as _boxes
 from . import bytes as _bytes
-from .base import Engine, Labelled, Packed
+from .base import Assigned, Engine, Packed
 from .plain import Plain
 from .sums import Sums
 
@@ -108,7 +108,7 @@ class Engines:
 
     def _choose_step(self) -> np.float32:
         if self._step is None:
-            self._step = _bytes.choose_step(self._problem.rows, self._problem.frame)
+            self._step = _bytes.choose_step(self._problem.rows, self._problem.scaling)
         return self._step
 
 
@@ -149,7 +149,7 @@ class Choice:
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
         n_moved: int,
-    ) -> Labelled:
+    ) -> Assigned:
         """Label the rows by the engine of choice.
 
         ``n_moved`` rows changed their cluster in the iteration before.
@@ -165,7 +165,7 @@ class Choice:
             self._begin_below = labelled.n_moved // FEWER
         return labelled
 
-    def _is_costly(self, labelled: Labelled) -> bool:
+    def _is_costly(self, labelled: Assigned) -> bool:
         limit = HOPELESS if labelled.first else WORTH
         return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
 

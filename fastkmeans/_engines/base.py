@@ -7,14 +7,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.scaling import Frame
+from .._data.scaling import Scaling
 from .._kernels.emit.simd import CENTERS
 from .._kernels.shared.pack import pack_centers
 from .._runtime.aligned import aligned
 from .sums import Sums
 
 
-class Labelled(NamedTuple):
+class Assigned(NamedTuple):
     """What an engine did to label all rows.
 
     Attributes
@@ -58,15 +58,17 @@ class Packed:
     def buffers(self) -> tuple[NDArray[Any], ...]:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
-    def pack(self, centers: NDArray[np.float64], frame: Frame, tiled: bool = True) -> None:
+    def pack(self, centers: NDArray[np.float64], scaling: Scaling, tiled: bool = True) -> None:
         """Pack centers, with the tiles or without."""
         tiles = self.tiles if tiled else self.tiles[:0]
-        self.largest = pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+        self.largest = pack_centers(
+            centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles
+        )
 
-    def tiles64(self, centers: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
+    def tiles64(self, centers: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
         """Return the tiles in float64, for the rows that float32 leaves open."""
         tiles = np.zeros(self.tiles.shape)
-        pack_centers(centers, frame.shift, frame.scale, *self.buffers[:-1], tiles)
+        pack_centers(centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles)
         return tiles
 
 
@@ -79,7 +81,7 @@ class Engine(Protocol):
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
-    ) -> Labelled:
+    ) -> Assigned:
         """Label the rows; an engine may keep the labels until ``write``."""
         ...
 

@@ -27,7 +27,7 @@ from .._kernels.boxes.visit import FAN, NEW, Tree, visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
 from .._kernels.shared.update import Terms
 from .._runtime.threads import cut
-from .base import Labelled, Packed
+from .base import Assigned, Packed
 from .sums import Sums
 
 LANES = VECTOR_BYTES // 8
@@ -113,10 +113,10 @@ class Boxes:
         packed: Packed,
         spare: NDArray[np.int32],
     ) -> None:
-        rows, weights, frame, team = problem
+        rows, weights, scaling, team = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
-        self._X, self._frame, self._team = X, frame, team
+        self._X, self._scaling, self._team = X, scaling, team
         self._packed = packed
         room = -(-len(packed.norms) // LANES) * LANES
         self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
@@ -126,7 +126,7 @@ class Boxes:
         n_boxes = -(-n // BOX)
         n_super = -(-n_boxes // FAN)
         n_hyper = -(-n_super // FAN)
-        self._terms = Terms(weights, frame.offset, frame.scale)
+        self._terms = Terms(weights, scaling.offset, scaling.scale)
         self._tree = Tree(
             order,
             np.empty((2, n_boxes + n_super + n_hyper, d)),
@@ -151,7 +151,7 @@ class Boxes:
         X, team = self._X, self._team
         n = X.shape[1]
         keys = np.empty(n, np.uint32)
-        cells = _cells(X, self._frame.scale)
+        cells = _cells(X, self._scaling.scale)
         team.run(find_keys, X, team.cut(n), (cells, keys))
         half = -(-int(cells.spread.max()).bit_length() // 2)
         rows, keys_between = spare, labels.view(np.uint32)
@@ -202,7 +202,7 @@ class Boxes:
         A center that equals an earlier one is left out.
         """
         (table, ids), packed, d = self._given, self._packed, centers.shape[1]
-        packed.pack(centers, self._frame, tiled=False)
+        packed.pack(centers, self._scaling, tiled=False)
         first = np.flatnonzero(~packed.repeated)
         n = len(first)
         table[:d, :n], table[d, :n] = packed.scaled[first].T, packed.norms[first]
@@ -216,7 +216,7 @@ class Boxes:
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
-    ) -> Labelled:
+    ) -> Assigned:
         """Label all rows, in their order in space, and move them between the sums."""
         k, n_parts = len(centers), len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
@@ -231,7 +231,7 @@ class Boxes:
         moved, settled, scored, tested = counts.sum(axis=0).tolist()
         n_rows = self._tree.order.size
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
-        return Labelled(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
+        return Assigned(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
 
     def write(self, labels: NDArray[np.int32]) -> None:
         """Write the labels in the order of the data."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows, twice
-from .._data.scaling import Frame
+from .._data.scaling import Scaling
 from .._data.validation import NO_WEIGHTS
 from .._kernels.bytes.bounds import ByteCenters, ByteRows, Drift
 from .._kernels.bytes.quantize import (
@@ -32,7 +32,7 @@ from .._kernels.emit.simd import BYTE_DOT, CENTERS
 from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
 from .._runtime.threads import cut_centers, is_large
-from .base import Labelled
+from .base import Assigned
 from .sums import Sums
 
 SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
@@ -100,15 +100,15 @@ def cost_to_begin(shape: tuple[int, int]) -> float:
     return n * (40 + 0.85 * d)
 
 
-def choose_step(rows: Rows, frame: Frame) -> np.float32:
+def choose_step(rows: Rows, scaling: Scaling) -> np.float32:
     """Return what a unit of a byte stands for: the step with the least loss in a sample of rows."""
     n = rows.shape[0]
     sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
-    values = (sample * frame.scale + frame.offset).astype(np.float32)
+    values = (sample * scaling.scale + scaling.offset).astype(np.float32)
     chosen, least = np.float32(1.0), np.inf
     with np.errstate(all="ignore"):  # columns may be constant, except in rows without weight
         for span in SPANS:
-            step = np.float32(span * frame.widest / 127.0)
+            step = np.float32(span * scaling.widest / 127.0)
             rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
             lost = total_of(np.sqrt(np.einsum("if,if->i", rest, rest)))
             if step > 0.0 and lost < least:
@@ -178,10 +178,10 @@ class Bytes:
     """The state of the rows, and the centers in the form the kernel reads."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
-        rows, _, frame, team = problem
+        rows, _, scaling, team = problem
         n, d = rows.shape
-        self._rows, self._frame, self._team, self._step = rows, frame, team, step
-        self._scaling = Coordinates(frame.x_offset, frame.x_scale, frame.scale)
+        self._rows, self._scaling, self._team, self._step = rows, scaling, team, step
+        self._coordinates = Coordinates(scaling.x_offset, scaling.x_scale, scaling.scale)
         words = aligned((n, -(-d // 4)), np.int32)
         self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
@@ -193,7 +193,7 @@ class Bytes:
         as_bytes = words.view(np.uint8)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
-            arguments = self._scaling, step, as_bytes[part], *self._state[:, part]
+            arguments = self._coordinates, step, as_bytes[part], *self._state[:, part]
             ranges = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
             team.run(quantize_rows, X, ranges, arguments, prange=is_large(X))
 
@@ -229,8 +229,8 @@ class Bytes:
 
     def _quantize(self, centers: NDArray[np.float64]) -> tuple[ByteCenters, Drift]:
         """Write the centers as bytes, and arrange them in tiles by their drift."""
-        frame, quantized = self._frame, self._quantized
-        arguments = frame.shift, frame.scale, self._step, quantized
+        scaling, quantized = self._scaling, self._quantized
+        arguments = scaling.shift, scaling.scale, self._step, quantized
         cuts = cut_centers(*centers.shape)
         self._team.run(quantize_centers, centers, cuts, arguments, prange=True)
         drift, order, place = self._sort(quantized.drift.astype(np.float32))
@@ -246,11 +246,11 @@ class Bytes:
         sums: Sums | None,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
-    ) -> Labelled:
+    ) -> Assigned:
         """Label the rows, block by block, and move them between the sums."""
         team = self._team
         byte_centers, drift = self._quantize(centers)
-        shared = self._scaling, byte_centers, self._tiles, drift, self._patience.is_partial
+        shared = self._coordinates, byte_centers, self._tiles, drift, self._patience.is_partial
         total = np.zeros(6, np.int64)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])
@@ -270,7 +270,7 @@ class Bytes:
         avoided = 1.0 - (scored + settled * k) / (n * k)
         cost = _cost(self._rows.shape, met, screened, listed, scored)
         self._patience.report(_cost(self._rows.shape, met, met * k, listed, scored), cost)
-        return Labelled(moved, max(0.0, avoided), cost, first)
+        return Assigned(moved, max(0.0, avoided), cost, first)
 
 
 class Probe:

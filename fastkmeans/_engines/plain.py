@@ -11,7 +11,7 @@ from .._data.problem import Problem
 from .._data.rows import Block
 from .._kernels.plain.assign import assign_rows, settle_rows
 from .._runtime.threads import cut
-from .base import Labelled, Packed
+from .base import Assigned, Packed
 
 if TYPE_CHECKING:
     from .sums import Sums
@@ -30,15 +30,21 @@ def assign_block(
     labels: NDArray[np.int32],
 ) -> int:
     """Assign the rows of a block; return how many changed cluster."""
-    frame, team = problem.frame, problem.team
+    scaling, team = problem.scaling, problem.team
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = packed.largest, previous, labels
-    arguments: tuple[Any, ...] = (frame.x_offset, frame.x_scale, centers, packed.tiles, *rest)
+    arguments: tuple[Any, ...] = (scaling.x_offset, scaling.x_scale, centers, packed.tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
     moved = int(counts[:, 0].sum())
     if counts[:, 2].any():
-        arguments = (frame.offset, frame.scale, centers, packed.tiles64(centers, frame), *rest)
+        arguments = (
+            scaling.offset,
+            scaling.scale,
+            centers,
+            packed.tiles64(centers, scaling),
+            *rest,
+        )
         bounds = cut(X.shape[1], team.size)  # few: each fills up its last block
         counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))
@@ -50,7 +56,7 @@ def label_rows(problem: Problem, centers: NDArray[np.float64], labels: NDArray[n
     """Write the closest center of each row, ties to the lowest index."""
     nobody = np.full(min(len(labels), ROWS_AT_A_TIME), -1, np.int32)
     packed = Packed(*centers.shape)
-    packed.pack(centers, problem.frame)
+    packed.pack(centers, problem.scaling)
     for start, block in problem.rows.blocks():
         for at in range(0, block.shape[1], ROWS_AT_A_TIME):
             X = block[:, at : at + ROWS_AT_A_TIME]
@@ -72,15 +78,15 @@ class Plain:
         sums: Sums,
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
-    ) -> Labelled:
+    ) -> Assigned:
         """Label the rows, block by block, and move them between the sums."""
         n_moved, packed = 0, self._packed
-        packed.pack(centers, self._problem.frame)
+        packed.pack(centers, self._problem.scaling)
         for part, X in self._problem.blocks():
             before, now = previous[part], labels[part]
             n_moved += assign_block(X, self._problem, centers, packed, before, now)
             sums.move(part, X, before, now)
-        return Labelled(n_moved, 0.0, self.cost)
+        return Assigned(n_moved, 0.0, self.cost)
 
     def write(self, labels: NDArray[np.int32]) -> None:
         """Do nothing: ``labels`` are where they belong."""

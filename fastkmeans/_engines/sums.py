@@ -102,13 +102,13 @@ class Sums:
     ) -> None:
         """Apply the rows of a block to the sums of the ranges that it crosses."""
         ranges, bounds = within(self.bounds, part.start, part.stop)
-        frame, team, d = self._problem.frame, self._problem.team, X.shape[2]
+        scaling, team, d = self._problem.scaling, self._problem.team, X.shape[2]
         weights = self._problem.weights_of(part)
         n_ranges = len(bounds) - 1
         n_slices = max(1, min(-(-team.size // n_ranges), d // 32))
         slices = np.arange(n_slices + 1) * d // n_slices
         touched = ClusterSums(self.parts[ranges], self.part_weights[ranges])
-        terms = Terms(weights, frame.offset, frame.scale)
+        terms = Terms(weights, scaling.offset, scaling.scale)
         arguments = bounds, slices, terms, previous, labels, self.rebuild, touched
         team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
 
@@ -126,12 +126,12 @@ class Sums:
         self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
     ) -> tuple[float, float, int]:
         """Write the means; return inertia, squared move and number of empty clusters."""
-        frame, bounds = self._problem.frame, self.center_bounds
+        scaling, bounds = self._problem.scaling, self.center_bounds
         totals = np.empty((len(bounds) - 1, 3))
         arguments = (
             self.part_weights,
-            frame.shift,
-            frame.scale,
+            scaling.shift,
+            scaling.scale,
             centers,
             self.total_weights,
             new_centers,
@@ -144,7 +144,7 @@ class Sums:
             gained += of_range[GAINED]
             moved += of_range[SHIFT]
             n_empty += of_range[N_EMPTY]
-        return max(0.0, frame.scatter - gained), moved, int(n_empty)
+        return max(0.0, scaling.scatter - gained), moved, int(n_empty)
 
     def note_weights(self) -> None:
         """Keep in mind how heavy the clusters have been."""
@@ -175,7 +175,7 @@ def sum_of_squares(
     problem: Problem, labels: NDArray[np.int32], centers: NDArray[np.float64]
 ) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
-    (n, d), scale, team = problem.shape, problem.frame.scale, problem.team
+    (n, d), scale, team = problem.shape, problem.scaling.scale, problem.team
     # Plain differences x - c, scaled: a shift would cost them digits.
     centers, no_offset = centers * scale, np.zeros(d)
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)

@@ -36,7 +36,7 @@ def squared_distances_to_own(run: Run) -> NDArray[np.float64]:
             part = slice(start, min(start + height, block.stop))
             own = run.centers[run.labels[part]]
             rows = X[0, start - block.start :][:height]
-            difference = (rows.astype(np.float64) - own) * problem.frame.scale
+            difference = (rows.astype(np.float64) - own) * problem.scaling.scale
             out[part] = np.einsum("ij,ij->i", difference, difference)
             if problem.weights.size:
                 out[part][problem.weights[part] == 0.0] = -1.0
@@ -54,7 +54,7 @@ def relocate(run: Run) -> int:
     members = run.sums.total_weights[COUNT].copy()
     empty = np.flatnonzero(members == 0.0)
     distances = squared_distances_to_own(run)
-    floor = ROUNDING * run.problem.frame.mean_variance * run.problem.rows.shape[1]
+    floor = ROUNDING * run.problem.scaling.mean_variance * run.problem.rows.shape[1]
     # A cluster gives all but one of its rows, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(run.centers))
     given, sums = 0, run.sums.total()
@@ -74,23 +74,23 @@ def relocate(run: Run) -> int:
 
 def _move(run: Run, sums: NDArray[np.float64], taken: list[int], donor: int, cluster: int) -> None:
     """Give the last of the rows taken to a cluster; correct sum and center of its donor."""
-    frame, row = run.problem.frame, taken[-1]
+    scaling, row = run.problem.scaling, taken[-1]
     x = run.problem.rows.take(np.array([row]))[0].astype(np.float64)
     run.new_centers[cluster] = x
     weight = run.problem.weights[row] if run.problem.weights.size else 1.0
     left = run.sums.total_weights[WEIGHT, donor] - weight
     if left > CANCELLED * weight:
-        sums[donor] -= weight * (x * frame.scale + frame.offset)
+        sums[donor] -= weight * (x * scaling.scale + scaling.offset)
     else:  # next to nothing is left of the difference: add up the rows that stay
         sums[donor], left = 0.0, 0.0
         for part in _members(run, donor, taken):
             w = run.problem.weights[part] if run.problem.weights.size else np.ones(len(part))
-            points = run.problem.rows.take(part).astype(np.float64) * frame.scale + frame.offset
+            points = run.problem.rows.take(part).astype(np.float64) * scaling.scale + scaling.offset
             sums[donor] += column_totals(w[:, None] * points)
             left += float(w.sum())
     run.sums.total_weights[WEIGHT, donor] = left
     mean = sums[donor] / left
-    run.new_centers[donor] = mean / frame.scale + frame.shift
+    run.new_centers[donor] = mean / scaling.scale + scaling.shift
 
 
 def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.int64]]:
@@ -111,7 +111,7 @@ def snap(run: Run, inertia: float) -> float:
     from zero.  If all the inertia is that small, each center becomes the first of its
     rows, and the rows are assigned once more.  Returns the inertia, in scaled units.
     """
-    if not 0.0 < inertia <= ROUNDING * run.problem.frame.scatter:
+    if not 0.0 < inertia <= ROUNDING * run.problem.scaling.scatter:
         return inertia
     first = _first_rows(run)
     clusters = np.flatnonzero(first >= 0)

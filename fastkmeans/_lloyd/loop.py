@@ -104,7 +104,7 @@ class Convergence:
         report: Callable[[int, Iteration], None] | None,
         pause: Callable[[list[Iteration]], None] | None,
     ) -> None:
-        self.tolerance = tol * run.problem.frame.mean_variance
+        self.tolerance = tol * run.problem.scaling.mean_variance
         self._history, self._max_iter = history, max_iter
         self._report, self._pause = report, pause
 
@@ -112,7 +112,7 @@ class Convergence:
         return self._max_iter - len(self._history)
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
-        scale = run.problem.frame.scale
+        scale = run.problem.scaling.scale
         for step in steps:
             record = Iteration(
                 step.inertia / scale / scale, math.sqrt(step.moved) / scale, step.n_moved, seconds,
@@ -145,7 +145,7 @@ def finish(
     reason = iterate(run, rule, together=run.problem.team.small and pause is None)
     if reason == MAX_ITER:
         run.step()  # for labels that belong to the centers
-    scale = run.problem.frame.scale
+    scale = run.problem.scaling.scale
     inertia = snap(run, run.inertia())
     labels = run.problem.rows.empty(run.labels.size, np.int32)
     labels[:] = run.labels

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem, open_table
-from .._data.scaling import Frame, make_frame, power_of_two
+from .._data.scaling import Scaling, make_scaling, power_of_two
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS, check_finite, weights_of
 from .._engines.base import work_of
@@ -24,11 +24,11 @@ FEW_ROWS = 4
 """Up to this many rows are compared with the centers directly: packing costs more."""
 
 
-def _frame_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Frame:
-    """Return a frame for rows up to ``size`` that need not be those of a fit."""
+def _scaling_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Scaling:
+    """Return a scaling for rows up to ``size`` that need not be those of a fit."""
     shift = column_totals(centers / len(centers))  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
-    return make_frame(dtype, shift, power_of_two(reach, dtype))
+    return make_scaling(dtype, shift, power_of_two(reach, dtype))
 
 
 def closest_centers(
@@ -38,15 +38,15 @@ def closest_centers(
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    frame = _frame_around(centers, size, rows.dtype)
+    scaling = _scaling_around(centers, size, rows.dtype)
     if rows.shape[0] <= FEW_ROWS:
         labels = np.empty(rows.shape[0], np.int32)
         for _, X in rows.blocks():
-            assign_few(X, centers, frame.scale, labels)
+            assign_few(X, centers, scaling.scale, labels)
         return labels
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         labels = rows.empty(rows.shape[0], np.int32)
-        label_rows(Problem(rows, NO_WEIGHTS, frame, team), centers, labels)
+        label_rows(Problem(rows, NO_WEIGHTS, scaling, team), centers, labels)
         return labels
 
 
@@ -58,14 +58,14 @@ def center_distances(
     rows = table.rows
     centers = np.asarray(centers, np.float64)
     k, d = centers.shape
-    frame = _frame_around(centers, size, rows.dtype)
+    scaling = _scaling_around(centers, size, rows.dtype)
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
-    tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - frame.shift) * frame.scale
+    tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - scaling.shift) * scaling.scale
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
     out = rows.empty((rows.shape[0], k), rows.dtype)
     with Team(n_threads, work_of(rows.shape, k)) as team:
-        for part, X in Problem(rows, NO_WEIGHTS, frame, team).blocks():
-            arguments = (frame.x_offset, frame.x_scale, tiles, out[part])
+        for part, X in Problem(rows, NO_WEIGHTS, scaling, team).blocks():
+            arguments = (scaling.x_offset, scaling.x_scale, tiles, out[part])
             team.run(distance_rows, X, team.cut(X.shape[1]), arguments)
     return out
 
@@ -85,5 +85,5 @@ def inertia(
     weights, unit = weights_of(table, sample_weight)
     centers = np.ascontiguousarray(centers, np.float64)
     with open_table(table, weights, n_threads, work_of(rows.shape, len(centers))) as problem:
-        total, scale = assess(problem, centers)[1], problem.frame.scale
+        total, scale = assess(problem, centers)[1], problem.scaling.scale
     return total / scale * unit / scale

@@ -207,15 +207,15 @@ class Run:
 
     def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
         """Do steps of a small table in one call of a kernel."""
-        frame, sums = self.problem.frame, self.sums
+        scaling, sums = self.problem.scaling, self.sums
         _, X = next(rows.blocks())
         n_steps, room = sums.left(X.shape[1])
         steps = np.empty((min(limit, n_steps), 4))
         n_done = serial.run_serial(
             X, self.problem.weights,
             (
-                frame.shift, frame.offset, frame.scale, frame.scatter, frame.x_offset,
-                frame.x_scale,
+                scaling.shift, scaling.offset, scaling.scale, scaling.scatter, scaling.x_offset,
+                scaling.x_scale,
             ),
             self.packed.buffers,
             (
@@ -250,7 +250,7 @@ class Run:
     def center_shift(self) -> float:
         """Return the squared distance from ``centers`` to ``new_centers``, in scaled units."""
         with np.errstate(over="ignore"):  # a user's centers may lie at the end of the range
-            difference = (self.new_centers - self.centers) * self.problem.frame.scale
+            difference = (self.new_centers - self.centers) * self.problem.scaling.scale
             return total_of(difference**2)
 
     def write_labels(self) -> None:

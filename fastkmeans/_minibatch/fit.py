@@ -52,9 +52,9 @@ def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> C
     size = first_size(plan, rows.shape[0])
     values = weights.values
     sample = Sample(rows, values, size, plan.n_clusters, rng)
-    centers, frame = start(plan, plan.n_init, sample.first(size), rng)
+    centers, scaling = start(plan, plan.n_init, sample.first(size), rng)
     if plan.schedule == "random":  # drawn by weight, each row counts one
-        return random_batches(plan, rows, values, centers, frame, rng)
+        return random_batches(plan, rows, values, centers, scaling, rng)
     course = Nested(plan, sample, size).run(centers)
     return course._replace(means=course.means._replace(unit=weights.unit))
 
@@ -69,7 +69,7 @@ def step(
     k = plan.n_clusters
     values, unit = weights
     with open_problem(rows, values, plan.n_threads, work_of(rows.shape, k)) as problem:
-        scale = problem.frame.scale
+        scale = problem.scaling.scale
         rng = as_generator(source)
         if means is None:
             size = first_size(plan._replace(schedule="random"), rows.shape[0])
@@ -92,9 +92,9 @@ def label(
     """Label all rows; where each cluster is one distinct row, the center becomes it."""
     k = plan.n_clusters
     with open_problem(rows, weights, plan.n_threads, work_of(rows.shape, k)) as problem:
-        scale = problem.frame.scale
+        scale = problem.scaling.scale
         labels, inertia = assess(problem, centers)
-        if 0.0 < inertia <= ROUNDING * problem.frame.scatter:
+        if 0.0 < inertia <= ROUNDING * problem.scaling.scatter:
             run = Workspace(problem, k).begin(centers, 1)
             run.step()
             inertia = snap(run, inertia)

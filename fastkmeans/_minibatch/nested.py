@@ -70,7 +70,7 @@ class Nested:
                 left = self._left(n)
                 # Boxes pay sooner here than the rule of a whole fit has it.
                 run = workspace.begin(centers, max(left, REPAID_AFTER))
-                rule = _Batch(plan, self.history, left, last, problem.frame.mean_variance)
+                rule = _Batch(plan, self.history, left, last, problem.scaling.mean_variance)
                 reason = iterate(run, rule)
                 self._n_read += n * rule.n_done
                 centers = run.centers
@@ -94,7 +94,7 @@ class Nested:
     def _end(self, run: Run, reason: str, whole: bool) -> Course:
         """Return what the course came to; label the rows if the batch is all of them."""
         means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
-        labelled, scale = None, run.problem.frame.scale
+        labelled, scale = None, run.problem.scaling.scale
         if whole and self._plan.compute_labels:
             run.step()
             inertia = snap(run, run.inertia())
@@ -131,7 +131,7 @@ class _Batch:
         return self._most - self.n_done
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
-        scale, weight = run.problem.frame.scale, total_of(run.sums.total_weights[WEIGHT])
+        scale, weight = run.problem.scaling.scale, total_of(run.sums.total_weights[WEIGHT])
         for step in steps:
             mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
             record = BatchStep(run.problem.shape[0], mean, shift, seconds, step.avoided)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows
-from .._data.scaling import Frame, frame_of
+from .._data.scaling import Scaling, scaling_of
 from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
 from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
@@ -43,8 +43,8 @@ class _Drawer:
 class Monitor:
     """Tells when random batches have stopped to improve, as scikit-learn does."""
 
-    def __init__(self, plan: Plan, share: float, frame: Frame) -> None:
-        self._plan, self._frame = plan, frame
+    def __init__(self, plan: Plan, share: float, scaling: Scaling) -> None:
+        self._plan, self._scaling = plan, scaling
         self._alpha = min(1.0, 2.0 * share)
         self.average: float | None = None
         self._least = np.inf
@@ -53,7 +53,7 @@ class Monitor:
     def reason(self, number: int, inertia: float, moved: float) -> str:
         """Return why to stop after step ``number``, or "".
 
-        ``inertia`` is a mean; it and ``moved`` are in the units of the frame.
+        ``inertia`` is a mean; it and ``moved`` are in the units of the scaling.
         """
         if number == 1:  # that of the initial centers
             return ""
@@ -61,7 +61,7 @@ class Monitor:
             self.average = inertia
         else:
             self.average += self._alpha * (inertia - self.average)
-        if self._plan.tol > 0.0 and moved <= self._plan.tol * self._frame.mean_variance:
+        if self._plan.tol > 0.0 and moved <= self._plan.tol * self._scaling.mean_variance:
             return SMALL_SHIFT
         self._without = 0 if self.average < self._least else self._without + 1
         self._least = min(self._least, self.average)
@@ -74,14 +74,14 @@ def random_batches(
     rows: Rows,
     weights: NDArray[np.float64],
     centers: NDArray[np.float64],
-    frame: Frame,
+    scaling: Scaling,
     rng: np.random.Generator,
 ) -> Course:
-    """Run steps on batches drawn with replacement; ``frame`` is that of the first sample."""
+    """Run steps on batches drawn with replacement; ``scaling`` is that of the first sample."""
     n, k = rows.shape[0], plan.n_clusters
     size = min(plan.batch_size, n)
     drawer = _Drawer(rows, weights, rng)
-    monitor = Monitor(plan, size / (n + 1), frame)
+    monitor = Monitor(plan, size / (n + 1), scaling)
     means = Means(centers, np.zeros(k))
     history: list[BatchStep] = []
     reason = ""
@@ -89,7 +89,7 @@ def random_batches(
         while not reason:
             began = time.perf_counter()
             batch = drawer.draw(size)
-            own = frame_of(batch, NO_WEIGHTS, team)
+            own = scaling_of(batch, NO_WEIGHTS, team)
             due = is_due(means, size)
             problem = Problem(batch, NO_WEIGHTS, own, team)
             means, found = take_in(means, Workspace(problem, k))
@@ -104,11 +104,11 @@ def random_batches(
             history.append(step)
             if plan.verbose:
                 step.report(len(history))
-            zoom = frame.scale / scale
+            zoom = scaling.scale / scale
             reason = monitor.reason(len(history), inertia * zoom * zoom, moved * zoom * zoom)
             if not reason and (len(history) + 1) * size > plan.max_iter * n:
                 reason = MAX_ITER
     average = history[-1].inertia
     if monitor.average is not None:
-        average = monitor.average / frame.scale / frame.scale
+        average = monitor.average / scaling.scale / scaling.scale
     return Course(means, average, history, reason)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._data.problem import open_problem
 from .._data.rows import Rows
-from .._data.scaling import Frame
+from .._data.scaling import Scaling
 from .._engines.base import work_of
 from .._kernels.shared.update import COUNT, WEIGHT
 from .._lloyd.run import Step, Workspace
@@ -138,7 +138,7 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
     centers = means.centers.copy()
     centers[seen] = share * run.new_centers[seen] + (1.0 - share) * centers[seen]
     with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
-        moved = total_of(((centers - means.centers) * run.problem.frame.scale) ** 2)
+        moved = total_of(((centers - means.centers) * run.problem.scaling.scale) ** 2)
     since = means.since + run.problem.shape[0]
     return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
 
@@ -178,8 +178,8 @@ def reassign(
 
 def start(
     plan: Plan, n_runs: int, batch: Batch, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], Frame]:
-    """Return the initial centers of lowest inertia on a batch, and the frame of the batch."""
+) -> tuple[NDArray[np.float64], Scaling]:
+    """Return the initial centers of lowest inertia on a batch, and the scaling of the batch."""
     rows, weights = batch
     (n, d), k = rows.shape, plan.n_clusters
     X = rows.take(np.arange(n)) if callable(plan.init) else None
@@ -187,15 +187,15 @@ def start(
     # Seeding starts its threads twice per center.
     threads = 1 if n * d < SEED_ALONE else plan.n_threads
     with open_problem(rows, weights, threads, work_of(rows.shape, k)) as problem:
-        frame, workspace = problem.frame, Workspace(problem, k)
+        scaling, workspace = problem.scaling, Workspace(problem, k)
         for number in range(n_runs):
             centers = initial_centers(plan.init, X, problem, k, rng)
             if n_runs == 1:
-                return centers, frame
+                return centers, scaling
             inertia = workspace.begin(centers, 1).step().inertia
             if plan.verbose:
-                shown = inertia / frame.scale / frame.scale
+                shown = inertia / scaling.scale / scaling.scale
                 print(f"Initialisation {number + 1} of {n_runs}: inertia {shown:.8g}")
             if best[1] is None or inertia < best[0]:
                 best = inertia, centers
-    return best[1], frame
+    return best[1], scaling

@@ -78,7 +78,7 @@ class _Seeder:
         problem: Problem,
         dtype: np.dtype[Any],
     ) -> None:
-        rows, weights, frame, team = problem
+        rows, weights, scaling, team = problem
         n, d = rows.shape
         self.rows, self.team = rows, team
         closest, closer = rows.empty(n, dtype), rows.empty(n, np.uint16)
@@ -93,7 +93,9 @@ class _Seeder:
         rounds = dtype != rows.dtype
         weight = total_of(weights) if weights.size else n
         self.least = RESOLVED * d * weight if rounds else 0.0
-        self.place = (frame.offset, frame.scale) if rounds else (np.zeros(d, dtype), frame.x_scale)
+        self.place = (
+            (scaling.offset, scaling.scale) if rounds else (np.zeros(d, dtype), scaling.x_scale)
+        )
 
     def choose_all(
         self, n_clusters: int, trials: int, rng: np.random.Generator

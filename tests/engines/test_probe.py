@@ -22,7 +22,7 @@ class Probed:
 
     def __init__(self, X: Array, centers: Array) -> None:
         with problem_of(X) as self.problem:
-            self.step = choose_step(self.problem.rows, self.problem.frame)
+            self.step = choose_step(self.problem.rows, self.problem.scaling)
             self.probe = Probe(self.problem, len(centers), self.step)
 
 
@@ -119,7 +119,7 @@ def test_many_features_and_clusters_begin_with_bytes() -> None:
 def test_the_probe_starts_no_pool() -> None:
     X = np.random.default_rng(0).random((100_000, 32), F32)
     with problem_of(X) as alone:
-        step = choose_step(alone.rows, alone.frame)
+        step = choose_step(alone.rows, alone.scaling)
     with Team(2, 1e12) as team:
         problem = alone._replace(team=team)
         Probe(problem, 40, step)

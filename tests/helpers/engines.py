@@ -70,14 +70,14 @@ def labels_of(run: Run) -> Array:
 
 def by_differences(X: Array, centers: Array) -> Array:
     """Return the labels that every engine must find, on whatever path a row takes."""
-    rows, scale = twice(X), float(frame_scale(X))
+    rows, scale = twice(X), float(scale_of(X))
     found = [closest_by_differences(rows, i, centers, scale) for i in range(len(X))]
     return np.array(found, np.int32)
 
 
-def frame_scale(X: Array) -> float:
+def scale_of(X: Array) -> float:
     with problem_of(X) as problem:
-        return problem.frame.scale
+        return problem.scaling.scale
 
 
 def near_ties(rng: np.random.Generator, m: int, d: int, k: int) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastkmeans._data.scaling import Frame, make_frame
+from fastkmeans._data.scaling import Scaling, make_scaling
 from fastkmeans._engines.base import Packed
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 
@@ -59,8 +59,10 @@ def new_best_two(dtype: Any, shape: Any = (2, POINTS)) -> tuple[Array, Array, Ar
     return np.full(shape, -np.inf, dtype), np.full(shape, -np.inf, dtype), np.zeros(shape, np.int32)
 
 
-def prepare(X: Array, centers: Array, shift: Any = 0.0, scale: float = 1.0) -> tuple[Frame, Packed]:
-    frame = make_frame(X.dtype, np.zeros(X.shape[1]) + shift, scale)
+def prepare(
+    X: Array, centers: Array, shift: Any = 0.0, scale: float = 1.0
+) -> tuple[Scaling, Packed]:
+    scaling = make_scaling(X.dtype, np.zeros(X.shape[1]) + shift, scale)
     packed = Packed(*centers.shape)
-    packed.pack(centers, frame)
-    return frame, packed
+    packed.pack(centers, scaling)
+    return scaling, packed

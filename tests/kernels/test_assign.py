@@ -65,12 +65,12 @@ def assign(
     previous: Array | None = None,
     **options: Any,
 ) -> tuple[Array, Array]:
-    frame, packed = prepare(X, centers, **options)
+    scaling, packed = prepare(X, centers, **options)
     if previous is None:
         previous = np.full(len(X), -1, np.int32)
     labels, counts = np.full(len(X), -7, np.int32), np.full(3, -9, np.int64)
     assign_rows(
-        twice(X), start, len(X) if stop is None else stop, frame.x_offset, frame.x_scale,
+        twice(X), start, len(X) if stop is None else stop, scaling.x_offset, scaling.x_scale,
         centers, packed.tiles, packed.largest, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
@@ -85,13 +85,13 @@ def settle(
     previous: Array | None = None,
     **options: Any,
 ) -> tuple[Array, Array]:
-    frame, packed = prepare(X, centers, **options)
+    scaling, packed = prepare(X, centers, **options)
     if previous is None:
         previous = np.full(len(X), -1, np.int32)
     labels, counts = labels.copy(), np.full(3, -9, np.int64)
     settle_rows(
-        twice(X), start, len(X) if stop is None else stop, frame.offset, frame.scale,
-        centers, packed.tiles64(centers, frame), packed.largest, previous, labels, counts,
+        twice(X), start, len(X) if stop is None else stop, scaling.offset, scaling.scale,
+        centers, packed.tiles64(centers, scaling), packed.largest, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fastkmeans._data.rows import ArrayRows, twice
-from fastkmeans._data.scaling import frame_of
+from fastkmeans._data.scaling import scaling_of
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.bytes import SPANS, Patience, choose_step
 from fastkmeans._kernels.bytes.bounds import (
@@ -194,14 +194,14 @@ def test_the_step_of_the_bytes_is_that_which_loses_least() -> None:
     even, heavy = rng.uniform(-1, 1, (4000, 8)), rng.laplace(size=(4000, 8))
     spans = []
     for X in (even, heavy):
-        frame = frame_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
-        spans.append(float(choose_step(ArrayRows(X), frame)) * 127.0 / frame.widest)
+        scaling = scaling_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
+        spans.append(float(choose_step(ArrayRows(X), scaling)) * 127.0 / scaling.widest)
     assert spans == pytest.approx([min(SPANS), max(SPANS)])
     constant = np.ones((200, 3))
     constant[0] = 7.0  # of no weight
     weights = sealed(np.where(np.arange(200) == 0, 0.0, 1.0))
-    frame = frame_of(ArrayRows(constant), weights, Team(1, 0.0))
-    assert choose_step(ArrayRows(constant), frame) == 1.0
+    scaling = scaling_of(ArrayRows(constant), weights, Team(1, 0.0))
+    assert choose_step(ArrayRows(constant), scaling) == 1.0
 
 
 def test_patience() -> None:
@@ -240,7 +240,7 @@ def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
                 sequence[-1][rng.integers(k)] = sequence[-1][rng.integers(k)]
         seen = visits(
             "bytes", X, sequence,
-            lambda lloyd: (lloyd.frame.scale, lloyd.labels.copy(),
+            lambda lloyd: (lloyd.scaling.scale, lloyd.labels.copy(),
                            None if lloyd._workspace.engines.other is None
                            else lloyd._workspace.engines.other._state[2:].astype(F64)),
         )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fastkmeans._data.rows import twice
-from fastkmeans._data.scaling import Frame
+from fastkmeans._data.scaling import Scaling
 from fastkmeans._engines.base import Packed
 from fastkmeans._engines.boxes import Boxes
 from fastkmeans._kernels.boxes import order
@@ -23,10 +23,10 @@ from tests.helpers.kernels import sealed
 Array = NDArray[Any]
 
 
-def boxes_of(X: Array, n_threads: int = 1, weights: Array = NO_WEIGHTS) -> tuple[Boxes, Frame]:
+def boxes_of(X: Array, n_threads: int = 1, weights: Array = NO_WEIGHTS) -> tuple[Boxes, Scaling]:
     with problem_of(X, weights, n_threads) as problem:
         spare = np.empty(len(X), np.int32)
-        return Boxes(problem, Packed(1, X.shape[1]), spare), problem.frame
+        return Boxes(problem, Packed(1, X.shape[1]), spare), problem.scaling
 
 
 def tables() -> dict[str, Array]:
@@ -52,11 +52,11 @@ def test_boxes_hold_their_rows(name: str, dtype: Any) -> None:
     X = X.astype(dtype)
     weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(F64) + (len(X) == 1)
     weights = sealed(weights)
-    boxes, frame = boxes_of(X, weights=weights)
+    boxes, scaling = boxes_of(X, weights=weights)
     tree = boxes._tree
     rows = tree.order
     assert sorted(rows.tolist()) == list(range(len(X)))
-    x = X.astype(F64) * frame.scale + frame.offset
+    x = X.astype(F64) * scaling.scale + scaling.offset
     n_boxes, level = len(tree.sums), BOX
     place = 0
     while True:  # boxes, superboxes, hyperboxes

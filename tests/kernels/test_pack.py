@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastkmeans._data.rows import twice
-from fastkmeans._data.scaling import make_frame
+from fastkmeans._data.scaling import make_scaling
 from fastkmeans._engines.base import Packed
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTOR_BYTES
 from fastkmeans._kernels.shared.pack import mark_repeats, pack_centers, pack_points
@@ -93,14 +93,14 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
 
 def test_packing_without_tiles() -> None:
     rng = np.random.default_rng(0)
-    frame, centers = make_frame(np.dtype(np.float32), np.ones(3), 0.5), rng.normal(size=(11, 3))
+    scaling, centers = make_scaling(np.dtype(np.float32), np.ones(3), 0.5), rng.normal(size=(11, 3))
     packed, expected = Packed(11, 3), pack(centers, np.ones(3), 0.5)
     packed.tiles[:] = 9.0
-    packed.pack(centers, frame, tiled=False)
+    packed.pack(centers, scaling, tiled=False)
     assert (packed.tiles == 9.0).all()
     np.testing.assert_array_equal(packed.norms, expected.norms)
     assert packed.largest == expected.largest
-    packed.pack(centers, frame)
+    packed.pack(centers, scaling)
     np.testing.assert_array_equal(packed.tiles[:1], expected.tiles[:1])  # no padding
 
 
@@ -118,8 +118,8 @@ def test_pack_centers(k: int) -> None:
         assert packed.largest == norms.max()
         assert not packed.repeated.any()
         expected = make_tiles(scaled, np.float64)
-        frame = make_frame(np.dtype(np.float64), shift, 0.5)
-        for tiles in (packed.tiles, packed.tiles64(centers, frame)):
+        scaling = make_scaling(np.dtype(np.float64), shift, 0.5)
+        for tiles in (packed.tiles, packed.tiles64(centers, scaling)):
             by_center = tiles.transpose(0, 2, 1).reshape(-1, 1 + d)
             reference = expected.transpose(0, 2, 1).reshape(-1, 1 + d).astype(tiles.dtype)
             np.testing.assert_array_equal(by_center[:k], reference[:k])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastkmeans._data.rows import twice
-from fastkmeans._data.scaling import make_frame
+from fastkmeans._data.scaling import make_scaling
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 from fastkmeans._kernels.plain import tile
 from fastkmeans._kernels.plain.distances import distance_rows
@@ -126,11 +126,11 @@ def test_distance_rows(dtype: Any, layout: str) -> None:
         whole = rng.integers(-9, 9, (m, d)).astype(float)
         X = lay_out(whole.astype(dtype), layout)
         centers = rng.integers(-9, 9, (k, d)).astype(float)
-        frame = make_frame(X.dtype, np.full(d, 2.0), 0.25)
+        scaling = make_scaling(X.dtype, np.full(d, 2.0), 0.25)
         tiles = make_tiles((centers - 2.0) * 0.25, dtype)
         for start, stop in {(0, m), (m // 2, m), (0, (m + 1) // 2)}:
             out = np.full((m, k), -1, dtype)
-            distance_rows(twice(X), start, stop, frame.x_offset, frame.x_scale, tiles, out)
+            distance_rows(twice(X), start, stop, scaling.x_offset, scaling.x_scale, tiles, out)
             expected = np.sqrt(squared_distances(whole, centers))
             np.testing.assert_allclose(
                 out[start:stop], expected[start:stop], rtol=2 * np.finfo(dtype).eps

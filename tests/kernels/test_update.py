@@ -137,7 +137,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     X = rng.integers(-4, 5, (m, d)).astype(dtype)
     centers = rng.integers(-4, 5, (k, d)).astype(float)
     weights = sealed(rng.integers(0, 3, m).astype(float))
-    frame, packed = prepare(X, centers, shift=1.0, scale=0.25)
+    scaling, packed = prepare(X, centers, shift=1.0, scale=0.25)
     expected = closest(X, centers)
     previous = expected.astype(np.int32)
     previous[::7] = (previous[::7] + 1) % k
@@ -156,7 +156,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     steps = np.empty((1, 4))
     n_done = run_serial(
         twice(X), weights,
-        (frame.shift, frame.offset, frame.scale, scatter, frame.x_offset, frame.x_scale),
+        (scaling.shift, scaling.offset, scaling.scale, scatter, scaling.x_offset, scaling.x_scale),
         packed.buffers,
         (bounds, np.array([0, d]), np.array([0, 4, k]), sums, table, total_table, np.zeros(k)),
         centers, new, previous, labels, rebuild, m, 1e-3, 0.0, counts, np.empty(3), steps,

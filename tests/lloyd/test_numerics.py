@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastkmeans import KMeans, find_closest_centroids
 from fastkmeans._data.rows import twice
-from fastkmeans._data.scaling import make_frame
+from fastkmeans._data.scaling import make_scaling
 from fastkmeans._engines.base import Packed
 from fastkmeans._kernels.plain.assign import assign_rows, closest_by_differences, settle_rows
 from tests.helpers.reference import squared_distances
@@ -230,17 +230,17 @@ def test_distances_are_as_good_as_the_dtype(case: Case) -> None:
 
 def both_stages(X: Array, centers: Array, shift: Array, scale: float) -> list[Array]:
     """Return the labels by the float32 tile (-1: left open), and by the float64 tile."""
-    frame = make_frame(X.dtype, shift, scale)
+    scaling = make_scaling(X.dtype, shift, scale)
     packed = Packed(*centers.shape)
-    packed.pack(centers, frame)
+    packed.pack(centers, scaling)
     m = len(X)
     x, nobody = twice(X), np.full(m, -2, np.int32)
     first, second = np.empty(m, np.int32), np.full(m, -1, np.int32)
     counts = np.empty(3, np.int64)
     rest = packed.largest, nobody
-    in_float32 = frame.x_offset, frame.x_scale, centers, packed.tiles
+    in_float32 = scaling.x_offset, scaling.x_scale, centers, packed.tiles
     assign_rows(x, 0, m, *in_float32, *rest, first, counts)
-    in_float64 = frame.offset, frame.scale, centers, packed.tiles64(centers, frame)
+    in_float64 = scaling.offset, scaling.scale, centers, packed.tiles64(centers, scaling)
     settle_rows(x, 0, m, *in_float64, *rest, second, counts)
     return [first, second]
 

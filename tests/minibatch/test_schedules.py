@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from fastkmeans import KMeans, MiniBatchKMeans
 from fastkmeans._data.rows import ArrayRows
-from fastkmeans._data.scaling import make_frame
+from fastkmeans._data.scaling import make_scaling
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._minibatch import nested as _nested
 from fastkmeans._minibatch.random import Monitor, _Drawer
@@ -37,8 +37,8 @@ def test_random_batches_stop_as_scikit_learn_does(tol: float, patience: int | No
     theirs = sklearn.cluster.MiniBatchKMeans(3, tol=tol, max_no_improvement=patience)
     theirs._batch_size, theirs._tol, theirs._no_improvement = 50, tol * 2.0, 0
     theirs._ewa_inertia = theirs._ewa_inertia_min = None
-    frame = make_frame(np.dtype(np.float64), np.zeros(2), 1.0, 2.0)
-    ours = Monitor(plan(tol=tol, max_no_improvement=patience), 50 / 1001, frame)
+    scaling = make_scaling(np.dtype(np.float64), np.zeros(2), 1.0, 2.0)
+    ours = Monitor(plan(tol=tol, max_no_improvement=patience), 50 / 1001, scaling)
     for number in range(300):
         inertia, moved = rng.random() + 30.0 / (1.0 + number), rng.random() * 10.0 / (1 + number)
         stop = theirs._mini_batch_convergence(number, 300, 1000, moved, 50 * inertia)

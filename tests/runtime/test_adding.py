@@ -79,7 +79,7 @@ def test_ranges_of_centers_are_added_one_after_the_other(n_threads: int) -> None
         labels = rng.integers(0, k, n).astype(np.int32)
         centers, new = X[:k].copy(), np.empty((k, d))
         with problem_of(X, n_threads=n_threads) as problem:
-            frame, sums = problem.frame, Sums(problem, k)
+            scaling, sums = problem.scaling, Sums(problem, k)
             sums.center_bounds = np.arange(0, k + 1, 6)
             sums.clear()
             for part, block in problem.blocks():
@@ -88,12 +88,12 @@ def test_ranges_of_centers_are_added_one_after_the_other(n_threads: int) -> None
         expected, totals = np.zeros(3), np.empty(3)
         for start in range(0, k, 6):
             update_centers(
-                sums.parts, start, start + 6, sums.part_weights, frame.shift, frame.scale,
+                sums.parts, start, start + 6, sums.part_weights, scaling.shift, scaling.scale,
                 centers, np.empty((2, k)), np.empty((k, d)), totals,
             )  # fmt: skip
             expected += totals
         assert moved == expected[SHIFT]
-        assert inertia == max(0.0, frame.scatter - expected[GAINED])
+        assert inertia == max(0.0, scaling.scatter - expected[GAINED])
         assert n_empty == expected[N_EMPTY] > 0
 
 
