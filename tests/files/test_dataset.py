@@ -97,13 +97,14 @@ def test_paths_and_iterables_are_tables(tmp_path):
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.iloc[:1700].to_parquet(tmp_path / "1.parquet")
     frame.iloc[1700:].to_parquet(tmp_path / "2.parquet")
+    exactly = dict.fromkeys(NAMES, float)  # pandas 2.1 misreads the last bit of some decimals
     sources: list[Any] = [
         tmp_path / "t.csv",
         str(tmp_path / "t.csv"),
         [tmp_path / "1.parquet", tmp_path / "2.parquet"],
         (X[at : at + 170] for at in range(0, 3000, 170)),
         [X[:10], X[10:]],
-        pd.read_csv(tmp_path / "t.csv", chunksize=900),
+        pd.read_csv(tmp_path / "t.csv", chunksize=900, converters=exactly),
         table_of(X).to_reader(max_chunksize=500),
     ]
     for source in sources:
