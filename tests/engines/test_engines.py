@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans
 from fastkmeans._engines import boxes as _boxes
 from fastkmeans._engines.bytes import state_bytes
 from fastkmeans._kernels.emit.simd import BYTE_DOT
+from tests.helpers import reference
 from tests.helpers.engines import (
     CASES,
     F32,

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from numpy.typing import NDArray
 
 from fastkmeans._engines.bytes import Patience
@@ -17,6 +16,7 @@ from fastkmeans._kernels.bytes.rivals import ROOM
 from fastkmeans._kernels.emit.simd import POINTS
 from fastkmeans._kernels.shared.update import COUNT, WEIGHT
 from tests.engines.test_engines import _no_huge_array, each_dtype, each_engine
+from tests.helpers import reference
 from tests.helpers.engines import (
     F64,
     NO_WEIGHTS,

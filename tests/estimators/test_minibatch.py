@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 import sklearn.cluster
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -17,6 +16,7 @@ from fastkmeans._data.rows import ArrayRows, ConvertedRows
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._estimators.inputs import as_table
 from fastkmeans._minibatch.sample import Sample
+from tests.helpers import reference
 from tests.helpers.batches import SCHEDULES, Array, mixture
 from tests.helpers.estimators import all_checks
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import reference
 from numpy.typing import NDArray
+
+from tests.helpers import reference
 
 Array = NDArray[Any]
 SCHEDULES = ("nested", "random")

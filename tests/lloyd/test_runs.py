@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans as SklearnKMeans
 
 from fastkmeans import KMeans
 from tests.conftest import REAL_DATA
+from tests.helpers import reference
 
 Array = NDArray[Any]
 

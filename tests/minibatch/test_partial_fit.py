@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 import sklearn.cluster
 from sklearn.base import clone
 
@@ -18,6 +17,7 @@ from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.base import work_of
 from fastkmeans._minibatch.step import Means, is_due, reassign
 from fastkmeans._runtime.threads import SERIAL_NANOSECONDS
+from tests.helpers import reference
 from tests.helpers.batches import SCHEDULES, Array, mixture, reference_step
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
 import sklearn.cluster
 from sklearn.base import clone
 
@@ -18,6 +17,7 @@ from fastkmeans._minibatch import nested as _nested
 from fastkmeans._minibatch.random import Monitor, _Drawer
 from fastkmeans._minibatch.sample import Sample, SampledRows
 from fastkmeans._minibatch.step import Plan
+from tests.helpers import reference
 from tests.helpers.batches import Array, mixture, reference_step
 
 
