@@ -84,7 +84,7 @@ def rounded_up() -> tuple[Array, Array]:
     Bytes hold the row and the last center exactly, so their bound is close to the truth.
     """
     chains = 4 * FLOATS  # sums of products that `dot` adds up at a time
-    x = np.full(64 * chains, 2.0**-7)
+    x = np.full(4096, 2.0**-7)  # so many products round up, whatever the chains
     x[:chains] = 127 * 2.0**-7
     first, last = np.full(x.size, 2.0**-17 + 2.0**-27), np.zeros(x.size)
     first[:chains], last[:chains] = 1.02, x[0]
