@@ -1,9 +1,9 @@
-"""What everything runs on: compiler, threads, files, errors.  Knows nothing of clustering.
+"""What everything runs on: compiler, threads, files, errors.  No module here knows clustering.
 
-jit       the compiler's policy, and the digest that names compiled code
+jit       options of the compiler, and the digest that names compiled code
 threads   how many threads run a kernel, over which rows
-drive     a kernel over ranges of rows, in numba's threads        calls   by address
-disk      files that are whole or absent                          archive arrays in a file
-aligned   arrays that begin with a cache line                     errors  and warnings
+drive     a kernel over ranges of rows, in numba's threads    calls    kernels by address
+disk      files that are whole or absent                      archive  arrays in one file
+aligned   arrays that begin with a cache line                 errors   errors and warnings
 adding    sums in one order everywhere
 """

@@ -1,8 +1,8 @@
-"""Sums of floats whose order no version of Python or NumPy and no processor changes.
+"""Sums of floats in the same order for all versions of Python and NumPy and all processors.
 
-The built-in ``sum`` is compensated since Python 3.12.  NumPy 1.26 adds more than 8192
-numbers piece by piece, and NumPy 2 by halves.  Matrix products (``@``, ``numpy.dot``) go to
-a BLAS library that adds in another order on each processor, and so do not serve results.
+The built-in ``sum`` is compensated since Python 3.12.  NumPy 1.26 adds more than 8192 numbers
+piece by piece, and NumPy 2 by halves.  No result comes from a matrix product (``@``,
+``numpy.dot``): BLAS libraries add in another order on each processor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PIECE = 8192
-"""Numbers that all versions of NumPy add in the same order: the size of its buffer."""
+"""The most numbers that all versions of NumPy add in the same order: NumPy's buffer size."""
 
 
 def total_of(values: NDArray[Any]) -> float:

@@ -1,6 +1,6 @@
-"""Arrays whose memory begins with a line of the cache.
+"""Arrays that begin with a cache line.
 
-Of an array that does not, as NumPy makes them, every vector of AVX-512 lies across two lines.
+NumPy aligns arrays to 16 bytes; every load of 64 bytes (AVX-512) would straddle two lines.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 LINE = 64
+"""Bytes of a cache line."""
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return an uninitialised array, row by row."""
+    """Return an uninitialised array in C order."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(n_bytes + LINE, np.uint8)
     start = -memory.ctypes.data % LINE

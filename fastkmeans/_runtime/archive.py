@@ -17,25 +17,17 @@ from .. import __version__
 from .disk import replacing
 
 VERSION = 1
-"""Version of the layout of model files; a reader refuses those of a later one."""
-
-
+"""Version of the layout of model files; a reader refuses every other version."""
 METADATA = "metadata.json"
-
-
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
-
-
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the least that a zip archive can say
-
-
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
 Arrays = dict[str, NDArray[Any]]
 
 
 def write_archive(
     path: str | os.PathLike[str], metadata: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
-    """Write metadata, which JSON can hold, and arrays of one of ``DTYPES``."""
+    """Write metadata that JSON can hold, and arrays whose types are in ``DTYPES``."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
         text = json.dumps(metadata, indent=1, ensure_ascii=False)
         archive.writestr(zipfile.ZipInfo(METADATA, LONG_AGO), text.encode())
@@ -46,14 +38,10 @@ def write_archive(
 
 
 def read_archive(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], Arrays]:
-    """Read what ``write_archive`` wrote, if its metadata say that it is of this kind.
+    """Read an archive of ``write_archive``, if its metadata name this kind.
 
-    Raises
-    ------
-    ValueError
-        If the file is something else, or damaged; nothing in it is ever unpickled.
-    OSError
-        If there is no such file, or it cannot be read.
+    Raises a ``ValueError`` if the file is something else or damaged, an ``OSError`` if it cannot
+    be read.  Nothing in it is ever unpickled.
     """
     try:
         with zipfile.ZipFile(path) as archive:

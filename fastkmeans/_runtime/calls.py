@@ -1,9 +1,8 @@
 """Calls of kernels by the address of their machine code (see ``_runtime.jit.address_of``).
 
-A kernel that is called by name is compiled into its caller once more, and into each of
-the three functions that numba makes of a ``prange``: seconds of the first fit.  By its
-address it is compiled once.  The types of the arguments must be those that it was
-compiled for: nothing can check them.
+numba compiles a kernel that is called by name again into every caller, and into all three
+functions that it makes of a ``prange``: seconds of the first fit.  A kernel called by its
+address is compiled once.  Nothing checks that the arguments have the types it was compiled for.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from numba.extending import intrinsic
 
 
 def _emit_item(context: Any, builder: Any, kinds: tuple[Any, Any], value: Any, r: Any) -> Any:
-    """Emit ``array[r]`` of an array, by the types of the two."""
+    """Emit ``array[r]``; ``kinds`` are the types of the array and of the item."""
     whole = context.make_array(kinds[0])(context, builder, value)
     item = context.make_array(kinds[1])(context, builder)
     lengths, steps = (cgutils.unpack_tuple(builder, x) for x in (whole.shape, whole.strides))
@@ -33,7 +32,7 @@ def _emit_item(context: Any, builder: Any, kinds: tuple[Any, Any], value: Any, r
 def _emit_call(
     context: Any, builder: Any, address: Any, returned: Any, kinds: Any, values: Any
 ) -> Any:
-    """Emit a call of the machine code at an address; its status is that of no error."""
+    """Emit a call of the machine code at an address; its status is ignored: kernels never raise."""
     function = context.call_conv.get_function_type(returned, kinds).as_pointer()
     kernel = builder.inttoptr(address, function)
     _, value = context.call_conv.call_function(builder, kernel, returned, kinds, values)
@@ -73,24 +72,13 @@ def _call_intrinsic(typingctx: Any, kernel: Any, example: Any, arguments: Any) -
     return example(kernel, example, arguments), codegen
 
 
-def _call_twin(
-    kernel: Any,  # the kernel itself
-    example: Any,
-    arguments: Any,
-) -> Any:
-    """Call a kernel and return what it returns, of the type of the example."""
+def _call_twin(kernel: Any, example: Any, arguments: Any) -> Any:
+    """Call a kernel, given as a function; its result has the type of ``example``."""
     return kernel(*arguments)
 
 
-def _range_twin(
-    kernel: Any,  # the kernel itself
-    X: Any,
-    bounds: Any,
-    r: int,
-    arguments: Any,
-    outputs: Any,
-) -> None:
-    """Call a kernel for range ``r``."""
+def _range_twin(kernel: Any, X: Any, bounds: Any, r: int, arguments: Any, outputs: Any) -> None:
+    """Call a kernel, given as a function, for range ``r``."""
     kernel(X, bounds[r], bounds[r + 1], *arguments, *(array[r] for array in outputs))
 
 

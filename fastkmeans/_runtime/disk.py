@@ -1,11 +1,12 @@
-"""Files that are there whole or not at all, after an error, a kill, or a loss of power.
+"""Files that are whole or absent after an error, a kill, or a loss of power.
 
-What is written lies in a hidden folder first, beside the place where it belongs, and is
-renamed when it is complete and on the disk itself (``sync``): else a loss of power could
-leave a file that is empty, or has holes, under its final name.  In the folder is a file
-that its process keeps locked: who finds the lock free knows that the process is gone, and
-removes what it left.  Where there are no locks (Windows, some network file systems), that
-stays.
+New data goes into a hidden folder next to its final place.  It is renamed when it is complete
+and on the disk itself (``sync``).  Without that wait, a loss of power could leave an empty
+file, or one with holes, under the final name.
+
+The folder holds a lock file, which its process keeps locked.  A process that finds the lock
+free knows that the owner is gone, and removes the folder.  Without locks (Windows, some
+network file systems) such folders stay.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from pathlib import Path
 
 PREFIX = ".fastkmeans-"
 LOCK = "fastkmeans-temporary.lock"
-"""What tells our folders from those of others: nothing else is ever removed."""
+"""Name of the lock file.  A folder of an earlier process is removed only if it holds one."""
 
 
 def human_size(n_bytes: float) -> str:
-    """Write a number of bytes in the largest unit that keeps it above one."""
+    """Write a number of bytes in the largest unit (at most GB) that keeps it above one."""
     for unit in ("bytes", "kB", "MB"):
         if n_bytes < 1000:
             return f"{n_bytes:.0f} bytes" if unit == "bytes" else f"{n_bytes:.1f} {unit}"
@@ -34,7 +35,7 @@ def human_size(n_bytes: float) -> str:
 
 
 class Lock:
-    """An open file that is locked until it is closed, at the latest when it is forgotten."""
+    """An open file, locked until it is closed or garbage collected."""
 
     def __init__(self, file: int) -> None:
         self.file = file
@@ -55,26 +56,10 @@ class Lock:
 
 
 def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | None:
-    """Lock a file.
+    """Lock a file, which must exist unless ``create``; return None if there are no locks here.
 
-    Parameters
-    ----------
-    path : Path
-        The file; it must be there, unless ``create``.
-    shared : bool
-        Whether others may hold the lock too, if they share it.
-
-    Returns
-    -------
-    Lock or None
-        None where there are no locks.
-
-    Raises
-    ------
-    BlockingIOError
-        If another holds it.
-    FileNotFoundError
-        If the file went away, or was replaced, before it could be locked.
+    Several holders may have a ``shared`` lock.  Raises a ``BlockingIOError`` if another holder
+    prevents the lock, a ``FileNotFoundError`` if the file was removed or replaced meanwhile.
     """
     flags = os.O_RDONLY if shared else os.O_RDWR
     flags |= getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if create else 0)
@@ -95,27 +80,24 @@ def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | 
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk itself."""
+    """Wait until a file, or the list of names of a folder, is on the disk itself."""
     windows, folder = os.name == "nt", path.is_dir()
-    if windows and folder:  # cannot be opened there
+    if windows and folder:  # Windows cannot open folders
         return
     file = os.open(path, os.O_RDWR if windows else os.O_RDONLY)
     try:
         os.fsync(file)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-            raise  # those are of file systems that have nothing of the kind
+            raise  # these three mean that the file system cannot sync
     finally:
         os.close(file)
 
 
 class Temporary:
-    """A folder that goes away with its process, or is swept away by the next one.
+    """A folder that its process removes, or a later process if that one was killed.
 
-    Parameters
-    ----------
-    parent : Path, optional
-        The folder to make it in; by default that of temporary files.
+    It is made in ``parent``, by default in the system's folder of temporary files.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -131,17 +113,17 @@ class Temporary:
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder; a forked child leaves that to its parent."""
+        """Remove the folder; a forked child leaves it to its parent."""
         if self._process == os.getpid():
             _empty(self.path)
             self._unlock()
             _drop(self.path)
 
     def rename(self, path: Path) -> None:
-        """Give the folder a name, to stay."""
+        """Give the folder its final name; it is then no longer temporary."""
         for part in (*self.path.iterdir(), self.path):
             sync(part)
-        os.replace(self.path, path)  # from here on, there is nothing to remove
+        os.replace(self.path, path)  # from here on, ``remove`` finds nothing
         self._unlock()
         (path / LOCK).unlink(missing_ok=True)
         sync(path.parent)
@@ -157,7 +139,7 @@ def _begun(parent: Path, prefix: str) -> tuple[Path, Lock | None]:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
             return path, locked(path / LOCK, create=True)
-        except (BlockingIOError, FileNotFoundError):  # somebody was quick to sweep it away
+        except (BlockingIOError, FileNotFoundError):  # another process swept it at once
             continue
         except OSError:
             path.rmdir()
@@ -176,13 +158,13 @@ def sweep(parent: Path, prefix: str = PREFIX) -> None:
 
 
 def _is_own(folder: Path) -> bool:
-    """Tell whether a folder is no link, and the user's."""
+    """Return whether this is a folder, not a link, and belongs to the user."""
     status = folder.lstat()
     return stat.S_ISDIR(status.st_mode) and status.st_uid == getattr(os, "geteuid", int)()
 
 
 def _empty(folder: Path) -> None:
-    """Remove what is in a folder but the lock: while that is there, it is known what it is."""
+    """Remove all of a folder except the lock, which marks the folder as ours."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -193,7 +175,7 @@ def _empty(folder: Path) -> None:
 
 
 def _drop(folder: Path) -> None:
-    """Remove a folder that holds nothing but the lock."""
+    """Remove a folder that holds nothing except the lock."""
     with contextlib.suppress(OSError):
         if all(path.name == LOCK for path in folder.iterdir()):
             (folder / LOCK).unlink(missing_ok=True)
@@ -202,7 +184,7 @@ def _drop(folder: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name, and move the file there when it is whole."""
+    """Yield a temporary name; afterwards give the file written there its final name."""
     target = Path(path).resolve()
     try:
         with Temporary(target.parent) as folder:

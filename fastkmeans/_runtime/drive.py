@@ -1,6 +1,6 @@
 """Run a serial kernel over ranges of rows in numba's threads.
 
-Each range writes to rows and to an output of its own, so their order does not matter.
+Each range writes to its own rows and outputs, so the order of the ranges does not matter.
 """
 
 from __future__ import annotations

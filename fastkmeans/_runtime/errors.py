@@ -1,8 +1,7 @@
-"""Warnings and errors, the ones of scikit-learn where it is already in use.
+"""Warnings and errors: the classes of scikit-learn if it is already imported.
 
-scikit-learn's tools catch their own classes; importing it would cost a second.  So its
-classes are taken when it has been imported before, else subclasses of the same
-built-in classes stand in.
+scikit-learn's tools catch its own classes, but to import it takes a second.  If the program
+has not imported it, subclasses of the same built-in classes stand in.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 
 
 class _ConvergenceWarning(UserWarning):
-    """The algorithm stopped without reaching what it was asked for."""
+    """The algorithm stopped before it reached what the caller asked for."""
 
 
 class _NotFittedError(ValueError, AttributeError):
@@ -23,14 +22,14 @@ class _NotFittedError(ValueError, AttributeError):
 
 
 def plain(value: Any) -> str:
-    """Write a value for a message: a NumPy scalar as the number or text that it is."""
+    """Write a value for a message, a NumPy scalar as a plain number or text."""
     if isinstance(value, np.str_ | np.bytes_):
         return repr(value.item())
     return str(value) if isinstance(value, np.generic) else repr(value)
 
 
 def convergence_warning(message: str, stacklevel: int = 3) -> None:
-    """Warn of a fit that found less than it was asked for."""
+    """Warn of a fit that stopped before it reached what the caller asked for."""
     theirs = sys.modules.get("sklearn.exceptions")
     category = theirs.ConvergenceWarning if theirs else _ConvergenceWarning
     warnings.warn(message, category, stacklevel=stacklevel + 1)

@@ -1,19 +1,18 @@
-"""The only jit policy: every kernel is compiled through one of its functions.
+"""The options of the compiler: every kernel is compiled through a function of this module.
 
-* ``nogil``: kernels may run in a thread pool as well as under ``prange``.
+* ``nogil``: kernels can run in a thread pool as well as under ``prange``.
 * ``error_model="numpy"``: a division by zero gives inf or nan; kernels never raise.
-* ``fastmath={"contract"}``: a multiplication and an addition may fuse into one
-  ``fma``; nothing else may be reordered, so that results do not depend on the
-  layout of an array or on the number of threads.
+* ``fastmath={"contract"}``: a multiplication and an addition may fuse into one ``fma``.
+  Nothing is reordered, so results do not depend on an array's layout or on the threads.
 * ``no_cfunc_wrapper``: nothing calls a kernel as a function of C.
-* ``no_rewrites``: numba does not look for expressions to simplify, a tenth of the time
-  it takes to compile; LLVM does that anyway.  An item of a tuple costs more then, and a
-  kernel unpacks it instead: ``_, _, d = X.shape``.
-* ``cache``: compiled code is kept on disk, under a name that holds a digest of all the
-  kernels' sources.  numba notices an edit of the file of a kernel, but not one of a
-  file that the kernel calls into, and would go on running the old code.  Where no
-  folder can be written (a read-only installation and no home), the kernels compile in
-  memory instead; set ``NUMBA_CACHE_DIR`` to a writable folder to keep them.
+* ``no_rewrites``: numba does not search for expressions to simplify.  The search takes a tenth
+  of the compile time, and LLVM simplifies anyway.  ``X.shape[2]`` then costs more, so kernels
+  unpack the tuple: ``_, _, d = X.shape``.
+* ``cache``: compiled code is kept on disk, under a name with a digest of all kernel sources.
+  numba notices an edit of a kernel's own file only: after an edit of a file that the kernel
+  calls into, numba would run the old code.  If no folder can be written (a read-only
+  installation and no home), kernels compile in memory.  ``NUMBA_CACHE_DIR`` names another
+  folder.
 """
 
 from __future__ import annotations
@@ -38,15 +37,13 @@ _POLICY: dict[str, Any] = {
     "no_cfunc_wrapper": True,
     "no_rewrites": True,
 }
-
-
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = ("_kernels", "_runtime")
 """Folders whose files define kernels, intrinsics and records of arrays."""
 
 
 def sources_digest(package: Path = PACKAGE) -> str:
-    """Return a digest of the names and contents of all files that compile something."""
+    """Return a digest of the names and contents of all files in ``COMPILED``."""
     digest = hashlib.sha256(__version__.encode())
     for folder in COMPILED:
         for path in sorted((package / folder).rglob("*.py")):
@@ -59,11 +56,11 @@ _DIGEST = sources_digest()
 
 
 class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
-    """Python's garbage collector rests while a kernel of this package is compiled.
+    """Stops Python's garbage collector while a kernel of this package is compiled.
 
-    numba makes many small objects and keeps most of them; to look through them
-    again and again takes a tenth of the time, and the first fit waits for that.  numba
-    tells of the start and the end under its lock, so one counter serves all threads.
+    numba makes many small objects and keeps most.  To scan them repeatedly takes a tenth of the
+    compile time of the first fit.  numba reports start and end under its lock, so one counter
+    serves all threads.
     """
 
     def __init__(self) -> None:
@@ -93,7 +90,7 @@ event.register("numba:compile", _NoGarbageWhileCompiling())
 
 
 def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that, like compiled code, calculates with infinities in silence."""
+    """Return a function that gives no floating-point warnings, like compiled code."""
 
     @functools.wraps(function)
     def silent(*arguments: Any) -> Any:
@@ -119,24 +116,24 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
 def jit(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that allocates nothing.
 
-    Without numba's runtime an array is passed and sliced without counting references:
-    the counters are shared between the threads, and atomic.
+    Without numba's runtime, passing and slicing an array counts no references.  The counters
+    are atomic and shared between threads, so they would be slow.
     """
     return _compile(function, _nrt=False)
 
 
 def jit_inline(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel, not by itself but with the kernel that calls it.
+    """Compile a part of a kernel together with the kernel that calls it.
 
-    A function by itself takes numba 0.1 s, and LLVM sees it again in every caller.
+    A separate function costs numba 0.1 s more, and LLVM compiles it again in every caller.
     """
     return _compile(function, _nrt=False, inline="always")
 
 
 def jit_unfused(function: Callable[..., Any]) -> Any:
-    """Compile a part of a kernel whose sums are rounded as NumPy's: nothing fuses.
+    """Compile a part of a kernel whose sums round as in NumPy: nothing fuses.
 
-    A function by itself: inlined into a kernel it would be under that one's rules.
+    It is a separate function: inlined, it would follow the options of its caller.
     """
     return _compile(function, _nrt=False, fastmath=False)
 
@@ -155,10 +152,9 @@ _addresses: dict[tuple[Any, ...], int] = {}
 
 
 def _kind_of(argument: Any) -> Any:
-    """Return what decides how numba types an argument, and maybe more.
+    """Return a key that differs for arguments that numba types differently.
 
-    A record counts by its class and its fields: its class alone does not say whether they
-    hold float32 or float64.
+    A record's key holds its class and its fields: the class does not tell float32 from float64.
     """
     if isinstance(argument, np.ndarray):
         return argument.dtype, argument.ndim, argument.flags.num
@@ -168,10 +164,7 @@ def _kind_of(argument: Any) -> Any:
 
 
 def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return the address of the machine code of a kernel, for a driver to call.
-
-    It is compiled for the types of these arguments first, if it has not been.
-    """
+    """Return the address of a kernel's machine code, compiled for the types of the arguments."""
     if numba.config.DISABLE_JIT:
         return kernel
     key = (kernel, *map(_kind_of, arguments))
@@ -187,9 +180,9 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
 def fields_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return arguments with every record replaced by its fields, in order.
 
-    Machine code takes the fields of a record one by one, so a kernel that is called by its
-    address can be given either.  A ``prange`` hands arrays on, but no records.  Without JIT
-    the kernel is a function of Python, and wants the records.
+    A ``prange`` passes on arrays, but not records.  Machine code takes the fields of a record
+    one by one, so both calls are the same to it.  Without JIT the kernel is a Python function
+    and needs the records.
     """
     if numba.config.DISABLE_JIT:
         return arguments

@@ -1,21 +1,19 @@
-"""Threads: how many, over which rows, and by which means.
+"""Threads: how many run a kernel, over which rows, and by which means.
 
-A ``Team`` decides per use how a kernel runs:
+A ``Team`` runs a kernel in one of three ways:
 
-``prange``   numba's threads, through ``drivers.drive``: the steps of an iteration.
-``pool``     the serial kernels in a ``ThreadPoolExecutor`` (they release the GIL): passes
-             made once per fit or per center, because numba compiles the driver for every
-             kernel that it is to call, unless the table is large (``is_large``): the pool
-             shares the processors with numba's threads, which spin for a while after a
-             region; and everything in a forked child, where
-             numba's threads are gone and a parallel region would hang or abort the
-             process, and where numba's ``workqueue`` layer is busy with another
-             caller, which it does not survive.
-``serial``   the serial kernels, here and now: where the work is too small to share.
+``prange``   numba's threads, through ``_runtime.drive``: the steps of an iteration.
+``pool``     a ``ThreadPoolExecutor``; kernels release the GIL.  It runs
+             - passes made once per fit or per center: numba would have to compile the driver
+               for each of their kernels.  On large tables (``is_large``) these use ``prange``
+               too: pool threads compete with numba's, which spin for a while after a region;
+             - all work in a forked child: numba's threads are gone there, and a parallel
+               region would hang or abort the process;
+             - work while another caller uses numba's ``workqueue`` layer, which would crash.
+``serial``   the calling thread, if the work is too small to share.
 
-Results do not depend on the choice: what may not depend on the number of threads is
-cut by the shape of the data (see ``_engines.sums``), the rest (labels, distances) is the same
-for any cut.
+Results do not depend on the choice.  Sums are cut by the shape of the data only (see
+``_engines.sums``); labels and distances are the same for any cut.
 """
 
 from __future__ import annotations
@@ -36,21 +34,19 @@ from .drive import drive
 from .jit import address_of, fields_of
 
 RANGE_MULTIPLE = 256
-"""Row ranges begin at multiples of this (a group of blocks; a group of seeding)."""
+"""Rows.  Ranges begin at multiples of this: a group of blocks, a group of seeding."""
 SERIAL_NANOSECONDS = 200_000
-"""Below this much estimated work a parallel region costs more than it saves."""
+"""Run less estimated work (ns) than this serially: a parallel region would cost more."""
 POOL_NANOSECONDS = 1_000_000
-"""Below this much, a pool: its threads begin beside those of numba, which still spin."""
+"""Run less work (ns) than this serially, not in a pool: numba's threads may still spin."""
 MANY_RANGES = 32
-"""Ranges of a table for sums that must not depend on the number of threads ..."""
+"""Ranges of a table for sums that must not depend on the number of threads."""
 SMALL_TABLE = 1 << 16
-"""... unless the table has no more values than this."""
-
+"""Values (rows times features) up to which a table has one range for such sums."""
 LARGE_TABLE = 1 << 22
-"""Values from which on a pass that is made once runs in numba's threads as well."""
-
+"""Values from which on a pass made once per fit also runs in numba's threads."""
 LARGE_CENTERS, CENTER_RANGES = 1 << 15, 8
-"""Values from which on work on every center is shared among the threads; ranges of them."""
+"""Values of the centers from which on threads share them; number of ranges then."""
 
 _workqueue_lock = threading.Lock()
 _forked = False
@@ -85,9 +81,8 @@ def _available_cpus() -> int:
 def count_threads(n_threads: int | None) -> int:
     """Return the number of threads to use.
 
-    None means numba's own number (``NUMBA_NUM_THREADS``, ``numba.set_num_threads``),
-    within the CPU affinity and the quota of the container.  A number asked for is
-    limited by the threads that numba has.
+    None means numba's number (``NUMBA_NUM_THREADS``, ``numba.set_num_threads``), at most the CPU
+    affinity and the container's quota.  A given number is limited by numba's threads.
     """
     limit = numba.config.NUMBA_NUM_THREADS if not _forked else _available_cpus()
     if n_threads is not None:
@@ -97,7 +92,7 @@ def count_threads(n_threads: int | None) -> int:
 
 
 def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
-    """Cut rows into ``parts`` even ranges, if there are rows enough; return their bounds."""
+    """Cut rows into ``parts`` even ranges, fewer if rows are few; return the range edges."""
     if parts <= 1:
         return np.array([0, n_rows])
     n_units = max(1, -(-n_rows // RANGE_MULTIPLE))
@@ -108,16 +103,16 @@ def cut(n_rows: int, parts: int) -> NDArray[np.int64]:
 
 
 def cut_centers(n_clusters: int, n_features: int) -> NDArray[np.int64]:
-    """Cut centers into ranges, by their shape alone: one, but where there is much to do."""
+    """Cut centers into ranges by their shape alone: one range, unless the work is large."""
     parts = CENTER_RANGES if n_clusters * n_features >= LARGE_CENTERS else 1
     return np.arange(parts + 1) * n_clusters // parts
 
 
 def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDArray[np.int64]]:
-    """Return which ranges of a table a block touches, and their bounds in the block.
+    """Return which ranges of a table a block touches, and their edges in the block.
 
-    A range that crosses from one block to the next is worked off in two goes; kernels
-    that add to an output of the range give the same bits then as in one.
+    A range that crosses into the next block takes two calls.  Kernels add to the range's output,
+    so two calls give the same bits as one.
     """
     if start == 0 and stop == bounds[-1]:
         return slice(0, len(bounds) - 1), bounds
@@ -127,20 +122,15 @@ def within(bounds: NDArray[np.int64], start: int, stop: int) -> tuple[slice, NDA
 
 
 def is_large(X: NDArray[Any]) -> bool:
-    """Tell whether a pass over these rows, ``(2, m, d)``, made once, is worth a ``prange``."""
+    """Return whether one pass over these rows, ``(2, m, d)``, is worth a ``prange``."""
     _, m, d = X.shape
     return bool(m * d >= LARGE_TABLE)
 
 
 class Team:
-    """A number of threads, for the time of a ``with`` block.
+    """Threads for a ``with`` block, as many as ``count_threads`` allows.
 
-    Parameters
-    ----------
-    n_threads : int or None
-        See ``count_threads``.
-    work : float
-        Estimated nanoseconds of one pass on one thread; small work runs serially.
+    ``work`` estimates one pass on one thread, in ns; small work runs serially.
     """
 
     def __init__(self, n_threads: int | None, work: float) -> None:
@@ -167,10 +157,7 @@ class Team:
             self._pool.shutdown()
 
     def cut(self, n_rows: int, pool_work: float = math.inf) -> NDArray[np.int64]:
-        """Cut rows for kernels whose results do not depend on the cut.
-
-        ``pool_work``: estimated nanoseconds of a pass by the pool.
-        """
+        """Cut rows for kernels that allow any cut; ``pool_work``: ns of a pass by the pool."""
         alone = self.serial or pool_work < POOL_NANOSECONDS
         return cut(n_rows, 1 if alone else 4 * self.size)
 
@@ -185,7 +172,7 @@ class Team:
     ) -> None:
         """Run ``kernel(X, start, stop, *arguments, *outputs[r])`` for every range r.
 
-        With ``prange`` in numba's threads, where that is safe.
+        ``prange`` asks for numba's threads, which are used if that is safe.
         """
         n_ranges = len(bounds) - 1
         if n_ranges == 1:
@@ -206,7 +193,7 @@ class Team:
                 task.result()
 
     def _drive(self, kernel: Callable[..., Any], *arguments: Any) -> bool:
-        """Run a kernel; return False if numba's threads are busy and cannot be shared."""
+        """Run a kernel in numba's threads; return False if they are busy and cannot be shared."""
         X, bounds, inputs, outputs = arguments
         inputs, outputs = tuple(inputs), tuple(outputs)
         address = address_of(kernel, (X, 0, 0, *inputs, *(o[0] for o in outputs)))
@@ -222,7 +209,7 @@ class Team:
 
 
 def _may_be_workqueue() -> bool:
-    """Tell whether numba runs, or may come to run, on its ``workqueue`` layer."""
+    """Return whether numba uses, or may yet use, its ``workqueue`` layer."""
     try:
         return bool(numba.threading_layer() == "workqueue")
     except ValueError:  # no parallel region has run yet
