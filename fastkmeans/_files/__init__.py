@@ -6,14 +6,14 @@ The map
 
     open         open_dataset: from options to a memory map
        |
-    dataset      Dataset, what is mapped           cache       where it is parsed into, once
-    parse/       one pass over all files           options     what is asked, checked
+    dataset      Dataset: the memory map           cache       the folder of a parsed table
+    parse/       one pass over all files           options     options, checked
     digits       columns that float32 cannot hold  statistics  moments, a sample of the rows
        |
     readers/     CSV, Parquet, Arrow, arrays       sources     files, folders, pipes
-                                                   errors      in words of arguments, or flags
+                                                   errors      errors that name arguments or flags
 
-pyarrow is needed here and nowhere else, and imported where it is used.
+Only this folder needs pyarrow, and its functions import it when they use it.
 """
 
 from .dataset import Dataset

@@ -1,21 +1,20 @@
-"""The folder that a table is parsed into, once.
+"""The folder of a parsed table.
 
-    rows.npy       (n_rows, n_features), C order: what is clustered, read as a memory map
+    rows.npy       (n_rows, n_features), C order: the rows, read as a memory map
     weights.npy    (n_rows,) float64, if there is a column of weights
     kept.npy       (n_source_rows,) bool, if rows were left out
     ids.arrow      one id per source row, if there is a column of ids
     sample.npy     some of the rows, drawn at random
     skipped.jsonl  the rows that could not be read, and why
-    meta.json      names, statistics, and the fingerprint of what was asked of which files
+    meta.json      names, statistics, the options, and fingerprints of the files
 
-It is a temporary folder (``_runtime.disk``) until it is complete.  An entry of a cache then gets a
-name to stay, made of what was asked and of what the files were; what cannot be asked for
-again, because it came out of a pipe or because there is no cache, stays temporary.
+The folder is temporary (``_runtime.disk``) until it is complete.  An entry of a cache then gets
+its final name, a hash of the options and the fingerprints.  A table from a pipe, or without a
+cache, cannot be found again, so its folder stays temporary.
 
-Whoever reads an entry shares a lock on its ``meta.json``.  A new entry pushes out those of
-the same files that nobody reads: of files that have changed since, all; of files as they
-are, all but those used last.  Nothing is ever removed that does not bear the name that
-follows from its metadata.
+A reader of an entry shares a lock on its ``meta.json``.  A new entry removes entries of the same
+files that nobody reads.  If the files have changed since, it removes them all; otherwise all
+except the last used.  Only folders whose name follows from their metadata are ever removed.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ META = "meta.json"
 VERSION = 3
 KEPT = 4
 """Tables of the same files that a cache keeps."""
-_ROOM = 1 << 24  # bytes that shall stay free, beside a table that is larger
+_ROOM = 1 << 24  # bytes of the disk to leave free; for a smaller table, its own size
 
 
 def check_room(folder: Path, n_bytes: float) -> None:
-    """Raise unless a folder has room for some more bytes, and a little to spare."""
+    """Raise unless the disk of a folder has room for some more bytes, and a margin."""
     free = shutil.disk_usage(folder).free
     if n_bytes + min(n_bytes, _ROOM) > free:
         raise PathError(
@@ -52,7 +51,7 @@ def check_room(folder: Path, n_bytes: float) -> None:
 
 @contextlib.contextmanager
 def blamed_on(path: Path) -> Iterator[None]:
-    """Name the file in an error of writing: Python names none, or a temporary one."""
+    """Name the file in errors of writing: Python names no file, or a temporary one."""
     try:
         yield
     except PathError:
@@ -65,45 +64,23 @@ def blamed_on(path: Path) -> Iterator[None]:
 
 
 class Parsed(NamedTuple):
-    """A folder that holds a parsed table, as long as it is held.
-
-    Attributes
-    ----------
-    folder : Path
-        The folder.
-    meta : dict
-        Its metadata.
-    let_go : callable
-        Ends the hold: from then on the folder may go away, or has gone.
-    reused : bool
-        Whether it had been parsed before.
-    """
+    """The folder of a parsed table, and its metadata."""
 
     folder: Path
     meta: dict[str, Any]
-    let_go: Callable[[], object]
-    reused: bool = False
+    let_go: Callable[[], object]  # after this call, the folder may be removed
+    reused: bool = False  # whether an earlier call parsed the table
 
 
 class Entry:
-    """The place in a cache of the answer to one question about some files.
-
-    Parameters
-    ----------
-    parent : Path
-        The folder of the cache.
-    question : dict
-        What was asked.
-    sources : list of dict
-        The fingerprints of the files.
-    """
+    """The place of a table in a cache, given its options and the fingerprints of its files."""
 
     def __init__(self, parent: Path, question: dict[str, Any], sources: list[Any]) -> None:
         self._question, self._sources = question, sources
         self.folder = parent / _name(question, sources)
 
     def find(self) -> Parsed | None:
-        """Return the table, if it is there, complete, and not being removed."""
+        """Return the table, if it exists, is complete, and no process is removing it."""
         try:
             lock = locked(self.folder / META, shared=True)
         except OSError:
@@ -118,12 +95,12 @@ class Entry:
         return Parsed(self.folder, meta, let_go, reused=True)
 
     def keep(self, temporary: Temporary, meta: dict[str, Any]) -> Parsed:
-        """Give a parsed table its place, unless another process was faster."""
+        """Move a parsed table to its place, unless another process was faster."""
         if (found := self.find()) is not None:
             temporary.remove()
             return found
         with blamed_on(self.folder):
-            if self.folder.exists():  # and is damaged: it was not found
+            if self.folder.exists():  # ``find`` did not accept it, so it is damaged
                 _move_away(self.folder)
             lock = locked(temporary.path / META, shared=True)
             let_go = lock.close if lock else _nothing
@@ -135,12 +112,12 @@ class Entry:
                     raise
                 temporary.remove()
                 return found
-        with contextlib.suppress(OSError):  # others may be at it, too
+        with contextlib.suppress(OSError):  # other processes may remove the same
             self._push_out()
         return Parsed(self.folder, meta, let_go)
 
     def _push_out(self) -> None:
-        """Remove entries of the same files that are of no use, or were not used for long."""
+        """Remove entries of the same files that are out of date, or were not used for long."""
         current, stale = [], []
         for folder in self.folder.parent.iterdir():
             sources = _sources_of(folder)
@@ -158,7 +135,7 @@ class Entry:
 
 
 def _nothing() -> None:
-    """Let go of what could not be locked."""
+    """Do nothing: there is no lock to release."""
 
 
 def _paths(sources: list[Any]) -> list[str]:
@@ -166,7 +143,7 @@ def _paths(sources: list[Any]) -> list[str]:
 
 
 def _sources_of(folder: Path) -> list[Any]:
-    """Return the fingerprints of the files of an entry; none if it is something else."""
+    """Return the fingerprints of the files of an entry; none if the folder is no entry."""
     meta = _complete(folder)
     try:
         sources: list[Any] = meta["sources"]
@@ -176,20 +153,20 @@ def _sources_of(folder: Path) -> list[Any]:
 
 
 def _name(question: dict[str, Any], sources: list[Any]) -> str:
-    """Return the name of the folder that answers a question about files as they are."""
+    """Return the name of an entry: the name of the first file, and a hash."""
     stem = Path(sources[0]["path"]).name.partition(".")[0] or "table"
     text = json.dumps([question, sources], sort_keys=True)
     return f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _move_away(folder: Path) -> None:
-    """Remove a folder: first out of the way, for it never to be there in part."""
+    """Remove a folder.  It is renamed first, so that it never exists in part."""
     with Temporary(folder.parent) as temporary:
         os.replace(folder, temporary.path / "old")
 
 
 def _complete(folder: Path) -> Any:
-    """Return the metadata of a folder that holds all that they tell of, else None."""
+    """Return the metadata of a folder if its files are all there and whole, else None."""
     if folder.is_symlink():
         return None
     try:
@@ -201,7 +178,7 @@ def _complete(folder: Path) -> Any:
 
 
 def write_meta(folder: Path, meta: dict[str, Any]) -> dict[str, Any]:
-    """Write the metadata, with the sizes of all other files, and return them."""
+    """Add the sizes of all other files to the metadata; write and return these."""
     sizes = {path.name: path.stat().st_size for path in folder.iterdir() if path.name != LOCK}
     meta = {"version": VERSION, "sizes": sizes} | meta
     (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")

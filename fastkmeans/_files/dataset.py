@@ -1,4 +1,4 @@
-"""``Dataset``: a table that was parsed, as a memory map and what is known about it."""
+"""``Dataset``: a parsed table, as a memory map with statistics."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from .statistics import ColumnStatistics
 
 @dataclass
 class Dataset:
-    """A table in files: its rows as they are clustered, and what is known about them.
+    """A table in files: the rows to cluster, and facts about them.
 
-    A context manager: leaving it, or ``close``, drops temporary files, and allows the cache
-    to replace others.
+    It is a context manager.  Its exit, or ``close``, removes temporary files and lets the cache
+    remove the table.
 
     Attributes
     ----------
@@ -34,34 +34,34 @@ class Dataset:
         The rows, float32 or float64, as a memory map; ``rows.shape`` is
         ``(n_samples, n_features)``.
     names : list of str
-        The columns that are clustered, in order.
+        The clustered columns, in order.
     weights : ndarray of shape (n_samples,), float64, or None
         A memory map of the column of weights.
     statistics : ColumnStatistics
-        Per column, in the units of the file.
+        Statistics of each column, in the units of the file.
     sample : ndarray of shape (m, n_features)
-        Some of ``rows``, every one as likely, in their order.
+        A uniform sample of ``rows``, in their order.
     n_source_rows : int
-        Rows in the files, those that were dropped or skipped included.
+        Rows in the files, including dropped and skipped ones.
     kept : ndarray of shape (n_source_rows,), bool, or None
-        A memory map: which rows of the files ``rows`` are; None for all.
+        A memory map: which rows of the files are in ``rows``; None for all.
     shift, scale : ndarray of shape (n_features,), float64
         ``rows * scale + shift`` are the values of the file; zeros and ones without
         ``standardize``.
     id_column : str or None
         The column of ``id_batches``.
     text : dict
-        For each column that was left out because it holds text, where it does.
+        The place of a text value for each column left out because it holds text.
     empty : list of str
-        Columns that were left out because they hold no values.
+        Columns left out because they hold no values.
     n_skipped : int
         Rows that could not be read (``bad_rows="skip"``); see ``skipped``.
     named : bool
-        Whether the columns have names of their own, and not just x1, x2, ...
+        Whether the files name the columns; else the names are x1, x2, ...
     folder : Path
         The folder of the parsed table.
     reused : bool
-        Whether it had been parsed before.
+        Whether an earlier call parsed the table.
     """
 
     rows: Rows
@@ -84,7 +84,7 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of rows and of columns that are clustered."""
+        """Number of rows and number of clustered columns."""
         return self.rows.shape
 
     def __enter__(self) -> Dataset:
@@ -94,14 +94,14 @@ class Dataset:
         self.close()
 
     def close(self) -> None:
-        """Let go of the parsed table; arrays that are still in use stay readable."""
+        """Release the parsed table; arrays still in use stay readable."""
         if self._close is not None:
             self._close()
 
     def id_batches(self) -> Iterator[Any]:
         """Yield the ids of all source rows, in order, as pyarrow arrays.
 
-        A row that was skipped, and whose id could not be read, has a null.
+        A skipped row whose id could not be read has a null.
         """
         if not self.has_ids:
             raise ValueError("the dataset has no column of ids: name one by id_column.")
@@ -134,7 +134,7 @@ def load(parsed: Parsed, memory_limit: int | None) -> Dataset:
         **{name: np.array(values) for name, values in meta["statistics"].items()}
     )
     rows = np.load(folder / "rows.npy", mmap_mode="r")
-    if hasattr(mmap, "MADV_SEQUENTIAL"):  # a fit from a cold disk takes two thirds
+    if hasattr(mmap, "MADV_SEQUENTIAL"):  # a fit from a cold disk then takes two thirds
         rows.base.madvise(mmap.MADV_SEQUENTIAL)
     dataset = Dataset(
         rows=MappedRows(rows, folder, memory_limit),

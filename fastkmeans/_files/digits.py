@@ -1,16 +1,14 @@
-"""Digits that float32 loses: which columns no longer tell rows apart without them.
+"""Columns whose rows no longer differ because float32 loses digits.
 
-float32 holds 24 bits.  A Unix time, 1527007410.25, then stands on a grid of 128 seconds.
-Whether that matters depends on the column.  Two looks decide, each of which has to find
-a loss:
+float32 holds 24 bits, so a Unix time such as 1527007410.25 is rounded to 128 seconds.  Whether
+that matters depends on the column.  A warning needs a loss in both of two checks:
 
-- In the first rows of a file, at least half of the different values have become equal to
-  others.  A time that was written every second does so, too, in a table of a whole year.
-- In a sample of the whole table only a few different values are left.  The year still has
-  some hundred thousand.
+- The first rows of a file: at least half of the different values became equal to others.  A
+  time that was written every second fails this check, even in a table of a whole year.
+- A sample of the whole table: only a few different values are left.  The year passes this
+  check: it still has some hundred thousand.
 
-Ordinary columns pass: those with few values lose none of them, and those with many keep
-many.
+Ordinary columns pass: those with few values lose none, and those with many keep many.
 """
 
 from __future__ import annotations
@@ -26,24 +24,17 @@ from .errors import FileWarning, argument
 from .readers.pieces import Reader
 
 FEW_VALUES = 256
-"""Number of different values in a sample up to which a column is coarse.  With more, rounding
-moves a value by less than a 500th of the range of the column."""
-_BITS = 40  # of a value that count: what differs beyond is the rounding of float64 sums
+"""Different values in a sample, at most, of a column that fails.  With more, rounding moves a
+value by less than a 500th of the column's range."""
+_BITS = 40  # leading bits of a value that count: later bits differ by float64 rounding of sums
 
 
 def warn_of_lost_digits(
     readers: Sequence[Reader], names: Sequence[str], sample: NDArray[Any]
 ) -> None:
-    """Warn of the columns of a float32 table that hold too few different values for it.
+    """Warn of columns that have too few different values left as float32.
 
-    Parameters
-    ----------
-    readers : sequence of Reader
-        The files, which still know the exact values of the first rows.
-    names : sequence of str
-        The columns of the table.
-    sample : ndarray of shape (m, n_features), float32
-        Rows of the whole table.
+    ``readers`` give the exact values of the first rows; ``sample`` holds rows of the whole table.
     """
     for f, name in enumerate(names):
         for reader in readers:
@@ -67,7 +58,7 @@ def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _n_different(values: NDArray[Any]) -> int:
-    """Return how many different values there are, to 40 bits, gaps aside."""
+    """Return the number of different finite values, compared to 40 bits."""
     values = values[np.isfinite(values)].astype(np.float64)
     digits, exponent = np.frexp(values)
     return int(np.unique(np.ldexp(np.rint(np.ldexp(digits, _BITS)), exponent - _BITS)).size)

@@ -1,8 +1,7 @@
-"""Errors about files, told in the words of whoever asked: arguments, or flags.
+"""Errors about files that name arguments to a program, and flags to the command line.
 
-A message is written once.  Where it names an argument of ``open_dataset`` it holds a
-marked place, which reads ``missing='drop'`` to a program and ``--missing drop`` at a
-command line.
+A message is written once, with marks for the arguments of ``open_dataset``.  A mark reads
+``missing='drop'`` in a program, and ``--missing drop`` on the command line.
 """
 
 from __future__ import annotations
@@ -14,25 +13,24 @@ from importlib import import_module
 from typing import Any
 
 FLAGS = {"id_column": "--id", "weight_column": "--weight"}
-"""Flags that are not named as the argument is."""
-
+"""Flags that are named differently from their argument."""
 LISTS = ("columns", "exclude")
-"""Arguments whose flags take names between commas, so that some names need quotes."""
+"""Arguments whose flags take names separated by commas, so that some names need quotes."""
 
-_OPEN, _EQUALS, _CLOSE = "\ue000", "\ue001", "\ue002"  # private characters, in no real message
-_EMPTY = "\ue003"  # stands for an empty value, which is more than none
+_OPEN, _EQUALS, _CLOSE = "\ue000", "\ue001", "\ue002"  # private characters that no message holds
+_EMPTY = "\ue003"  # an empty value, which differs from no value
 _MARK = re.compile(f"{_OPEN}([^{_EQUALS}]*){_EQUALS}([^{_CLOSE}]*){_CLOSE}")
 
 
 def argument(name: str, value: Any = None) -> str:
-    """Return the place in a message that names an argument, with a value where there is one."""
+    """Return the mark of an argument in a message, with its value if one is given."""
     if value == "":
         value = _EMPTY
     return f"{_OPEN}{name}{_EQUALS}{'' if value is None else value}{_CLOSE}"
 
 
 def in_arguments(message: str) -> str:
-    """Return a message in the words of the library."""
+    """Return a message that names arguments."""
 
     def words(match: re.Match[str]) -> str:
         value = match[2].removeprefix(_EMPTY)
@@ -42,7 +40,7 @@ def in_arguments(message: str) -> str:
 
 
 def in_flags(message: str) -> str:
-    """Return a message in the words of the command line."""
+    """Return a message that names flags of the command line."""
 
     def flag(match: re.Match[str]) -> str:
         name, value = match[1], match[2]
@@ -61,9 +59,9 @@ def in_flags(message: str) -> str:
 
 
 class FileError(ValueError):
-    """A table in files that cannot be used as it was asked for.
+    """A table in files that cannot be used with the given options.
 
-    ``str(error)`` speaks of arguments, ``error.in_flags`` of the flags of the command line.
+    ``str(error)`` names arguments, ``error.in_flags`` flags of the command line.
     """
 
     def __init__(self, message: str) -> None:
@@ -72,11 +70,11 @@ class FileError(ValueError):
 
 
 class PathError(FileError, OSError):
-    """A file or folder that is missing, closed, or on a full disk."""
+    """A missing or unreadable file or folder, or a full disk."""
 
 
 class FileWarning(UserWarning):
-    """Something about a table in files that its owner may not expect."""
+    """A fact about a table in files that its owner may not expect."""
 
     def __init__(self, message: str) -> None:
         super().__init__(in_arguments(message))
@@ -84,16 +82,16 @@ class FileWarning(UserWarning):
 
 
 class MissingExtra(ImportError):  # noqa: N818  the name says what is wrong
-    """A library that the files need and that is not installed."""
+    """A library that files need is not installed."""
 
 
 def need(module: str) -> Any:
-    """Import a module of pyarrow, or say which extra brings it."""
+    """Import a module of pyarrow, or raise an error that names the extra to install."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "pyarrow":
-            raise  # installed, but broken inside: the traceback is worth more than advice
+            raise  # pyarrow is installed but broken: the traceback helps more than advice
         raise MissingExtra(
             "pyarrow is not installed; tables in files are read by it: "
             "pip install 'fastkmeans-numba[csv]'",
@@ -107,7 +105,7 @@ def shown(value: str, width: int = 40) -> str:
 
 
 def listed(lead: str, names: Iterable[str], most: int = 12) -> str:
-    """Return names for a message, the first few of many."""
+    """Return names for a message, at most ``most`` of them."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{lead} {', '.join(names[:most])}{more}"

@@ -1,4 +1,4 @@
-"""``open_dataset``: from a question about files to a table that is parsed, and mapped."""
+"""``open_dataset``: from options and files to a parsed and mapped table."""
 
 from __future__ import annotations
 
@@ -42,55 +42,55 @@ def open_dataset(
 ) -> Dataset:
     """Open a table of any size: it is parsed once, then read as a memory map.
 
-    Memory does not grow with the table, neither here nor in ``KMeans.fit(dataset)``.
+    Memory does not grow with the table, here and in ``KMeans.fit(dataset)``.
 
     Parameters
     ----------
     sources : path, list of paths, or iterable of arrays
         CSV files, plain or packed by gzip or zstd; Parquet, Arrow (file or stream) and .npy
-        files; a pipe; a folder of such files.  What a file is, is told by its first bytes.
-        Arrays, or data frames, may come from any iterable, each with some of the rows.
+        files; a pipe; a folder of such files.  The first bytes of a file show its format.
+        An iterable gives arrays or data frames, each with some of the rows.
     columns : sequence of str, optional
         The columns to cluster, in this order; by default all that hold numbers.
     exclude : sequence of str
         Columns to leave out.  An empty name stands for all columns without a name.  If a
-        CSV file has several of these, they are called x1, x2, ... by their place.
+        CSV file has several such columns, they are called x1, x2, ... by their place.
     id_column : str, optional
-        A column to carry along, unchanged; see ``Dataset.id_batches``.
+        A column to keep unchanged; see ``Dataset.id_batches``.
     weight_column : str, optional
-        A column of weights of the rows, which a fit takes for its ``sample_weight``: to give
-        both is a ``ValueError``.
+        A column of weights, which a fit uses as its ``sample_weight``.  A fit with both
+        raises a ``ValueError``.
     missing : {"error", "drop", "mean", "zero"}
-        What becomes of a row that lacks a value: it is refused, left out, or the value
-        is taken to be the mean of its column, or zero.
+        What to do if a row lacks a value: raise, drop the row, or fill in the mean of the
+        column, or zero.
     bad_rows : {"error", "skip"}
-        What becomes of a row that cannot be read (too few or too many values, text in a
-        column of numbers, an infinite value): it is refused, or left out and logged.
+        What to do if a row cannot be read (too few or too many values, text in a column of
+        numbers, an infinite value): raise, or skip the row and log it.
     na : str or sequence of str
-        A further value, or several, that mean missing, besides NA, NaN, null and the like.
+        Further values that mean missing, besides NA, NaN, null and the like.
     standardize : bool
-        Whether to bring every column to mean 0 and standard deviation 1.
+        Whether to scale every column to mean 0 and standard deviation 1.
     delimiter, decimal, encoding : str
-        How CSV is written.  A first line ``sep=;`` of a file, as spreadsheets write it, names
-        the delimiter of that file, whatever ``delimiter`` is.
+        The form of CSV.  If the first line of a file is ``sep=;``, as spreadsheets write it,
+        that line names the file's delimiter, whatever ``delimiter`` is.
     header : bool
         Whether the first line names the columns; else they are x1, x2, ...
     dtype : {"auto", "float32", "float64"}
-        The type of the rows.  ``"auto"`` keeps all digits: it takes float32 if the files
-        themselves hold float32, else float64.  float32 takes half the room and keeps seven
-        digits; a ``FileWarning`` names a column whose values then no longer differ.
+        The type of the rows.  ``"auto"`` keeps all digits: float32 if the files hold
+        float32, else float64.  float32 takes half the space and keeps seven digits.  A
+        ``FileWarning`` names a column whose values then no longer differ.
     cache : path, optional
-        A folder to keep the parsed table in.  It is used again if sources, columns and
-        policies are the same and no file has changed; what came out of a pipe or an
-        iterable cannot be told again, and ``Dataset.close`` removes it.  Of the same files,
-        the four tables used last stay, and those that a dataset is open on.  By default a
-        temporary folder (see ``tempfile.gettempdir``) that ``Dataset.close`` removes.
+        A folder to keep the parsed table in.  The table is used again if sources and options
+        are the same and no file has changed.  A table from a pipe or an iterable cannot be
+        found again, and ``Dataset.close`` removes it.  The cache keeps the four tables of the
+        same files that were used last, and those in use.  By default a temporary folder (see
+        ``tempfile.gettempdir``) that ``Dataset.close`` removes.
     memory_limit : int, optional
-        Bytes that the process is meant to stay within: ``KMeans.fit`` keeps what saves it
-        distances only where that fits, and refuses an ``algorithm`` that does not.
+        Bytes that the process should stay within.  ``KMeans.fit`` keeps state that saves
+        distances only if it fits, and refuses an ``algorithm`` that does not fit.
     progress : callable, optional
-        Called as ``progress(phase, done, total)``: phase "parsing" counts bytes of the
-        files, phase "finishing" rows.
+        Called as ``progress(phase, done, total)``.  Phase "parsing" counts bytes of the files,
+        phase "finishing" rows.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def open_dataset(
     FileError
         A ``ValueError`` that names file, row, column and value.
     PathError
-        A ``FileError`` and ``OSError``: a file that is missing or closed, a full disk.
+        A ``FileError`` and ``OSError``: a missing or unreadable file, a full disk.
     MissingExtra
         An ``ImportError``, if pyarrow is not installed.
     """

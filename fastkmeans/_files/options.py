@@ -1,4 +1,4 @@
-"""What is asked of some files: the arguments of ``open_dataset``, checked."""
+"""The arguments of ``open_dataset``, checked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from .errors import FileError, argument
 
 POLICIES = ("error", "drop", "mean", "zero")
-"""What becomes of missing values."""
+"""What to do with rows that lack a value (argument ``missing``)."""
 
 
 class Question(NamedTuple):
-    """What is asked of some files: part of the fingerprint of a cache."""
+    """Options of ``open_dataset``, part of the name of a cache entry."""
 
     columns: list[str] | None
     exclude: list[str]
@@ -30,7 +30,7 @@ class Question(NamedTuple):
 
 
 def names_of(given: Sequence[str] | None, what: str) -> list[str] | None:
-    """Return names of columns as a list."""
+    """Return names of columns as a list, checked."""
     if isinstance(given, str):
         raise TypeError(f"{what} must be a list of names, got the text {given!r}.")
     if what == "columns" and given is not None and not len(given):
@@ -41,7 +41,7 @@ def names_of(given: Sequence[str] | None, what: str) -> list[str] | None:
 
 
 def missing_values(na: str | Sequence[str]) -> list[str]:
-    """Return values that mean missing, in one order."""
+    """Return the values that mean missing, checked and sorted."""
     values = [na] if isinstance(na, str) else list(na)
     for value in values:
         if not isinstance(value, str):
@@ -52,12 +52,12 @@ def missing_values(na: str | Sequence[str]) -> list[str]:
 
 
 def is_delimiter(text: str) -> bool:
-    """Return whether a text can stand between the values of CSV."""
+    """Return whether a text can separate the values of CSV."""
     return len(text) == 1 and text.isascii() and text not in '"\r\n\0'
 
 
 def check(question: Question) -> None:
-    """Raise if an answer is not one of those there are."""
+    """Raise if an option has a value that is not allowed."""
     choices = {
         "missing": POLICIES, "bad_rows": ("error", "skip"), "dtype": ("float32", "float64", "auto"),
     }  # fmt: skip

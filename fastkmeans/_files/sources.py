@@ -1,7 +1,6 @@
-"""The files of a table: which they are, what they hold, how to tell them again.
+"""The files of a table: their paths, their formats, and their fingerprints.
 
-A pipe can be read once only, so what comes out of it is kept in a file; a folder stands
-for the files in it.
+A pipe can be read only once, so its data is copied to a file.  A folder stands for its files.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from typing import Any, NamedTuple
 from .errors import FileError, PathError, argument, listed
 
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""How a file begins that is packed, and what unpacks it."""
-
+"""First bytes of a packed file, and the method that unpacks it."""
 FORMATS = {
     b"PAR1": "parquet",
     b"ARROW1": "arrow",
@@ -32,16 +30,12 @@ FOREIGN = {
 }
 SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zst", ".parquet", ".pq", ".arrow", ".arrows",
             ".feather", ".ipc", ".npy")  # fmt: skip
-"""The files that are taken from a folder."""
-
-_EDGE = 1 << 16
+"""Suffixes of the files that are read in a folder."""
+_EDGE = 1 << 16  # bytes at each end of a file that a fingerprint covers
 
 
 class Source(NamedTuple):
-    """A file: its name in messages, where it is read from, and what it is.
-
-    ``kept`` is another file than ``path`` where ``path`` is a pipe.
-    """
+    """A file: its name in messages, the file to read (a copy, if it is a pipe), its format."""
 
     path: Path
     kept: Path
@@ -50,7 +44,7 @@ class Source(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes on disk; 0 for arrays, which are no file."""
+        """Bytes on disk; 0 for arrays, which have no file."""
         return self.kept.stat().st_size if self.format != "arrays" else 0
 
     @property
@@ -60,15 +54,12 @@ class Source(NamedTuple):
 
 
 def is_path(X: Any) -> bool:
-    """Tell whether something names a file or folder."""
+    """Return whether something names a file or folder."""
     return isinstance(X, str | os.PathLike)
 
 
 def is_source(X: Any) -> bool:
-    """Tell whether something stands for a table that is read in pieces.
-
-    A path, a list of paths, a list of tables, an iterator over tables.
-    """
+    """Return whether something is a path, a list of paths or tables, or an iterator of tables."""
     if is_path(X):
         return True
     if isinstance(X, list | tuple):
@@ -78,12 +69,12 @@ def is_source(X: Any) -> bool:
 
 
 def names_files(sources: Any) -> bool:
-    """Tell whether sources are paths, and no tables."""
+    """Return whether sources are paths, not tables."""
     return is_path(sources) or (isinstance(sources, list | tuple) and all(map(is_path, sources)))
 
 
 def find_files(sources: Any) -> list[Path]:
-    """Return the files that a path, or a list of paths, stands for."""
+    """Return the files of a path or a list of paths."""
     given = [sources] if is_path(sources) else list(sources)
     if not given:
         raise FileError("no file is named")
@@ -120,12 +111,12 @@ def _check_readable(path: Path) -> None:
 
 
 def open_sources(paths: Sequence[Path], folder: Path) -> list[Source]:
-    """Look at the files; keep what comes out of pipes in ``folder``."""
+    """Find the formats of the files; copy the data of pipes to ``folder``."""
     return [_open_source(path, folder / f"pipe{i}") for i, path in enumerate(paths)]
 
 
 def _open_source(path: Path, copy: Path) -> Source:
-    # On macOS /dev/stdin goes on where its last reader stopped, even if it is a file.
+    # On macOS /dev/stdin continues where its last reader stopped, even if it is a file.
     rewinds = path.is_file() and path.parent not in (Path("/dev"), Path("/dev/fd"))
     kept = path if rewinds else copy
     if not rewinds:
@@ -157,11 +148,11 @@ def _open_source(path: Path, copy: Path) -> Source:
 
 
 def fingerprint(source: Source) -> dict[str, Any]:
-    """Return what tells a file from its later self: size, times, both ends of its bytes.
+    """Return a record that changes when the file does: size, times, a hash of both ends.
 
-    ``changed_ns`` cannot be set back, so an edit in the middle that keeps size and time of the
-    file is noticed too.  It also moves where only permissions or links change: an entry of
-    a cache is then parsed anew for nothing, which is the lesser harm.
+    Programs cannot set ``changed_ns`` back, so it shows an edit that keeps the size and the time
+    of the file.  It also changes with permissions or links.  The table is then parsed again
+    without need, which is less harm than to miss an edit.
     """
     if source.format == "arrays":
         return {}
@@ -181,7 +172,7 @@ def fingerprint(source: Source) -> dict[str, Any]:
 
 
 def contents(fingerprints: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what of fingerprints cannot change but with the bytes of a file."""
+    """Return the parts of fingerprints that change only with the contents of a file."""
     return [{key: of[key] for key in of if key != "changed_ns"} for of in fingerprints]
 
 
@@ -193,7 +184,7 @@ def choose(
     id_column: str | None,
     weight_column: str | None,
 ) -> list[str]:
-    """Check the names of columns; return those that may be clustered."""
+    """Check the names of columns; return the columns to cluster."""
     import difflib
 
     single = {"id_column": id_column, "weight_column": weight_column}

@@ -1,4 +1,4 @@
-"""What a first pass learns of the columns: moments, missing values, a sample of the rows."""
+"""Statistics of the first pass: moments, missing values, a sample of the rows."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ FEWEST_SAMPLED, MOST_SAMPLED = 1 << 10, 1 << 16
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """Statistics of columns over the rows that were kept, in the units of the file.
+    """Statistics of columns over the kept rows, in the units of the file.
 
     Attributes
     ----------
     n : ndarray of shape (n_features,), int64
-        Values that are there.
+        Values present.
     missing : ndarray of shape (n_features,), int64
-        Values that are missing, in rows that were dropped for it too.
+        Values missing, including those in rows that were dropped because of them.
     minimum, maximum, mean, variance : ndarray of shape (n_features,), float64
-        Over the values that are there; mean and variance are weighted where there is a
-        column of weights.
+        Over the values present.  A column of weights weights mean and variance.
     """
 
     n: NDArray[np.int64]
@@ -39,7 +38,7 @@ class ColumnStatistics:
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """Columns that hold one value only."""
+        """Columns that hold only one value."""
         same: NDArray[np.bool_] = self.minimum == self.maximum
         return same
 
@@ -49,26 +48,26 @@ class ColumnStatistics:
 
 
 class Moments:
-    """Gathers the statistics, piece by piece."""
+    """Collects the statistics piece by piece."""
 
     def __init__(self, n_features: int) -> None:
         self.missing = np.zeros(n_features, np.int64)
         self.forget()
 
     def forget(self) -> None:
-        """Start again, but for the count of what is missing."""
+        """Start again, but keep the count of missing values."""
         self.n = np.zeros(self.missing.size, np.int64)
         self._moments = no_moments(1, self.missing.size)[0]
 
     def add(self, part: NDArray[np.float64], n_rows: int) -> None:
-        """Add the moments of rows without gaps."""
+        """Add the moments of rows without missing values."""
         self.n += n_rows
         merge_moments([self._moments, part])
 
     def add_with_gaps(
         self, x: NDArray[np.float64], gaps: NDArray[np.bool_], weights: NDArray[np.float64]
     ) -> None:
-        """Add rows; ``gaps`` tells the values that are missing."""
+        """Add rows; ``gaps`` marks the missing values."""
         if not len(x):
             return
         part = no_moments(1, x.shape[1])[0]
@@ -97,15 +96,14 @@ class Moments:
         )  # fmt: skip
 
     def share(self, total: float) -> NDArray[np.float64]:
-        """Return the share of the weight of all rows that values are there for."""
+        """Return for each column the fraction of the total weight whose rows have a value."""
         return np.minimum(1.0, self._moments[WEIGHT] / total) if total else np.ones(self.n.size)
 
 
 class Reservoir:
-    """A sample of the rows, every one as likely: those of the smallest random keys.
+    """A uniform sample of the rows, in their order: the rows with the smallest random keys.
 
-    The keys are drawn in the order of the rows, so that the sample does not depend on
-    how the rows were grouped.  The sample keeps the order of the rows.
+    Keys are drawn in the order of the rows, so the sample does not depend on their grouping.
     """
 
     def __init__(self, n_features: int, dtype: np.dtype[Any], seed: int = 0) -> None:

@@ -1,6 +1,6 @@
-"""After the first pass: columns without values go, gaps are filled, scales made equal.
+"""After the first pass: remove empty columns, fill missing values, scale.
 
-All of it happens in place, in a file that does not have its name yet.
+All of this happens in place, in a file that does not have its final name yet.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..errors import FileError, FileWarning, argument
 from ..statistics import ColumnStatistics, Moments
 from .first_pass import FirstPass
 
-_BLOCK = 1 << 20  # values that are finished at a time
-_EXTREME = 1e70  # beyond it, or below its inverse, a weighted square may overflow or vanish
+_BLOCK = 1 << 20  # values that are rewritten at a time
+_EXTREME = 1e70  # a weighted square of a value beyond it may overflow; below 1 / it, vanish
 
 
 class Finished(NamedTuple):
-    """What is left of the columns, and how they were brought to one scale."""
+    """The columns that are left, and how they were scaled."""
 
     names: list[str]
     empty: list[str]
@@ -33,7 +33,7 @@ class Finished(NamedTuple):
 
 
 def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None) -> Finished:
-    """Bring the rows, as they were written, into the form that is clustered."""
+    """Rewrite the rows of the first pass in the form to cluster."""
     if first.log.n == first.n_source:
         raise FileError(f"{label}: not one row can be read: every one was skipped")
     alive, names = first.alive, first.wanted.names
@@ -86,11 +86,11 @@ def _scales(
     fill: NDArray[np.float64],
     names: list[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return mean and standard deviation of the columns, gaps filled, and which are constant."""
+    """Return mean and standard deviation of the filled columns, and which are constant."""
     with np.errstate(over="ignore", invalid="ignore"):
         apart = statistics.mean - fill
         shift = fill + share * apart
-        # The variance of a share of values, and of a rest that stands apart from their mean.
+        # The variance of a mixture: values present, and gaps filled at a distance from their mean.
         scale = np.sqrt(share * statistics.variance + share * (1.0 - share) * apart * apart)
     constant = statistics.constant & ((share == 1.0) | (apart == 0.0))
     for name, value in zip(np.array(names)[constant], statistics.minimum[constant], strict=True):
@@ -107,7 +107,7 @@ def _scales(
 def _in_range(
     first: FirstPass, statistics: ColumnStatistics, scale: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell for which columns no square overflows or vanishes, on its own or times a weight."""
+    """Return the columns whose squares, with or without weights, stay in range of float64."""
     size = np.maximum(-statistics.minimum, statistics.maximum)
     in_range: NDArray[np.bool_] = (scale > 0.0) & np.isfinite(scale)
     for value in (size, first.total_weight):
@@ -120,7 +120,7 @@ def _extreme_scale(
 ) -> tuple[float, float, float]:
     """Return mean and standard deviation of a column times a power of two, and that power.
 
-    The rows are read again: only now is it known which power keeps squares in range.
+    The rows are read again, because the power follows from the minimum and maximum.
     """
     size = max(-statistics.minimum[f], statistics.maximum[f])
     unit = power_of_two(float(size), np.dtype(np.float64))
@@ -137,7 +137,7 @@ def _extreme_scale(
 
 
 def _check_fill(first: FirstPass, label: Any) -> None:
-    """Raise if a gap is to be filled with a mean that overflowed."""
+    """Raise if a mean to fill in overflowed."""
     mean, missing = first.moments.result().mean, first.moments.missing
     bad = (missing > 0) & first.alive & ~np.isfinite(mean)
     if first.missing == "mean" and bad.any():
@@ -149,7 +149,7 @@ def _check_fill(first: FirstPass, label: Any) -> None:
 
 
 def _check_weights(first: FirstPass, label: Any) -> None:
-    """Raise unless the weights have a sum that is more than zero, and finite."""
+    """Raise unless the sum of the weights is positive and finite."""
     if first.weights is None or 0.0 < first.total_weight < np.inf:
         return
     what, out = ("add up to more than float64 holds", "scale them down")

@@ -1,12 +1,12 @@
-"""The first pass over a table: pieces come in, rows, weights, ids and statistics go out.
+"""The first pass over a table: pieces come in; rows, weights, ids and statistics go out.
 
-Rows are written as they are read, NaN where a value is missing, unless they are dropped.
-What needs the statistics of all rows (means to fill in, scales, columns that turned out
-empty) is done in place afterwards, in ``finish``.
+Rows are written as they are read, with NaN for a missing value, unless they are dropped.
+``finish`` later does in place all that needs statistics of all rows: filling with means,
+scaling, and removing empty columns.
 
-A column is alive once it had a value.  One that never had any is left out in the end, so
-a gap in it is no reason to drop a row; where its first value comes late, the gaps of all
-rows before were gaps after all, and those rows are dropped then.
+A column is alive from its first value on.  A column without any value is left out at the end,
+so a gap in it drops no row.  If its first value comes late, all earlier rows had a gap, and are
+dropped then.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BLOCK = 1 << 20
 
 
 class Gap(NamedTuple):
-    """A row that lacks values, and in which columns."""
+    """A row that lacks values, and the columns that lack one."""
 
     file: Path
     place: str
@@ -41,12 +41,12 @@ class Gap(NamedTuple):
 
 
 class FirstPass:
-    """Writes the cache of a table; knows the policies for missing and odd values."""
+    """Writes the rows of a table; applies the policies for missing and bad values."""
 
     def __init__(self, folder: Path, wanted: Wanted, missing: str) -> None:
         d = len(wanted.names)
         self.wanted, self.missing, self._folder = wanted, missing, folder
-        self._drops = missing in ("drop", "error")  # an error is told at the end, with counts
+        self._drops = missing in ("drop", "error")  # an error is raised at the end, with counts
         self.rows = Column(folder / "rows.npy", wanted.dtype, d)
         self.kept = Column(folder / "kept.npy", np.dtype(np.bool_))
         self.weights: Column | None = None
@@ -57,11 +57,11 @@ class FirstPass:
         self.n_source = self.n_kept = 0
         self.total_weight = 0.0
         self.alive = np.zeros(d, np.bool_)
-        self.first_gap: Gap | None = None  # of the rows that are dropped
+        self.first_gap: Gap | None = None  # the first row that is dropped
         self._first_row: Gap | None = None
 
     def add(self, source: Source, piece: Piece) -> None:
-        """Take in the next rows."""
+        """Add the next rows."""
         values, n = piece.values, len(piece.values)
         weights = _read_only(piece.weights)
         part = block_moments(twice(values), weights)
@@ -77,7 +77,7 @@ class FirstPass:
             self._add_carefully(source, piece, weights)
 
     def _add_carefully(self, source: Source, piece: Piece, weights: NDArray[np.float64]) -> None:
-        """Take in rows with gaps, infinite values, or weights that are none."""
+        """Add rows with missing values, infinite values, or invalid weights."""
         values, rows, skipped = piece.values, piece.source_rows(), dict(piece.skipped)
         x = values.astype(np.float64)
         if bad := self._find_infinite(source, piece, x, rows):
@@ -96,7 +96,7 @@ class FirstPass:
     def _find_infinite(
         self, source: Source, piece: Piece, x: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> dict[int, Skipped]:
-        """Return the rows to skip because a value is infinite, or raise."""
+        """Return the rows to skip because a value is infinite; raise if rows may not be skipped."""
         bad: dict[int, Skipped] = {}
         for i in np.flatnonzero(np.isinf(x).any(axis=1)).tolist():
             name = self.wanted.names[int(np.isinf(x[i]).argmax())]
@@ -110,7 +110,7 @@ class FirstPass:
     def _weighted(
         self, source: Source, piece: Piece, weights: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Return which rows have a weight; raise if one cannot be a weight."""
+        """Return which rows have a weight; raise if a weight is invalid."""
         if not weights.size:
             return np.ones(len(rows), np.bool_)
         absent: NDArray[np.bool_] = np.isnan(weights)
@@ -131,7 +131,7 @@ class FirstPass:
     def _complete(
         self, source: Source, piece: Piece, gaps: NDArray[np.bool_], rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Return which rows are kept for their values; drop earlier ones where need be."""
+        """Return which rows to keep for their values; drop earlier rows if a column comes alive."""
         n = len(rows)
         keep = np.ones(n, np.bool_)
         if not n:
@@ -150,13 +150,13 @@ class FirstPass:
         return keep
 
     def _come_alive(self, late: NDArray[np.bool_]) -> None:
-        """Hear of columns that have their first value in this piece."""
+        """Note the columns that have their first value in this piece."""
         self.alive |= late
         if self._drops and self.n_kept and late.any():
             self._drop_all_so_far()
 
     def _drop_all_so_far(self) -> None:
-        """Drop the rows so far: each lacks a value in a column that has one now."""
+        """Drop all rows so far: each lacks a value in a column that just came alive."""
         self.first_gap = self._first_row
         self.n_kept, self.total_weight = 0, 0.0
         self.moments.forget()
@@ -179,13 +179,13 @@ class FirstPass:
         kept[rows] = True
         self.n_source += piece.n_source
         self.n_kept += len(rows)
-        with np.errstate(over="ignore"):  # refused in the end
+        with np.errstate(over="ignore"):  # ``finish`` refuses an infinite sum
             self.total_weight += total_of(weights) if weights.size else len(rows)
-        with blamed_on(self._folder.parent):  # the folder itself has no name yet
+        with blamed_on(self._folder.parent):  # the folder itself has no final name yet
             for at in sorted(skipped):
                 self.log.append(skipped[at])
             if self.missing == "error" and self.first_gap is not None:
-                return  # nothing will come of it but counts
+                return  # only the counts are still needed
             self.rows.append(values)
             self.kept.append(kept)
             if self.weights is not None:
@@ -203,7 +203,7 @@ class FirstPass:
 
 
 def _read_only(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return weights, of size 0 where there are none, in the one type that kernels know."""
+    """Return weights (size 0 for none) read-only, the one type that kernels are compiled for."""
     weights = np.empty(0) if weights is None else weights.view()
     weights.flags.writeable = False
     return weights

@@ -1,4 +1,4 @@
-"""The files of a parsed table while they grow: rows, ids, and what was skipped."""
+"""The files of a parsed table while they grow: rows, ids, and skipped rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..readers.pieces import Skipped
 
 
 class Column:
-    """An ``.npy`` file that grows: the header tells the number of rows once it is known."""
+    """An ``.npy`` file that grows; its header, with the number of rows, is written last."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], n_columns: int | None = None) -> None:
         self.path, self.dtype, self._n_columns = path, dtype, n_columns
@@ -46,18 +46,18 @@ class Column:
             self.n_rows += len(rows)
 
     def forget(self) -> None:
-        """Begin again without any rows."""
+        """Remove all rows."""
         self.n_rows = 0
         self._file.seek(128)
         self._file.truncate()
 
     def rewrite(self, n_columns: int, height: int) -> Iterator[tuple[NDArray[Any], Any]]:
-        """Yield (rows, write) block by block; what is written takes the place of the rows.
+        """Yield (rows, write) block by block; written rows replace those that were read.
 
-        The new rows may have fewer columns: they never catch up with those still unread.
+        New rows may have fewer columns, so writing never overtakes reading.
         """
         blocks, written = self.blocks(height), 128
-        rows = next(blocks, None)  # from here on, blocks knows how many rows there were
+        rows = next(blocks, None)  # ``blocks`` has now read the old number of rows
         self.n_rows, self._n_columns = 0, n_columns
         while rows is not None:
             self._file.seek(written)
@@ -127,7 +127,7 @@ class SkippedLog:
         self._file: IO[str] | None = None
 
     def append(self, skipped: Skipped) -> None:
-        """Write one."""
+        """Write one row."""
         if self._file is None:
             self._file = open(self.path, "w", encoding="utf-8")  # noqa: SIM115
         self._file.write(json.dumps(skipped._asdict()) + "\n")

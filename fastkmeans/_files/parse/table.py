@@ -24,13 +24,13 @@ from .first_pass import FirstPass
 
 Progress = Callable[[str, int, int], None]
 
-_CHECK_EVERY = 1 << 26  # bytes written between two looks at the room on the disk
+_CHECK_EVERY = 1 << 26  # bytes written between two checks of the free disk space
 
 
 def parse(
     readers: Sequence[Reader], folder: Path, question: Question, progress: Progress | None
 ) -> dict[str, Any]:
-    """Write the cache of a table into ``folder``; return its metadata."""
+    """Write the files of a table into ``folder``; return its metadata."""
     label = readers[0].source.path
     names = choose(
         label, readers[0].names, question.columns, _excluded(readers[0], question),
@@ -44,7 +44,7 @@ def parse(
     text: dict[str, Text] = {}
     for reader in readers:
         found = reader.text(wanted)
-        if reader is not readers[0]:  # numbers in the files before: that deserves a warning
+        if reader is not readers[0]:  # earlier files hold numbers: warn
             found = {name: at._replace(first=False) for name, at in found.items()}
         text = found | text
     while True:
@@ -76,7 +76,7 @@ def parse(
 
 
 def _excluded(reader: Reader, question: Question) -> list[str]:
-    """Return the columns to leave out: an empty name stands for all that have none."""
+    """Return the columns to leave out; an empty name means all columns without a name."""
     excluded: list[str] = []
     for name in question.exclude:
         excluded += [name] if name.strip() or not reader.nameless else reader.nameless
@@ -84,7 +84,7 @@ def _excluded(reader: Reader, question: Question) -> list[str]:
 
 
 def open_reader(source: Source, question: Question) -> Reader:
-    """Return what reads a file."""
+    """Return the reader of a file."""
     if source.format == "npy":
         return ArrayReader(source)
     need("pyarrow")
@@ -142,7 +142,7 @@ def _refuse_no_rows(reader: Reader, question: Question) -> None:
 
 
 def _warn_of_text(text: dict[str, Text]) -> None:
-    """Warn of columns of numbers that hold text deep in the table: nobody may know."""
+    """Warn of columns that first hold text after the first row: the user may not know."""
     for name, found in text.items():
         if not found.first:
             way_out = f" ({argument('na', found.value[:40])} would read it as missing)"
@@ -158,7 +158,7 @@ def _warn_of_text(text: dict[str, Text]) -> None:
 def _written(
     first: FirstPass, done: Finished, text: dict[str, Text], folder: Path
 ) -> dict[str, Any]:
-    """Close the books: write the small files, return the metadata."""
+    """Write the small files; return the metadata."""
     with blamed_on(folder.parent):
         np.save(folder / "sample.npy", done.sample)
         if first.n_kept == first.n_source:

@@ -1,8 +1,8 @@
 """Files as pieces of rows: CSV, Parquet, Arrow, arrays.
 
-csv          CSV by pyarrow, blocks side by side
+csv          CSV by pyarrow, several blocks at a time
 csv_blocks   text, cut into blocks of rows
-csv_errors   what can be wrong with CSV
+csv_errors   errors of CSV
 typed        Parquet, Arrow, .npy, arrays
-pieces       what every reader returns
+pieces       the output of every reader
 """

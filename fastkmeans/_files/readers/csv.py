@@ -1,4 +1,4 @@
-"""CSV by pyarrow: blocks are parsed side by side, and handed on in order."""
+"""CSV by pyarrow: several blocks are parsed at a time, and returned in order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CONVERSION = re.compile(r"CSV conversion error to \w+: invalid value '(.*)'$", 
 
 
 class _Parsed(NamedTuple):
-    """The columns of a block, and the rows of it that were left out."""
+    """The columns of a block, and its skipped rows."""
 
     values: NDArray[Any]
     weights: NDArray[np.float64] | None
@@ -87,9 +87,9 @@ class CsvReader:
         return self._named_apart(header.fields)
 
     def _named_apart(self, names: list[str]) -> list[str]:
-        """Give columns without a name one by their place, unless there is a single one.
+        """Name columns without a name by their place, if there are several.
 
-        Spreadsheets write empty columns (``a,b,,,``).  Names must differ to be chosen by.
+        Spreadsheets write empty columns (``a,b,,,``).  To choose columns, names must differ.
         """
         blank = [f for f, name in enumerate(names) if not name.strip()]
         if len(blank) < 2:
@@ -107,7 +107,7 @@ class CsvReader:
         return FLOAT64
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
-        """Return those of the columns that hold text, as far as the first rows tell."""
+        """Return the columns that hold text in the first rows."""
         found: dict[str, Text] = {}
         for name in wanted.names:
             at = self.names.index(name)
@@ -144,7 +144,7 @@ class CsvReader:
         number, line = 1, self._first_line
         waiting: deque[tuple[Block, Future[_Parsed]]] = deque()
         stream, parse = self._blocks(), self._parse_block(wanted)
-        # One thread more, to read and unpack the next block meanwhile.
+        # One more thread reads and unpacks the next block.
         with readable(self.source, self.dialect), ThreadPoolExecutor(workers + 1) as pool:
             coming = pool.submit(next, stream, None)
             while True:
@@ -187,10 +187,10 @@ class CsvReader:
         piece = Piece(*parsed, block.read, place)
         return piece, line + n_lines(block.data)
 
-    # --- the quick way: pyarrow ---------------------------------------------------------------
+    # --- the fast way: pyarrow ----------------------------------------------------------------
 
     def _parser(self, types: dict[int, Any], n_columns: int) -> Callable[[bytes], dict[int, Any]]:
-        """Return what parses columns, known by their numbers, as types; it is strict."""
+        """Return a strict parser of the columns with these numbers and types."""
         pa, csv = need("pyarrow"), need("pyarrow.csv")
         spaced = {
             before + value + after
@@ -219,7 +219,7 @@ class CsvReader:
         return parse
 
     def _parse_block(self, wanted: Wanted) -> Callable[[bytes], _Parsed]:
-        """Return what turns a block into arrays."""
+        """Return a function that turns a block into arrays."""
         pa = need("pyarrow")
         places = [self.names.index(name) for name in wanted.names]
         types: dict[int, Any] = dict.fromkeys(places, pa.from_numpy_dtype(wanted.dtype))
@@ -244,12 +244,12 @@ class CsvReader:
 
         return parse
 
-    # --- the careful way: row by row ------------------------------------------------------------
+    # --- the careful way: row by row ----------------------------------------------------------
 
     def _carefully(self, rows: list[Row], wanted: Wanted, message: str) -> _Parsed:
-        """Read a block that pyarrow refused: leave bad rows out, or say what is wrong."""
+        """Read a block that pyarrow refused: skip bad rows, or raise an error that names one."""
         match = _CONVERSION.search(message)
-        odd = {match[1].strip()} if match else set()  # what only pyarrow takes for text
+        odd = {match[1].strip()} if match else set()  # values that only pyarrow takes for text
         if not wanted.skip:
             self._refuse(rows, wanted, odd, message)
         while True:
@@ -264,7 +264,7 @@ class CsvReader:
                 odd.add(match[1].strip())
 
     def _bad_columns(self, row: Row, wanted: Wanted, odd: set[str]) -> list[str]:
-        """Return the columns in which a row of the right length holds text."""
+        """Return the columns of numbers in which a row of the right length holds text."""
         names = [*wanted.names, *([wanted.weight_column] if wanted.weight_column else [])]
         bad = []
         for name in names:
@@ -320,7 +320,7 @@ class CsvReader:
         return _Parsed(values, weights, ids, len(rows), skipped)
 
     def _numbers(self, rows: list[Row], name: str, kind: Any) -> NDArray[Any]:
-        """Convert one column of some rows as pyarrow converts a whole file."""
+        """Convert one column of these rows by pyarrow, as in the fast way."""
         at = self.names.index(name)
         texts = [row.fields[at].strip() for row in rows]
         data = "\n".join("NA" if text in self.dialect.missing else text for text in texts)

@@ -1,7 +1,7 @@
-"""The text of a CSV file, cut into blocks of whole rows, and its rows one by one.
+"""The text of a CSV file, as blocks of whole rows, or row by row.
 
-Blocks go to pyarrow, several at a time.  Only where a block is at fault is it read again
-row by row, with Python's ``csv`` module, which is slow but knows every place.
+pyarrow parses several blocks at a time.  A block that it refuses is read again row by row with
+Python's ``csv`` module, which is slow but gives the place of every row.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ from ..options import is_delimiter
 from ..sources import Source
 
 BLOCK_BYTES = 1 << 21
-"""What is parsed at a time.  It decides how sums are grouped: never let it depend on the
-memory or the threads at hand."""
+"""Bytes of a block.  It decides how sums are grouped, so it must not depend on the memory or the
+number of threads."""
 MOST_BLOCK_BYTES = 1 << 26
-"""The longest row."""
-_FIRST_LINE = 1 << 12  # bytes that are searched for a line that names the delimiter
-
+"""Bytes of the longest row."""
+_FIRST_LINE = 1 << 12  # bytes that are searched for a ``sep=`` line
 MISSING = frozenset(
     [
         *("", "NA", "N/A", "n/a", "NaN", "nan", "-NaN", "-nan", "NULL", "null"),
         *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
     ]
 )
-"""What pyarrow takes for a missing value (its own list, so that both readings agree)."""
+"""Values that mean missing: the list of pyarrow, so that both ways of reading agree."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How CSV is written; the first ``preamble`` bytes, a line ``sep=;``, are no part of it."""
+    """The form of CSV; the first ``preamble`` bytes, a line ``sep=;``, are left out."""
 
     delimiter: str = ","
     decimal: str = "."
@@ -55,7 +54,7 @@ class Dialect:
         return self.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii", "us-ascii")
 
     def is_number(self, value: str) -> bool:
-        """Tell whether a value reads as a number."""
+        """Return whether a value is a number."""
         if self.decimal != ".":
             value = "," if "." in value else value.replace(self.decimal, ".")
         try:
@@ -66,7 +65,7 @@ class Dialect:
 
 
 class Row(NamedTuple):
-    """One row and where it stands; rows of data count from 1, lines as an editor counts."""
+    """One row and its place; rows of data count from 1, lines as in an editor."""
 
     number: int
     line: int
@@ -79,24 +78,24 @@ class Row(NamedTuple):
 
     @property
     def unclosed(self) -> bool:
-        """Whether the row runs over several lines because a quote was never closed."""
+        """Whether the row covers several lines because a quote was never closed."""
         return self.raw.count("\n") > 1 and self.raw.count('"') % 2 == 1
 
 
 class Block(NamedTuple):
-    """Whole rows of UTF-8 text, and how far into the file they reach."""
+    """Whole rows of UTF-8 text, and the place in the file where they end."""
 
     data: bytes
-    read: int  # bytes of the file, as it lies on disk
+    read: int  # bytes of the file on disk, read so far
     closed: bool  # False if the file ends inside quotes
 
 
 @contextlib.contextmanager
 def readable(source: Source, dialect: Dialect) -> Iterator[None]:
-    """Turn the errors of damaged, or differently encoded, files into messages."""
+    """Turn errors of damaged or wrongly decoded files into a ``FileError``."""
     try:
         with contextlib.suppress(UnicodeError):
-            "".encode(dialect.encoding)  # more than a look-up: "hex" is a codec, but not of text
+            "".encode(dialect.encoding)  # a look-up is not enough: the codec "hex" is not for text
     except (LookupError, ValueError) as error:
         raise FileError(f"{argument('encoding', dialect.encoding)}: {error}") from None
     try:
@@ -113,7 +112,7 @@ def readable(source: Source, dialect: Dialect) -> Iterator[None]:
 
 
 def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
-    """Yield the text as UTF-8 without byte order mark and preamble, and the bytes read so far."""
+    """Yield the text in UTF-8, without byte order mark and preamble, and the bytes read."""
     decoder = codecs.getincrementaldecoder(dialect.encoding)()
     begun, skip = False, dialect.preamble
     pa = need("pyarrow")
@@ -136,7 +135,7 @@ def _pieces(source: Source, dialect: Dialect) -> Iterator[tuple[bytes, int]]:
 def with_separator_line(source: Source, dialect: Dialect) -> Dialect:
     """Return the dialect of a file: a first line ``sep=;`` names its delimiter.
 
-    Spreadsheets write that line, in quotes or not, and perhaps with delimiters behind it.
+    Spreadsheets write that line, with or without quotes, and sometimes with delimiters after it.
     """
     start = b""
     for data, _ in _pieces(source, dialect):
@@ -163,7 +162,7 @@ def with_separator_line(source: Source, dialect: Dialect) -> Dialect:
 
 
 class Lines:
-    """Finds the place behind the last line that ends outside quotes."""
+    """Finds the end of the last line that ends outside quotes."""
 
     def __init__(self, delimiter: str) -> None:
         self._delimiter = ord(delimiter)
@@ -174,9 +173,9 @@ class Lines:
         return self._state == 2
 
     def last_end(self, data: bytes) -> int:
-        """Return it for the next piece of text; 0 if no line ends there."""
+        """Return that end in the next piece of text; 0 if no line ends there."""
         if b'"' not in data and not self.quoted:
-            self._state = 1  # whatever follows: a quote there is not at the start of a value
+            self._state = 1  # inside a value: a quote that follows does not start a quoted one
             if data[-1:] in (b"\n", b"\r", bytes([self._delimiter])):
                 self._state = 0
             end = data.rfind(b"\n") + 1
@@ -212,18 +211,18 @@ def blocks(source: Source, dialect: Dialect) -> Iterator[Block]:
 
 
 def n_lines(data: bytes) -> int:
-    """Return the number of lines of a text, however they end."""
+    """Return the number of lines of a text, for any line ends."""
     n = data.count(b"\n")
     return n + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else n
 
 
 def text_of(data: bytes) -> str:
-    """Return the text of a block, whatever its bytes are."""
+    """Return the text of a block, even if its bytes are not UTF-8."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def rows_of(text: str, delimiter: str, number: int = 1, line: int = 1) -> Iterator[Row]:
-    """Yield the rows of a text, the first as ``number``; blank lines do not count as rows."""
+    """Yield the rows of a text, numbered from ``number``; blank lines are not rows."""
     raw: list[str] = []
 
     def lines() -> Iterator[str]:

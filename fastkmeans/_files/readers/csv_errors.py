@@ -1,4 +1,4 @@
-"""What can be wrong with a CSV file, told with its place and a way out."""
+"""Errors in a CSV file, with the place and a remedy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ from .csv_blocks import Dialect, Row
 
 
 class Text(NamedTuple):
-    """The first value of a column that is not a number.
-
-    ``first`` tells whether it stood in the first row of the table, ``typed`` whether the file
-    itself declares the column to be no number.
-    """
+    """The first value of a column that is not a number."""
 
     file: str
     place: str
     value: str
-    first: bool
-    typed: bool = False
+    first: bool  # whether it is in the first row of the table
+    typed: bool = False  # whether the file declares that the column holds no numbers
 
 
-class TextFound(Exception):  # noqa: N818  no error: the reading starts again without them
-    """Columns that turned out to hold text."""
+class TextFound(Exception):  # noqa: N818  not an error: reading starts again without these columns
+    """Columns in which a later row holds text."""
 
     def __init__(self, text: dict[str, Text]) -> None:
         super().__init__(text)
@@ -33,7 +29,7 @@ class TextFound(Exception):  # noqa: N818  no error: the reading starts again wi
 
 
 def has_surrogate(text: str) -> bool:
-    """Tell whether bytes that are not UTF-8 were read into the text."""
+    """Return whether the text comes from bytes that are not UTF-8."""
     return any("\udc80" <= character <= "\udcff" for character in text)
 
 
@@ -66,7 +62,7 @@ def refuse_encoding(source: Source, row: Row) -> NoReturn:
 
 
 def ragged(row: Row, header: list[str]) -> str:
-    """Say what is wrong with a row of too few or too many values."""
+    """Describe a row with too few or too many values."""
     count = f"{len(row.fields)} value{'s' if len(row.fields) != 1 else ''}"
     which = (
         f"column {header[len(row.fields)]!r} is the first without a value"
@@ -118,12 +114,12 @@ def refuse_nothing(label: object, header: list[str], text: Iterable[str]) -> NoR
 
 
 def infinite(name: str, dtype: str) -> str:
-    """Say what is wrong with a value that is infinite, or beyond the dtype."""
+    """Describe a value that is infinite in the dtype."""
     return f"column {name!r} is infinite as {dtype}"
 
 
 def refuse_infinite(source: Source, name: str, place: str, dtype: str) -> NoReturn:
-    """Raise because a value is infinite, or beyond the dtype."""
+    """Raise because a value is infinite in the dtype."""
     advice = f"correct it or leave the column out with {argument('exclude', name)}"
     if dtype == "float32":
         advice += f"; {argument('dtype', 'float64')} holds numbers beyond 3.4e38"

@@ -1,4 +1,4 @@
-"""Files whose columns have types: Parquet, Arrow, .npy; and arrays that come one by one."""
+"""Files with typed columns: Parquet, Arrow, .npy; and iterables of arrays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .csv_errors import Text
 from .pieces import FIRST_ROWS, Piece, Wanted
 
 PIECE_VALUES = 1 << 18
-"""Values of a piece.  It decides how sums are grouped: never let it depend on the memory."""
+"""Values of a piece.  It decides how sums are grouped, so it must not depend on the memory."""
 
 
 def _height(n_columns: int) -> int:
@@ -48,7 +48,7 @@ class ArrowReader:
         return _Blamed(self.source)
 
     def _open(self) -> tuple[Any, Any]:
-        """Return the schema, and what yields batches of the columns it is given."""
+        """Return the schema, and a function that yields batches of the named columns."""
         path = str(self.source.kept)
         if self.source.format == "parquet":
             file = need("pyarrow.parquet").ParquetFile(path, memory_map=True, pre_buffer=False)
@@ -65,7 +65,7 @@ class ArrowReader:
         return file.schema, lambda names: (file.get_batch(i).select(names) for i in numbers)
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
-        """Return float32 if all of the columns fit into it."""
+        """Return float32 if all the columns are float32 or float16, else float64."""
         types = need("pyarrow").types
         kinds = [self._schema.field(name).type for name in names]
         narrow = all(types.is_float32(kind) or types.is_float16(kind) for kind in kinds)
@@ -80,7 +80,7 @@ class ArrowReader:
         return any(test(kind) for test in tests)
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
-        """Return the columns whose type is no number."""
+        """Return the columns whose type is not numeric."""
         names = [*wanted.names, *([wanted.weight_column] if wanted.weight_column else [])]
         found = {}
         for name in names:
@@ -130,7 +130,7 @@ class ArrowReader:
 
 
 class _Blamed:
-    """Names the file in what pyarrow says of a damaged one."""
+    """Names the file in errors of pyarrow about a damaged file."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -153,7 +153,7 @@ def _without_gaps(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _numbers(column: Any) -> NDArray[Any]:
-    """Return a column as numbers, NaN where a value is missing."""
+    """Return a column as numbers, with NaN for missing values."""
     pa = need("pyarrow")
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -165,7 +165,7 @@ def _numbers(column: Any) -> NDArray[Any]:
 
 
 class ArrayReader:
-    """Arrays or data frames that come one by one, or the array of an .npy file."""
+    """An iterable of arrays or data frames, or the array of an .npy file."""
 
     def __init__(self, source: Source, arrays: Iterable[Any] | None = None) -> None:
         self.source = source
@@ -183,7 +183,7 @@ class ArrayReader:
         self.nameless: list[str] = []
 
     def _filled(self, arrays: Iterable[Any]) -> Iterator[tuple[str, Table]]:
-        """Yield the arrays that have rows, with their names in messages."""
+        """Yield the arrays that have rows, and their names for messages."""
         for i, array in enumerate(arrays):
             if getattr(array, "shape", (1,))[:1] == (0,):
                 continue
@@ -196,12 +196,12 @@ class ArrayReader:
                 raise FileError(f"{label} holds no table of numbers: {error}") from None
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
-        """Return the type of the first array: from now on the others must fit into it."""
+        """Return the type of the first array; it must then hold the others exactly."""
         self._exact = True
         return self._first[1].rows.dtype
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
-        """Return nothing: arrays are numbers throughout, or refused."""
+        """Return nothing: arrays hold only numbers, or are refused."""
         return {}
 
     def first_values(self, name: str) -> NDArray[np.float64]:
@@ -236,7 +236,7 @@ class ArrayReader:
                     number += len(part)
 
     def _matched(self, label: str, table: Table, wanted: Wanted) -> dict[str, int]:
-        """Return where the columns are in a table: by their names, where it has any."""
+        """Return the places of the columns in a table, by their names if it has any."""
         if (table.names is not None) != self.named:
             which = ("names its columns", "does not")
             this, first = which if table.names is not None else which[::-1]
@@ -271,7 +271,7 @@ class ArrayReader:
 def _check_exact(
     label: str, values: NDArray[Any], given: NDArray[Any], dtype: np.dtype[Any]
 ) -> None:
-    """Raise if the type, which the first array decided on, rounds a value of a later one."""
+    """Raise if the type of the first array rounds a value of a later one."""
     rounded = (values != given) & ~np.isnan(given)
     if rounded.any():
         value = float(given[rounded][0])
@@ -293,5 +293,5 @@ def _mapped(source: Source) -> NDArray[Any]:
 
 
 def array_source(name: str = "X") -> Source:
-    """Return the name that arrays without a file go by in messages."""
+    """Return a source that names arrays without a file in messages."""
     return Source(Path(name), Path(os.devnull), "arrays", None)
