@@ -2,16 +2,16 @@
 
 ::
 
-    arguments   what can be asked for, and the text of --help
-    values      what the text after a flag stands for
+    arguments   commands, flags, the text of --help
+    values      converters for the text after a flag
         |
-    cluster     the command csv                 predict     the command predict
+    cluster     the command csv                   predict   the command predict
     job         the work folder: table, checkpoint, lock, how to resume
-    labels      files of labels and centers     report      summaries, for people and as JSON
-    progress    bars, and the limit of memory       header     a first line that may be data
+    labels      files of labels and centers       report    summaries, as text and as JSON
+    progress    bars, and the memory limit        header    a first line that may be data
         |
     outputs     files that appear whole or not at all
     console     one-line errors, notes, exit codes
 
-Nothing is imported before it is needed: ``--help`` needs only the standard library.
+Imports wait until they are needed: ``--help`` needs only the standard library.
 """

@@ -1,4 +1,4 @@
-"""What can be asked for at the command line, and the text of ``--help``."""
+"""Commands and flags of the command line, and the text of ``--help``."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    """Parse the arguments and do what they ask for."""
+    """Parse the arguments and run the command."""
     given = sys.argv[1:] if argv is None else list(argv)
     if not given:
         parser.print_help(sys.stderr)

@@ -34,15 +34,15 @@ SETTINGS = (
     *("missing", "na", "bad_rows", "standardize", "weight"),
     *("init", "n_init", "max_iter", "tol", "seed", "algorithm"),
 )
-"""What the result depends on, beside the table and k."""
+"""Arguments that the result depends on, besides the table and k."""
 FEW = 5
-"""Skipped rows that are named one by one."""
+"""Number of skipped rows that get a note each; the others are only counted."""
 DOMINANT = 0.9
-"""Share of the variance from which one column drowns the others."""
+"""Share of the total variance (0 to 1) above which one column outweighs all others."""
 
 
 def cluster(args: argparse.Namespace) -> None:
-    """Do what the command ``csv`` was asked for."""
+    """Run the command ``csv``."""
     outputs = _outputs(args)
     need("pyarrow", "csv")
     with Job(args, outputs) as job:
@@ -68,7 +68,7 @@ def cluster(args: argparse.Namespace) -> None:
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
-    """Return the files to write, by flag, once it is sure that they can be written."""
+    """Return the output files by flag, after checking that they can be written."""
     outputs = {
         "--labels-out": args.labels_out,
         "--centers-out": args.centers_out,
@@ -123,7 +123,7 @@ def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
 
 
 def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
-    """Say which columns and rows take no part; warn of columns that drown the others."""
+    """Note skipped columns and rows; warn of constant columns and of a dominant one."""
     statistics, names = dataset.statistics, dataset.names
     known = [*names, *dataset.text, *dataset.empty, *args.exclude]
     known += [name for name in (args.id, args.weight) if name is not None]
@@ -176,8 +176,8 @@ def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progres
     )
     rows: Rows = dataset.rows
     if args.algorithm != "boxes":
-        # Rows in blocks are not for boxes, whose sums are rounded in another way: so the
-        # result depends neither on the size of the table nor on the memory at hand.
+        # "auto" never takes boxes for WatchedRows; boxes round the sums in another way.  So
+        # the result depends neither on the size of the table nor on the memory available.
         rows = WatchedRows(rows, progress)
     table = Table(rows, dataset.names)
     with progress.shown(n, "rows"):
@@ -193,7 +193,7 @@ def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progres
 
 
 def _digest(dataset: Dataset) -> str:
-    """Return what tells the table from another, by what is in it."""
+    """Return a digest of the table: its names, shape, dtype, statistics and scaling."""
     digest = hashlib.sha256(repr((dataset.names, dataset.rows.shape)).encode())
     for field in (*vars(dataset.statistics).values(), dataset.shift, dataset.scale):
         digest.update(np.ascontiguousarray(field).tobytes())
@@ -213,7 +213,7 @@ def _write(
     model: KMeans,
     sizes: NDArray[np.int64],
 ) -> None:
-    """Write the files that were asked for: all of them, or none."""
+    """Write all requested files, or none."""
     dialect = args.delimiter, args.decimal
     distances = None
     if args.distances:

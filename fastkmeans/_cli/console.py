@@ -1,4 +1,4 @@
-"""What a program says: errors of one line, notes, exit codes."""
+"""One-line errors, notes and exit codes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _CONTROL = frozenset([*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\u2029"])
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can put right: shown as one line, no traceback."""
+    """An error that the user can correct: shown as one line, without a traceback."""
 
 
 def note(message: str) -> None:
-    """Say something on stderr, where it does not mix with the results on stdout."""
+    """Print a message on stderr, apart from the results on stdout."""
     print(message, file=sys.stderr)
 
 
 def one_line(message: str) -> str:
-    """Return a message with its line breaks, as in the name of a file, written as such."""
+    """Escape control characters, such as a line break in the name of a file."""
     return "".join(
         character.encode("unicode_escape").decode()
         if not _CONTROL.isdisjoint(character)
@@ -46,13 +46,13 @@ def install_hint(extra: str | None = None) -> str:
 
 
 def need(module: str, extra: str | None = None) -> ModuleType:
-    """Import a module, or say which `pip install` brings it."""
+    """Import a module, or raise an error that names the `pip install` for it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = (error.name or module).partition(".")[0]
         if missing != module.partition(".")[0]:
-            raise  # installed, but broken inside: the traceback is worth more than advice
+            raise  # installed, but broken: the traceback helps more than advice
         raise UserError(f"{missing} is not installed: {install_hint(extra)}") from None
 
 
@@ -66,17 +66,14 @@ def warnings_as_notes() -> Iterator[None]:
             note("warning: " + " ".join(text.split()))
 
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = show  # both are put back by catch_warnings
+        warnings.showwarning = show  # catch_warnings restores both
         yield
 
 
 def guarded(work: Callable[[], None]) -> int:
-    """Run a program's work and turn what can be expected to go wrong into an `error:` line.
+    """Run a program's work, and print an expected error as one `error:` line.
 
-    Returns
-    -------
-    exit_code
-        0, or 2 after an error (the code argparse uses for a wrong command line).
+    The exit code is 0, or 2 after an error, as argparse has it for a wrong command line.
     """
     try:
         with warnings_as_notes():
@@ -86,7 +83,7 @@ def guarded(work: Callable[[], None]) -> int:
         note(
             "error: not enough memory: use fewer columns or rows, or --dtype float32 where offered"
         )
-    except BrokenPipeError:  # the reader of our output, say `head`, has seen enough
+    except BrokenPipeError:  # the reader of our output, say `head`, has ended
         _drop_output()
         return 0
     except Exception as error:
@@ -104,24 +101,24 @@ def guarded(work: Callable[[], None]) -> int:
 
 
 def _expected(error: Exception) -> str | None:
-    """Return what to say of an error, None if it is a mistake of the program."""
+    """Return the message of an expected error, None for a fault of the program."""
     in_flags = getattr(error, "in_flags", None)  # an error about files
     if in_flags is not None:
         return str(in_flags)
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError):  # what concerns a file has its name, or was blamed on it
+    if isinstance(error, OSError):  # an error about a file names it, by ``blamed_on`` at the latest
         return f"{error.filename or 'standard output'}: {error.strerror or error}"
     return None
 
 
 def _drop_output() -> None:
-    """Send what stdout still holds nowhere, so that Python can end without complaint."""
+    """Discard what stdout still buffers, so that Python can exit without an error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def exit_with(main: Callable[[], int]) -> None:
-    """Call `main` as a program: clean up on SIGTERM as on Ctrl-C, and exit with its code."""
+    """Run `main` and exit with its code; clean up on SIGTERM as on Ctrl-C."""
 
     def stop(signal_number: int, _frame: object) -> None:
         note("error: terminated; no output was written")

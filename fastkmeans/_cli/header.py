@@ -1,4 +1,4 @@
-"""A first line that may be data: ``--no-header`` is easy to forget."""
+"""A warning if the first line looks like data: ``--no-header`` is easy to forget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .console import note
 
 
 def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
-    """Warn if all names of the columns of a file are numbers."""
+    """Warn if all column names of a file are numbers."""
     if names and all(_is_number(name.replace(decimal, ".")) for name in names):
         note(
             f"warning: the first line of {path} holds numbers only, and is taken for the names of "
@@ -20,7 +20,7 @@ def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
 
 
 def first_csv(files: Sequence[Path]) -> Path | None:
-    """Return the first file of a table, if it is CSV or a pipe, which most likely is."""
+    """Return the first file of a table if it is CSV, or a pipe (likely CSV); else None."""
     with contextlib.suppress(OSError):
         path = find_files(files)[0]
         if not path.is_file():

@@ -1,16 +1,15 @@
-"""What is kept of a job while it runs, so that it can go on after an interruption.
+"""The work folder of a job, from which ``--resume`` goes on after an interruption.
 
-Beside the first output lies, for the time of the job, a folder of its name and
-``.fastkmeans-work``::
+It lies next to the first output and has its name plus ``.fastkmeans-work``.  Without an
+output it lies in the folder of --cache::
 
     checkpoint.npz   the state of the clustering (``_lloyd.checkpoint``)
-    table/           the parsed table (``_files.cache``), unless --cache names another place
-    fastkmeans.lock  held while the job runs, and what tells the folder from another's
+    table/           the parsed table (``_files.cache``), unless --cache names a folder
+    fastkmeans.lock  held while the job runs; it marks the folder as ours
 
-A folder that is neither empty nor marked by the lock is refused: nothing in it is ours.
-The work folder goes away with the end of the job, and after an error or interruption too,
-unless there is work in it that ``--resume`` can save.  A job without an output and without
---cache has none: nothing tells the next call where to look for it.
+A folder with files but without the lock is refused.  The job removes its folder at the end,
+unless it failed or was interrupted and left work that ``--resume`` can use.  A job without
+output and --cache has no work folder, because the next call could not find it.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Job:
     Attributes
     ----------
     table : Path or None
-        Where the parsed table is kept; None in a temporary folder of its own.
+        Folder of the parsed table; None stands for a temporary folder.
     """
 
     def __init__(self, args: argparse.Namespace, outputs: dict[str, Path | None]) -> None:
@@ -61,7 +60,7 @@ class Job:
         self._lock: Lock | None = None
 
     def _check_apart(self, outputs: dict[str, Path | None]) -> None:
-        """Refuse outputs that would be, or lie in, what is kept of the job."""
+        """Refuse outputs that are, contain or lie in the cache or the work folder."""
         for flag, path in outputs.items():
             for folder in (self._cache, self._folder):
                 if path is None or folder is None:
@@ -86,15 +85,15 @@ class Job:
         return self
 
     def table_is_done(self) -> None:
-        """Hear that the table is parsed."""
+        """Note that the table is parsed: if that took long, it is worth keeping."""
         self._table_done = time.monotonic() - self._began > SECONDS
 
     def is_done(self) -> None:
-        """Hear that the outputs are written: nothing need be kept, whatever comes."""
+        """Note that the outputs are written, so that nothing needs to be kept."""
         self._done = True
 
     def checkpoint(self, settings: dict[str, Any], quiet: bool) -> Checkpoint | None:
-        """Return the checkpoint, with what it holds if the job goes on."""
+        """Return the checkpoint; with ``--resume`` it holds the state of the job before."""
         if self._folder is None:
             return None
         path = self._folder / CHECKPOINT
@@ -124,7 +123,7 @@ class Job:
             self._lock.close()
 
     def _leave(self, folder: Path, kind: type[BaseException] | None) -> None:
-        """Remove the work folder, or say what is in it."""
+        """Remove the work folder, or print what it keeps and how to go on."""
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt | SystemExit)
         worth = (folder / CHECKPOINT).exists() or (stopped and self._table_done)
         if kind is None or self._done or not worth:
@@ -138,7 +137,7 @@ class Job:
 
 
 def _entered(folder: Path) -> Lock | None:
-    """Make the work folder, or find the one of a run that was stopped; lock it."""
+    """Create the work folder, or find that of a stopped run; lock it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / LOCK).exists() and any(folder.iterdir()):
@@ -159,7 +158,7 @@ def _entered(folder: Path) -> Lock | None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove what is the job's own; whoever else keeps something in the folder keeps it."""
+    """Remove the job's own files; other files stay, and so does their folder."""
     shutil.rmtree(folder / "table", ignore_errors=True)
     with contextlib.suppress(OSError):
         sweep(folder)

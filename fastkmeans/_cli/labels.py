@@ -1,4 +1,4 @@
-"""The files of labels, centers, and rows that were skipped."""
+"""The files of labels, of centers and of skipped rows."""
 
 from __future__ import annotations
 
@@ -21,22 +21,16 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 1 << 16
 CHUNK_VALUES = 1 << 19
-"""Values of rows whose distances are computed at a time."""
+"""Values (rows times columns) per step of the distances: bounds the copies in float64."""
 
 Write = Callable[[dict[str, Any]], None]
 
 
 class LabelsFile:
-    """Writes one line per row of the input, in its order: Parquet by its ending, else CSV.
+    """A file with a line per input row, in order: Parquet if it ends in .parquet, else CSV.
 
-    Parameters
-    ----------
-    path
-        The file.
-    id_column
-        The name of the ids; None writes the numbers of the rows.
-    dialect
-        Delimiter and decimal point of CSV.
+    ``id_column`` names the ids; None writes row numbers.  ``dialect`` is the delimiter and the
+    decimal point of CSV.
     """
 
     def __init__(self, path: Path, id_column: str | None, dialect: tuple[str, str]) -> None:
@@ -60,7 +54,7 @@ class LabelsFile:
         labels: NDArray[np.int32],
         distances: NDArray[np.float64] | None,
     ) -> None:
-        """Write some rows; labels and distances are those of the rows that were kept."""
+        """Write the next rows; labels and distances are those of the kept rows only."""
         pa = need("pyarrow", "csv")
         if ids is None:
             ids = pa.array(np.arange(self._n_rows + 1, self._n_rows + len(kept) + 1))
@@ -79,8 +73,8 @@ def write_labels(
     distances: Callable[[int, int], NDArray[np.float64]] | None,
     dialect: tuple[str, str],
 ) -> None:
-    """Write the labels of a dataset; ``distances`` gives those from one row to another."""
-    first = at = 0  # of the rows of the input, of those that were kept
+    """Write the labels of a dataset; ``distances(i, j)`` returns those of rows i to j."""
+    first = at = 0  # positions among the input rows, and among the kept rows
     with LabelsFile(path, id_column, dialect) as file:
         for ids, n in _ids(dataset):
             kept = np.ones(n, np.bool_)
@@ -97,7 +91,7 @@ def _another(name: str, taken: str) -> str:
 
 
 def _ids(dataset: Dataset) -> Iterator[tuple[Any, int]]:
-    """Yield the ids batch by batch, or None, and the number of rows of the input."""
+    """Yield ids (or None) and their number, at most ``BATCH_ROWS`` input rows at a time."""
     if dataset.id_column is not None:
         for ids in dataset.id_batches():
             for start in range(0, len(ids), BATCH_ROWS):
@@ -109,7 +103,7 @@ def _ids(dataset: Dataset) -> Iterator[tuple[Any, int]]:
 
 
 def _spread(values: NDArray[Any], kept: NDArray[np.bool_]) -> Any:
-    """Return values for the rows that were kept, and none for the others, as a column."""
+    """Return a column of the values of the kept rows, and of nulls for the others."""
     pa = need("pyarrow", "csv")
     if kept.all():
         return pa.array(values)
@@ -149,7 +143,7 @@ def _text(path: Path, dialect: tuple[str, str]) -> Iterator[Write]:
 
 
 def lines_of(columns: Sequence[Any], dialect: tuple[str, str]) -> bytes:
-    """Return columns as lines of CSV, what Python's `csv` would write but many times faster."""
+    """Return columns as lines of CSV, as Python's `csv` writes them but many times faster."""
     pa, pc = need("pyarrow", "csv"), need("pyarrow.compute", "csv")
     delimiter, decimal = dialect
     texts = []
@@ -166,7 +160,7 @@ def lines_of(columns: Sequence[Any], dialect: tuple[str, str]) -> bytes:
 
 
 def _bytes_of(text: Any) -> bytes:
-    """Return the texts of an array, one after the other."""
+    """Return the bytes of all texts of an array, joined."""
     if not len(text):
         return b""
     _, offsets, data = text.buffers()
@@ -176,7 +170,7 @@ def _bytes_of(text: Any) -> bytes:
 
 
 def _joined(pa: Any, pc: Any, *parts: Any) -> Any:
-    """Join texts row by row; the last part goes between the others."""
+    """Join texts row by row; the last part is the separator."""
     kind = pa.large_string()
     return pc.binary_join_element_wise(
         *(pa.scalar(part, kind) if isinstance(part, str) else part for part in parts)
@@ -184,7 +178,7 @@ def _joined(pa: Any, pc: Any, *parts: Any) -> Any:
 
 
 def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
-    """Put quotes around the values that need them."""
+    """Quote the values that need it."""
     values = _bytes_of(text)
     if not any(special in values for special in (b'"', b"\n", b"\r", delimiter.encode())):
         return text
@@ -196,7 +190,7 @@ def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
 def own_distances(
     X: Rows | NDArray[Any], centers: NDArray[np.float64], labels: NDArray[np.int32]
 ) -> Callable[[int, int], NDArray[np.float64]]:
-    """Return what gives the distances of some rows, from first to last, to their centers."""
+    """Return a function ``(i, j)``: the distances of rows i to j to their centers."""
     height = max(1, CHUNK_VALUES // X.shape[1])
 
     def distances(start: int, stop: int) -> NDArray[np.float64]:
@@ -229,7 +223,7 @@ def write_centers(
 
 
 def write_skipped(path: Path, skipped: Iterable[Skipped], delimiter: str) -> None:
-    """Write one line per row that could not be read: where it stands and why."""
+    """Write one line per unreadable row: its place, the reason and its text."""
     with open_text(path) as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         writer.writerow(["file", "place", "reason", "text"])

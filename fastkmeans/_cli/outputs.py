@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and are refused before the work if they cannot."""
+"""Output files: checked before the work, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,18 +20,13 @@ NOT_TEXT = frozenset(
         *(".arrow", ".feather", ".ods", ".parquet", ".xls", ".xlsx"),
     ]
 )
-"""Endings of files that are something else than CSV, plain or packed by gzip."""
+"""Endings that promise another format than CSV, plain or packed by gzip."""
 
 
 def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = ()) -> None:
-    """Refuse outputs that could not be written at the end, before the long work starts.
+    """Refuse, before the long work, outputs that cannot be written or would overwrite an input.
 
-    Parameters
-    ----------
-    outputs
-        The path asked for by each flag; None where the flag was not given.
-    inputs
-        Files that no output may overwrite.
+    ``outputs`` holds the path of each flag, or None if the flag was not given.
     """
     taken = {path.resolve(): "the input file" for path in inputs}
     for flag, path in outputs.items():
@@ -60,7 +55,7 @@ def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = (
 
 
 def check_format(flag: str, path: Path | None, *, parquet: bool = False) -> None:
-    """Refuse a name that promises something else than what is written."""
+    """Refuse a file name whose ending promises another format."""
     suffix = "" if path is None else suffix_of(path)
     if suffix in NOT_TEXT and not (parquet and suffix == ".parquet"):
         formats = "CSV, plain or packed by gzip," + (" or Parquet," if parquet else "")
@@ -71,13 +66,13 @@ def check_format(flag: str, path: Path | None, *, parquet: bool = False) -> None
 
 
 def suffix_of(path: Path) -> str:
-    """Return the ending of the file that is written, where the path is a link."""
+    """Return the ending of a file, in lower case; of the target if the path is a link."""
     return path.resolve().suffix.lower()
 
 
 @contextlib.contextmanager
 def blamed_on(path: Path) -> Iterator[None]:
-    """Name the file in an error of writing: Python names none, or a temporary one."""
+    """Name the file in a write error: Python names none, or a temporary one."""
     try:
         yield
     except OSError as error:
@@ -86,12 +81,11 @@ def blamed_on(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_files(*paths: Path) -> Iterator[list[Path]]:
-    """Give a temporary name for each path, and move all into place once every one is written.
+    """Yield a temporary name for each path; at the end, move all files into place.
 
-    When the block is left by an error, or by Ctrl-C, the old files stay; so they do if one of
-    the files cannot be moved.
+    The old files stay after an error or Ctrl-C, also if one file cannot be moved.
     """
-    folders: dict[Path, Path] = {}  # in the folder of each file, for the move to be atomic
+    folders: dict[Path, Path] = {}  # next to each file, so that the move is atomic
     with contextlib.ExitStack() as stack:
         moves = []
         for path in paths:
@@ -107,7 +101,7 @@ def whole_files(*paths: Path) -> Iterator[list[Path]]:
 
 
 class _Move(NamedTuple):
-    """A file, its temporary name, and another for the file that it replaces."""
+    """A file, its temporary name, and the second name of the file that it replaces."""
 
     path: Path  # as the user wrote it
     target: Path
@@ -116,7 +110,7 @@ class _Move(NamedTuple):
 
 
 def _move_all(moves: Sequence[_Move]) -> None:
-    """Move files into place; if one cannot be, bring back what the others replaced."""
+    """Move files into place; if one move fails, restore all old files."""
     for move in moves:
         if move.target.exists() and not move.target.is_file():
             raise UserError(f"{move.path} could not be written: it is no longer an ordinary file")
@@ -143,20 +137,20 @@ def _move_all(moves: Sequence[_Move]) -> None:
 
 
 def _keep(target: Path, old: Path) -> None:
-    """Give an old file, if there is one, a second name."""
+    """Give an existing file a second name: a hard link, or else a copy."""
     if target.exists():
         try:
             os.link(target, old)
-        except OSError:  # some file systems have no second names
+        except OSError:  # some file systems have no hard links
             shutil.copy2(target, old)
 
 
 @contextlib.contextmanager
 def open_packed(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file for writing, which gzip packs if the name ends in .gz."""
+    """Open a new file for writing; gzip packs it if the name ends in .gz."""
     with contextlib.ExitStack() as stack:
         file: IO[bytes] = stack.enter_context(open(path, "xb"))
-        if suffix_of(path) == ".gz":  # without name and time: equal results are equal files
+        if suffix_of(path) == ".gz":  # without name and time, equal results give equal files
             packed = gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
             file = stack.enter_context(cast(IO[bytes], packed))
         yield file

@@ -1,4 +1,4 @@
-"""The command ``predict``: label the rows of a table, piece by piece, by a saved model."""
+"""The command ``predict``: label the rows of a table by a saved model, piece by piece."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .report import count, rows_line, sizes_lines, tell
 
 
 def predict(args: argparse.Namespace) -> None:
-    """Do what the command ``predict`` was asked for."""
+    """Run the command ``predict``."""
     need("pyarrow", "csv")
     if args.model.is_dir():
         raise UserError(
@@ -69,7 +69,7 @@ def predict(args: argparse.Namespace) -> None:
 
 
 def _load(path: Path) -> Any:
-    """Return the model of a file, of whatever class."""
+    """Return the model in a file, of any class."""
     try:
         return getattr(fastkmeans, read_class(path)).load(path)
     except OSError as error:
@@ -79,7 +79,7 @@ def _load(path: Path) -> Any:
 
 
 class _Labeller:
-    """A model, and what it has seen so far."""
+    """A model, and the totals over the rows that it has labelled."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.model = _load(args.model)
@@ -104,7 +104,7 @@ class _Labeller:
         self.inertia = 0.0
 
     def columns_of(self, reader: Reader, id_column: str | None) -> list[str]:
-        """Return the columns of a file, in the order of the model."""
+        """Return the columns of a file in the order of the model."""
         path = reader.source.path
         for name in self.names or ():
             if (times := reader.names.count(name)) != 1:
@@ -124,7 +124,7 @@ class _Labeller:
     def label(
         self, source: Source, piece: Piece, log: SkippedLog
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.float64]]:
-        """Return which rows were kept, their labels and their distances."""
+        """Return a mask of the kept rows, their labels and their distances."""
         rows, values = self._without_infinite(source, piece, log)
         dropped = len(rows)
         gaps = np.isnan(values)
@@ -153,7 +153,7 @@ class _Labeller:
     def _without_infinite(
         self, source: Source, piece: Piece, log: SkippedLog
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the rows that can be labelled, and their values; log the others."""
+        """Return the rows without infinite values, and the values; log the skipped rows."""
         rows, values = piece.source_rows(), piece.values
         bad = np.isinf(values)
         skipped = dict(piece.skipped)

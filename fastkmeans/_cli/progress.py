@@ -1,4 +1,4 @@
-"""How far the work is: bars on a terminal; and a watch over the memory it takes."""
+"""Progress bars on a terminal, and the check of the memory limit."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .._runtime.disk import human_size
 from .console import UserError, install_hint, note
 
 BLOCK_BYTES = 1 << 26
-"""Rows that are read between two looks at clock, memory and Ctrl-C."""
+"""Bytes of rows that are read between two checks of clock, memory and Ctrl-C."""
 
 
 def memory_taken() -> int | None:
-    """Return the bytes of memory of this process that no file holds; None if unknown."""
+    """Return the bytes of memory of this process besides mapped files; None if unknown."""
     try:
         with open("/proc/self/status", encoding="ascii") as file:
             for line in file:
@@ -34,14 +34,14 @@ def memory_taken() -> int | None:
 
 
 class MemoryGuard:
-    """Ends the work when it takes more memory than was allowed."""
+    """Ends the work with an error when it takes more memory than allowed."""
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
         self.peak = 0
 
     def look(self) -> None:
-        """Raise if too much is taken."""
+        """Measure the memory, and raise if it is above the limit."""
         taken = memory_taken()
         if taken is None:
             return
@@ -87,7 +87,7 @@ class Progress(Watch):
             self._bar = None
 
     def _tqdm(self) -> Any:
-        """Return the class of bars, or None; without tqdm, say so once."""
+        """Return the class of bars, or None; note once that tqdm is missing."""
         if self._quiet:
             return None
         try:
@@ -99,7 +99,7 @@ class Progress(Watch):
             return None
 
     def read(self, what: str, done: int, total: int) -> None:
-        """Hear how much of the files was parsed, or of the table finished."""
+        """Show how many bytes are parsed, or how many rows are finished."""
         self.guard.look()
         if self._bar is None or self._bar.disable:
             return
@@ -110,26 +110,26 @@ class Progress(Watch):
         self._bar.update(done - self._bar.n)
 
     def passed(self, n_rows: int) -> None:
-        """Hear how many rows of a pass are done; 0 begins one."""
+        """Show how many rows of a pass are done; 0 begins a pass."""
         self.guard.look()
         if self._bar is None or self._bar.disable:
             return
-        if n_rows == 0:  # what is left of the pass before is done; its rate goes on to count
+        if n_rows == 0:  # complete the pass before, whose rate still counts
             self._bar.update(self._bar.total - self._bar.n)
         self._bar.update(n_rows - self._bar.n)
 
     def run_begins(self, number: int, n_runs: int) -> None:
-        """Name the run."""
+        """Show the number of the run."""
         self._run = f"run {number + 1} of {n_runs}, " if n_runs > 1 else ""
         self._name("choosing the first centers")
 
     def iteration(self, number: int, iteration: Iteration) -> None:
-        """Name the iteration to come."""
+        """Show the number of the next iteration."""
         self.guard.look()
         self._name(f"iteration {number + 1} ({iteration.n_moved} rows moved)")
 
     def run_ends(self, run: Outcome) -> None:
-        """Name what comes then."""
+        """Show that the run ends."""
         self._name("ending the run")
 
     def _name(self, what: str) -> None:
@@ -139,10 +139,7 @@ class Progress(Watch):
 
 
 class WatchedRows:
-    """Rows in blocks that are small enough to say on the way how far a pass is.
-
-    Results do not depend on the blocks.
-    """
+    """Rows in blocks so small that a pass shows progress; results do not depend on the blocks."""
 
     def __init__(self, rows: Rows, progress: Progress) -> None:
         self._rows, self._progress = rows, progress
@@ -152,7 +149,7 @@ class WatchedRows:
         self._height = max(1, BLOCK_BYTES // row_bytes // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
-        """Yield parts of the blocks, and tell of each."""
+        """Yield parts of the blocks, and show the progress before each."""
         for start, X in self._rows.blocks():
             for at in range(0, X.shape[1], self._height):
                 self._progress.passed(start + at)
@@ -163,5 +160,5 @@ class WatchedRows:
         return self._rows.take(indices)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return memory for what is kept of every row."""
+        """Return an array for values that are kept for every row."""
         return self._rows.empty(shape, dtype)

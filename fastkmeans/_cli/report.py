@@ -1,4 +1,4 @@
-"""The summary of a job, for people and as JSON."""
+"""The summary of a job, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
 
 
 def rows_of(dataset: Any) -> dict[str, int]:
-    """Return what became of the rows of the input."""
+    """Return the numbers of rows: in the input, used, dropped and skipped."""
     clustered, skipped = dataset.rows.shape[0], dataset.n_skipped
     return {
         "input": dataset.n_source_rows,
@@ -35,7 +35,7 @@ def rows_of(dataset: Any) -> dict[str, int]:
 
 
 def tell(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    """Print the summary: on standard output, or, beside JSON, the text on standard error."""
+    """Print the summary on stdout; if JSON goes there, print the text on stderr."""
     if as_json:
         whole = _without_infinite({"fastkmeans": __version__} | summary)
         print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
@@ -43,7 +43,7 @@ def tell(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
 
 
 def _without_infinite(value: Any) -> Any:
-    """Write null for numbers that JSON does not have."""
+    """Replace infinities and NaN, which JSON lacks, by null."""
     if isinstance(value, dict):
         return {key: _without_infinite(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -52,7 +52,7 @@ def _without_infinite(value: Any) -> Any:
 
 
 def rows_line(rows: dict[str, int]) -> str:
-    """Say how many rows were used, and what became of the others."""
+    """Return the line of the summary about the rows that were used and left out."""
     why = [
         f"{rows[key]} {what}"
         for key, what in (("dropped", "lack a value"), ("skipped", "could not be read"))
@@ -65,7 +65,7 @@ def rows_line(rows: dict[str, int]) -> str:
 
 
 def sizes_lines(sizes: NDArray[np.int64]) -> list[str]:
-    """Return the table of the clusters."""
+    """Return the lines of the table of cluster sizes."""
     total = max(1, int(sizes.sum()))
     lines = [f"\n{'cluster':>7} {'size':>10} {'share':>7}"]
     lines += [f"{j:>7} {size:>10} {size / total:>7.1%}" for j, size in enumerate(sizes)]

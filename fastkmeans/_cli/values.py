@@ -1,4 +1,4 @@
-"""What the text after a flag stands for: numbers, amounts of memory, names of columns."""
+"""Converters for the text after a flag: numbers, amounts of memory, names of columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from .console import one_line
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but for a value ``--`` behind an equals sign.
+    """argparse that accepts the value ``--`` after an equals sign, as in ``--na=--``.
 
-    ``--na=--`` names the value ``--``.  Python before 3.13 takes it for the end of the flags,
-    and hands over an empty list as the value of any flag, without a word.
+    Python before 3.13 takes it for the end of the flags: the value becomes an empty list.
     """
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
@@ -38,7 +37,7 @@ def path(text: str) -> Path:
 
 
 def whole_number(least: int) -> Callable[[str], int]:
-    """Return a converter for argparse: a whole number of at least `least`, and 32 bits at most."""
+    """Return a converter for argparse: whole numbers from `least` to 2**32 - 1."""
 
     def convert(text: str) -> int:
         digits = text.isascii() and text.isdecimal()
@@ -85,7 +84,7 @@ def memory(text: str) -> int:
 
 
 def names(text: str) -> list[str]:
-    """Split at commas, but not inside quotes: a name may hold a comma."""
+    """Split at commas outside quotes: a name may hold a comma."""
     if not text.strip():
         raise argparse.ArgumentTypeError("no column is named (one without a name is '\"\"')")
     try:
@@ -100,7 +99,7 @@ def names(text: str) -> list[str]:
 
 
 def delimiter(text: str) -> str:
-    """Return a single character; a tab may be written out."""
+    """Return a single ASCII character; `tab` stands for a tab."""
     text = "\t" if text in ("tab", "\\t") else text
     if len(text) != 1 or not text.isascii() or text in '"\r\n\0':
         raise argparse.ArgumentTypeError(f"{text!r} is not a single ASCII character")
