@@ -1,10 +1,10 @@
-"""What users call: estimators and functions.
+"""The estimators and functions that users call.
 
 kmeans             KMeans
 minibatch          MiniBatchKMeans
 functions          k_means, kmeans_plusplus
-clusterer          what both estimators share
-sklearn_protocol   parameters, tags and names, as scikit-learn's tools ask for them
+clusterer          the base of both estimators
+sklearn_protocol   parameters, tags and feature names in the way of scikit-learn
 model_file         fitted models in files
-inputs             what is passed as ``X``
+inputs             from ``X`` to a table
 """

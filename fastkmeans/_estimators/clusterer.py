@@ -1,4 +1,4 @@
-"""What every estimator with centers shares: common parameters, and a fitted model's methods."""
+"""The base of both estimators: common parameters, and the methods of a fitted model."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Clusterer(Estimator):
     inertia_: float
 
     _RANDOM_RUNS: int
-    """What ``n_init="auto"`` means where ``init`` is "random" or a callable."""
+    """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
 
     def _check_common(self) -> tuple[int, int]:
-        """Check the parameters that all share; return the number of clusters and of runs."""
+        """Check the common parameters; return the number of clusters and of runs."""
         k = check_count(self.n_clusters, "n_clusters")
         check_count(self.max_iter, "max_iter")
         if self.n_threads is not None:
@@ -53,7 +53,7 @@ class Clusterer(Estimator):
             return k, 1 if given or self.init == "k-means++" else self._RANDOM_RUNS
         if isinstance(self.n_init, str):
             raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
-        # Every run from the same array would be the same run.
+        # All runs from one array would be equal.
         runs = check_count(self.n_init, "n_init")
         return k, 1 if given else runs
 

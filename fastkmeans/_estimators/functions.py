@@ -1,4 +1,4 @@
-"""``k_means`` and ``kmeans_plusplus``: the estimators' work as functions."""
+"""``k_means`` and ``kmeans_plusplus``: the work of the estimators as functions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kmeans_plusplus(
     n_clusters : int
         The number of centers.
     sample_weight : array-like of shape (n_samples,), optional
-        Weight of each row; a row of weight 2 counts as two.
+        Weight of each row; a weight of 2 counts as the row twice.
     random_state : None, int, RandomState or Generator
         Source of the draws.
     n_local_trials : int, optional
@@ -44,7 +44,7 @@ def kmeans_plusplus(
     centers : ndarray of shape (n_clusters, n_features), float32 or float64
         The chosen rows.
     indices : ndarray of shape (n_clusters,), int64
-        Their places in ``X``.
+        Their row numbers in ``X``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""From what users pass as ``X`` to a table: arrays, data frames, and tables in files."""
+"""From ``X``, as users pass it, to a table: arrays, data frames, tables in files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from .._data.tables import Preparation, Table, table_in_memory
 
 
 def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
-    """Wrap anything array-like without copying it; open what lies in files.
+    """Wrap anything array-like without copying it, and open files.
 
-    float32 and float16 give float32 rows, everything else gives float64 rows.  A path, a
-    list of paths or an iterator over arrays is read once, into temporary files; of a file
-    with names, ``columns`` are taken (None: all that hold numbers).
+    float32 and float16 give float32 rows, everything else gives float64 rows.  A path, a list of
+    paths or an iterator over arrays is parsed once into temporary files.  ``columns`` names the
+    columns to read from files with names; None reads all numeric ones.
 
     Raises
     ------
     TypeError
-        For sparse matrices and for values that are no numbers.
+        For sparse matrices, and for values that are not numbers.
     ValueError
-        For tables that are not two-dimensional, empty, complex, or hold text.
+        For tables that are empty, complex, not two-dimensional, or hold text.
     """
-    if isinstance(X, np.ndarray):  # most often; spares an import
+    if isinstance(X, np.ndarray):  # the usual case needs no import
         return table_in_memory(X, name)
     from .._files import Dataset, FileError, is_source, open_dataset
 

@@ -1,4 +1,4 @@
-"""KMeans: parameters and restarts; k_means, the same as a function."""
+"""KMeans: its parameters and its runs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ from .inputs import as_table
 class KMeans(Clusterer):
     """k-means clustering by Lloyd's algorithm, exact and deterministic.
 
-    Rows are assigned to their closest center and centers moved to the mean of their
-    rows, in turn, from one or several initialisations; the run of lowest inertia is
-    kept.  Labels equal those of a float64 computation by differences, ties going to
-    the lowest index, for float32 input too.  Results do not depend on the number of
-    threads, nor on the memory layout of ``X``, which is never copied.
+    An iteration assigns each row to its closest center, and moves each center to the mean of its
+    rows.  The fit keeps the run of lowest inertia.  Labels equal those of a float64 computation by
+    differences, also for float32 input; ties go to the lowest index.  Results do not depend on
+    the number of threads or the memory layout of ``X``, which is never copied.
 
     Parameters
     ----------
@@ -46,64 +45,61 @@ class KMeans(Clusterer):
         Initial centers: greedy k-means++; distinct random rows; an array of shape
         ``(n_clusters, n_features)``; or ``init(X, n_clusters, random_state)``.
     n_init : "auto" or int, default="auto"
-        Number of runs from different initial centers.  ``"auto"`` means 10 for
-        ``"random"`` and callables, 1 for ``"k-means++"`` and arrays.
+        Number of runs from different initial centers.  ``"auto"`` means 10 for ``"random"`` and
+        callables, 1 for ``"k-means++"`` and arrays.
     max_iter : int, default=300
         Most iterations of one run.
     tol : float, default=1e-4
-        A run stops when the squared move of the centers is at most ``tol`` times the
-        mean variance of the features; also, always, when no row changes its cluster.
+        A run stops when the squared shift of the centers is at most ``tol`` times the mean variance
+        of the features.  It always stops when no row changes its cluster.
     verbose : int, default=0
-        Print inertia, move of the centers and rows moved for each iteration.
+        Print the inertia, the shift of the centers and the number of moved rows per iteration.
     random_state : None, int, RandomState or Generator, default=None
         Source of the draws of the initialisation.
     copy_x : bool, default=True
-        Accepted for compatibility: ``X`` is never changed, and never copied.
+        Accepted for compatibility: ``X`` is never changed and never copied.
     algorithm : {"auto", "lloyd", "boxes", "bytes"}, default="auto"
-        How labels are found; all give the same.  ``"lloyd"`` compares every row with
-        every center.  ``"boxes"`` sorts the rows in space once and labels boxes of
-        neighbours at a time (up to about four features).  ``"bytes"`` rules centers out
-        by bounds on distances and by scores in bytes (many features).  ``"auto"``
-        chooses by the shape of ``X``, and goes back to ``"lloyd"`` where pruning does
-        not pay.
+        How labels are found; all give the same labels.  ``"lloyd"`` compares every row with every
+        center.  ``"boxes"`` sorts the rows in space once, and labels boxes of neighbouring rows
+        together (up to about four features).  ``"bytes"`` rules centers out by bounds on distances
+        and by scores in bytes (many features).  ``"auto"`` chooses by the shape of ``X``, and
+        returns to ``"lloyd"`` if pruning does not pay.
     n_threads : int, optional
-        Most threads to use; by default those of numba, within the CPU affinity and
-        the quota of the container.
+        Most threads to use; by default those of numba, within the CPU affinity and the quota of
+        the container.
 
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
-        The centers.  float64 whatever the dtype of ``X``: rounded, they would no
-        longer be the centers that ``labels_`` belongs to.
+        The centers, in float64 for any dtype of ``X``: ``labels_`` might not fit rounded centers.
     labels_ : ndarray of shape (n_samples,), int32
         The closest center of each row.
     inertia_ : float
-        Weighted sum of squared distances to the closest center, from differences.
+        Weighted sum of squared distances to the closest center, computed from differences.
     n_iter_ : int
         Iterations of the best run.
     converged_ : bool
-        Whether the best run stopped before ``max_iter`` made it.
+        Whether the best run stopped for another reason than ``max_iter``.
     stop_reason_ : str
         Why it stopped, in words.
     history_ : list of Iteration
-        For each iteration ``inertia`` (before the centers move), ``center_shift``,
-        ``n_moved``, ``seconds`` and ``avoided``, the share of the distances between
-        rows and centers that did not have to be computed.
+        For each iteration ``inertia`` (before the centers move), ``center_shift``, ``n_moved``,
+        ``seconds`` and ``avoided``: the share of the distances that were not computed.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, where ``X`` has names that are all text.
+        Names of the features, if all names in ``X`` are text.
     preparation_ : Preparation or None
-        After a fit to a standardised dataset, and in a model of the command-line tool,
-        what was done to the rows of the file: ``predict``, ``transform`` and ``score`` take
-        ``X`` in the units of the file and standardise it in the same way (a standardised
-        dataset as it is); ``cluster_centers_`` are those of standardised rows.
+        How the rows of a file were standardised: after a fit to a standardised dataset, and in
+        models of the command line.  ``cluster_centers_`` belong to standardised rows.
+        ``predict``, ``transform`` and ``score`` take ``X`` in the units of the file and
+        standardise it in the same way; a standardised dataset stays as it is.
 
     Raises
     ------
     ValueError, TypeError
-        From the methods, for input that cannot be clustered; the message names the
-        argument, the first offending row and column, and the way out.
+        From the methods, for input that cannot be clustered.  The message names the argument, the
+        first offending row and column, and what to do.
 
     See Also
     --------
@@ -111,9 +107,8 @@ class KMeans(Clusterer):
 
     References
     ----------
-    Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information
-    Theory 28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of
-    Careful Seeding", SODA.
+    Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory
+    28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
 
     Examples
     --------
@@ -176,15 +171,15 @@ class KMeans(Clusterer):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A NumPy array of any numeric dtype and layout, a nested list, or a table of
-            pandas, polars or pyarrow: float32 and float64 are read in place.  Or a table
-            of any size in files: what ``open_dataset`` returns or takes; such a path, list
-            of paths or iterable of arrays is parsed into temporary files first.
+            A NumPy array of any numeric dtype and layout, a nested list, or a table of pandas,
+            polars or pyarrow: float32 and float64 are read in place.  Or a table in files: a
+            dataset of ``open_dataset``, or a path, list of paths or iterator over arrays, which are
+            parsed into temporary files first.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row: 2 counts as the row twice, 0 as the row absent.  A dataset
-            with a column of weights has its own: to give others is a ``ValueError``.
+            Weight of each row: 2 counts as the row twice, 0 as the row absent.  A dataset with a
+            column of weights has its own: other weights are a ``ValueError``.
 
         Returns
         -------
@@ -202,10 +197,7 @@ class KMeans(Clusterer):
         watch: Watch,
         checkpoint: Checkpoint | None,
     ) -> KMeans:
-        """Do what ``fit`` does under the eyes of ``watch``, from a checkpoint if there is one.
-
-        ``X`` is what a callable ``init`` gets.
-        """
+        """Fit; notify ``watch``, use a checkpoint if given, pass ``X`` to a callable ``init``."""
         k, n_runs = self._check_parameters()
         rows = table.rows
         weights = weights_of(table, sample_weight)
@@ -237,7 +229,7 @@ class KMeans(Clusterer):
         watch: Watch,
         checkpoint: Checkpoint | None,
     ) -> Outcome:
-        """Return the run of lowest inertia, the first among equals."""
+        """Return the run of lowest inertia, the first of several equal ones."""
         draws = isinstance(self.init, str) or callable(self.init)
         rng = as_generator(self.random_state) if draws or checkpoint is not None else None
         first, run, history, best = Resumed(0, None, [], None)
@@ -279,7 +271,7 @@ class KMeans(Clusterer):
 
 
 class _Print(Watch):
-    """Tells it on standard output."""
+    """Prints the progress of a fit on standard output."""
 
     def run_begins(self, number: int, n_runs: int) -> None:
         print(f"Run {number + 1} of {n_runs}")

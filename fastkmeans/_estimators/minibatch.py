@@ -1,4 +1,4 @@
-"""MiniBatchKMeans: centers from batches of the rows, in one go or as they come."""
+"""MiniBatchKMeans: centers from batches of rows, in one fit or batch by batch."""
 
 from __future__ import annotations
 
@@ -30,104 +30,101 @@ SCHEDULES = ("nested", "random")
 
 
 class MiniBatchKMeans(Clusterer):
-    """k-means clustering by mini-batches: a fraction of the time, almost the inertia.
+    """k-means clustering by mini-batches: a fraction of the time, almost the same inertia.
 
-    ``fit`` reads as many rows as it takes to place the centers, and every row once more
-    for its label; ``partial_fit`` learns from one batch at a time.  Results do not depend
-    on the number of threads, nor on the memory layout of ``X``, of which no more than
-    64 MB are ever copied.
+    ``fit`` reads enough rows to place the centers, and then every row once for its label.
+    ``partial_fit`` learns from one batch at a time.  Results do not depend on the number of threads
+    or the memory layout of ``X``.  At most 64 MB of ``X`` are copied at a time.
 
     Parameters
     ----------
     n_clusters : int, default=8
         The number of clusters.
     init : {"k-means++", "random"}, array-like or callable, default="k-means++"
-        Initial centers: greedy k-means++ or distinct random rows, of a sample of
+        Initial centers: greedy k-means++ or distinct random rows, both from a sample of
         ``init_size`` rows; an array of shape ``(n_clusters, n_features)``; or
         ``init(sample, n_clusters, random_state)``.
     max_iter : int, default=100
-        A fit stops before it reads more than so many times the number of rows.
+        A fit stops before it reads more than ``max_iter`` times the number of rows.
     batch_size : int, default=1024
         Rows of a random batch.  Nested batches begin with the sample of ``init_size``.
     verbose : int, default=0
-        Print size, inertia and move of the centers for each batch.
+        Print size, inertia and shift of the centers for each batch.
     compute_labels : bool, default=True
-        Whether to label the rows in the end.  Without, ``fit`` never looks at rows that
-        are in no batch, not even for NaN.
+        Whether to label all rows in the end.  If not, ``fit`` does not read the rows outside the
+        batches, and does not check them for NaN.
     random_state : None, int, RandomState or Generator, default=None
         Source of all draws.
     tol : float, default=0.0
-        Stop when the squared move of the centers in a step is at most ``tol`` times the
-        mean variance of the features (in the batch of full size, or the first sample).
+        Stop when the squared shift of the centers in a step is at most ``tol`` times the mean
+        variance of the features (in the batch of full size, or the first sample).
     max_no_improvement : int or None, default=10
-        Random batches: stop after so many steps without a new low of the smoothed
-        inertia.  Nested batches: stop when so many more steps like the last one, on a
-        batch of full size, would gain less than 2 % of the inertia.  None: never; nested
-        batches then grow to all the rows, and end where ``KMeans`` does.
+        Random batches: stop after this number of steps without a new minimum of the smoothed
+        inertia.  Nested batches: stop, at full size, when this number of steps like the last one
+        would gain less than 2 % of the inertia.  None: never; nested batches then grow to all
+        rows, and end as ``KMeans`` does.
     init_size : int, optional
-        Rows of the sample for the initialisation.  By default 3 batches for random
-        batches, or ``3 * n_clusters`` rows if that is more; for nested ones 1 to 16, by
-        the size of ``X``, and at least 5 rows per cluster.
+        Rows of the sample for the initialisation.  Default for random batches: 3 batches, or
+        ``3 * n_clusters`` rows if a sample of 3 batches is smaller.  Default for nested batches: 1
+        to 16 batches, by the size of ``X``, and at least 5 rows per cluster.
     n_init : "auto" or int, default="auto"
-        Number of initialisations, of which the one of lowest inertia on the sample is
-        used.  ``"auto"``: 3 for ``"random"`` and callables, else 1.
+        Number of initialisations; the one of lowest inertia on the sample is used.  ``"auto"``: 3
+        for ``"random"`` and callables, else 1.
     reassignment_ratio : float, default=0.01
-        Clusters below this share of the weight of the largest become random rows of the
-        batch, now and then; not in nested batches, where a cluster that lost all its
-        rows takes the farthest one, as in ``KMeans``.
+        Random batches: now and then, clusters below this share of the largest weight move to random
+        rows of the batch.  Nested batches: a cluster without rows takes the farthest row, as in
+        ``KMeans``.
     schedule : {"nested", "random"}, default="nested"
-        The batches of ``fit``.  ``"nested"``: Lloyd's algorithm on the first sample until
-        the centers move less than their sampling error, then on up to 8 times as many
-        rows, the old ones among them, until there are 2048 rows per cluster.
-        ``"random"``: scikit-learn's batches of one size, drawn with replacement.
-        Nested is the default for its lower inertia in less time: it takes a few passes
-        over a sample where random batches take a thousand draws.
+        The batches of ``fit``.  ``"nested"``: Lloyd's algorithm on a first sample until the centers
+        move less than their sampling error; then on up to 8 times as many rows, which include the
+        old ones; up to 2048 rows per cluster.  ``"random"``: scikit-learn's batches of one size,
+        drawn with replacement.  Nested batches are the default: they reach a lower inertia in less
+        time, by a few passes over a sample instead of a thousand draws.
     n_threads : int, optional
-        Most threads to use; by default those of numba, within the CPU affinity and
-        the quota of the container.
+        Most threads to use; by default those of numba, within the CPU affinity and the quota of
+        the container.
 
     Attributes
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
         The centers.
     labels_ : ndarray of shape (n_samples,), int32
-        The closest center of each row of ``fit``, or of the last batch of
-        ``partial_fit``; with ``compute_labels`` only.
+        The closest center of each row of ``fit``, or of the last batch of ``partial_fit``; only
+        with ``compute_labels``.
     inertia_ : float
-        Weighted sum of squared distances of these rows to the closest center; without
-        ``compute_labels`` what ``fit`` expects of it from its batches.
+        Weighted sum of squared distances of these rows to the closest center.  Without
+        ``compute_labels``, ``fit`` estimates it from its batches.
     n_iter_ : int
-        Rows read by the batches of ``fit`` over the rows of ``X``, rounded up.
+        Rows read in the batches of ``fit``, divided by the rows of ``X``, rounded up.
     n_steps_ : int
         Number of batches so far.
     converged_, stop_reason_ : bool, str
-        Whether ``fit`` stopped before ``max_iter`` made it, and why.
+        Whether ``fit`` stopped for another reason than ``max_iter``, and the reason.
     history_ : list of BatchStep
-        For each step of ``fit`` ``n_rows``, ``inertia`` (the mean over the batch, before
-        the centers move), ``center_shift``, ``seconds`` and ``avoided``, the share of the
-        distances between rows and centers that the step did not compute.
+        For each step of ``fit`` ``n_rows``, ``inertia`` (the mean over the batch, before the
+        centers move), ``center_shift``, ``seconds`` and ``avoided``: the share of the distances
+        that were not computed.
     n_features_in_, feature_names_in_ : int, ndarray of shape (n_features,)
-        Number of features, and their names where they are all text.
+        Number of features, and their names if all are text.
 
     Raises
     ------
     ValueError, TypeError
-        From the methods, for input that cannot be clustered.  A batch that is refused
-        leaves the model as it was.
+        From the methods, for input that cannot be clustered.  A refused batch leaves the model as
+        it was.
 
     Notes
     -----
-    Nested batches take a run of neighbouring rows from each of as many equal parts of
-    ``X`` as the first sample has rows; the runs get longer as the batch grows.  So a
-    memory map is read where the batch is and nowhere else, and every row is as likely as
-    any other.  Where neighbours resemble each other, as in a series in time, a batch is
-    worth fewer rows than it has, though never fewer than the first sample: ask for a
-    larger one, or for random batches.
+    For nested batches, ``X`` is cut into as many equal parts as the first sample has rows.  A batch
+    holds some neighbouring rows from each part, and more of them as it grows.  So a memory map is
+    read only where the batch lies, and all rows are equally likely.  If neighbours resemble each
+    other, as in a time series, a batch is worth fewer rows than it has, but at least the first
+    sample: then choose a larger ``init_size`` or random batches.
 
     References
     ----------
-    Sculley (2010), "Web-scale k-means clustering", WWW.  Newling and Fleuret (2016),
-    "Nested Mini-Batch K-Means", NIPS.
+    Sculley (2010), "Web-scale k-means clustering", WWW.  Newling and Fleuret (2016), "Nested
+    Mini-Batch K-Means", NIPS.
 
     Examples
     --------
@@ -214,13 +211,13 @@ class MiniBatchKMeans(Clusterer):
     def fit(
         self: MiniBatchKMeans, X: Any, y: Any = None, sample_weight: Any = None
     ) -> MiniBatchKMeans:
-        """Cluster the rows of ``X`` by batches of them.
+        """Cluster the rows of ``X`` by batches.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A NumPy array of any numeric dtype and layout (a memory map may be larger than
-            memory), a nested list, or a table of pandas, polars or pyarrow.
+            As in ``KMeans.fit``: an array (a memory map may be larger than memory), a data frame
+            or a table in files.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
@@ -250,7 +247,7 @@ class MiniBatchKMeans(Clusterer):
         if labelled is None:
             weight = total_of(weights.values) if weights.values.size else rows.shape[0]
             self.inertia_ = course.inertia * weight * weights.unit
-            self.__dict__.pop("labels_", None)  # those of an earlier fit
+            self.__dict__.pop("labels_", None)  # from an earlier fit
             return self
         self.cluster_centers_, self.labels_, inertia = labelled
         self.inertia_ = inertia * weights.unit
@@ -277,8 +274,8 @@ class MiniBatchKMeans(Clusterer):
         Returns
         -------
         MiniBatchKMeans
-            The estimator.  Each center is the mean of all the rows that were closest to it
-            when they came; after ``fit``, those of its last nested batch count among them.
+            The estimator.  Each center is the mean of all rows that were closest to it when they
+            came.  After ``fit``, the rows of its last nested batch count too.
         """
         plan = self._plan()
         k = plan.n_clusters

@@ -1,10 +1,9 @@
-"""Files that hold arrays and what is known about them: models, checkpoints.
+"""Fitted models in files (the format is that of ``_runtime.archive``).
 
-A file is an ``.npz`` archive, which ``numpy.load`` reads, with one more member,
-``metadata.json``.  Nothing in it is ever unpickled: a member is read only if it is a
-plain array of one of a few types, of as many bytes as its shape asks for.  A file
-appears under its name when it is complete; equal contents give equal files, so the
-history of a model is stored without its times (``seconds`` is 0.0), which no two fits share.
+A file is an ``.npz`` archive, as ``numpy.load`` reads it, with one more member,
+``metadata.json``.  Nothing in it is unpickled: a member must be a plain array of one of a few
+types, with as many bytes as its shape needs.  A file appears under its name when it is complete.
+Equal models give equal files, so the history is stored without times (``seconds`` is 0.0).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ CLASSES = ("KMeans", "MiniBatchKMeans")
 
 
 def write_model(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write the parameters of a fitted model and what its class names as stored."""
+    """Write the parameters and the stored attributes (``_stored``) of a fitted model."""
     parameters, arrays = model.get_params(), {}
     for name, value in list(parameters.items()):
         if name == "init" and not isinstance(value, str) and not callable(value):
@@ -70,13 +69,7 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
 
 
 def read_class(path: str | os.PathLike[str]) -> str:
-    """Return the name of the class of the model in a file.
-
-    Raises
-    ------
-    ValueError, OSError
-        As ``read_archive`` does, and if it is no class of this version.
-    """
+    """Return the class name of the model in a file; raise errors as ``read_archive`` does."""
     return _class_of(path, read_archive(path, MODEL)[0])
 
 
@@ -84,7 +77,7 @@ def _class_of(
     path: str | os.PathLike[str], metadata: Mapping[str, Any], expected: str = CLASSES[0]
 ) -> str:
     name = metadata.get("class")
-    if name not in (*CLASSES, expected):  # a subclass may read its own
+    if name not in (*CLASSES, expected):  # a subclass may read its own models
         raise ValueError(
             f"{path} is damaged, or of a later version: it holds a {name!r}, which is no model of "
             f"fastkmeans {__version__}."
@@ -93,7 +86,7 @@ def _class_of(
 
 
 def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
-    """Raise if what the metadata say of the features is not of the type that it was written in."""
+    """Raise an error if the metadata about the features have wrong types."""
     names, fitted = metadata.get("feature_names"), metadata.get("fitted")
     own = metadata.get("preparation")
     if isinstance(fitted, dict) and type(fitted.get("n_features_in_", 0)) is not int:
@@ -110,7 +103,7 @@ def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -
 
 
 def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
-    """Return the model that ``write_model`` wrote, without what it was not given to store."""
+    """Return the model that ``write_model`` wrote."""
     metadata, arrays = read_archive(path, MODEL)
     name = _class_of(path, metadata, model_class.__name__)
     if name != model_class.__name__:

@@ -1,7 +1,7 @@
 """What scikit-learn's tools expect of an estimator, without importing scikit-learn.
 
-Parameters by the signature of ``__init__``, feature names, ``set_output``, tags and a
-readable ``repr``: duck typing that pipelines, ``clone`` and searches accept.
+Parameters from the signature of ``__init__``, feature names, ``set_output``, tags and a readable
+``repr``: pipelines, ``clone`` and searches accept this duck typing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Estimator:
     feature_names_in_: NDArray[Any]
     preparation_: Preparation | None = None
     _n_outputs: int
-    _stored: tuple[str, ...]  # the fitted attributes of a model file
-    _stored_too: tuple[str, ...] = ()  # those that not every fitted model has
+    _stored: tuple[str, ...]  # the fitted attributes in a model file
+    _stored_too: tuple[str, ...] = ()  # the same, if the model has them
 
     @classmethod
     def _parameters(cls) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Estimator:
         return hasattr(self, "n_features_in_")
 
     def __sklearn_tags__(self) -> Any:
-        """Describe the estimator to scikit-learn's tools, which are then imported."""
+        """Describe the estimator to scikit-learn's tools (this imports scikit-learn)."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
@@ -99,7 +99,7 @@ class Estimator:
             raise not_fitted(self)
 
     def _learn_features(self, table: Table) -> None:
-        """Remember number and names of the features of ``fit``."""
+        """Store the number and the names of the features of ``fit``."""
         self.n_features_in_ = table.rows.shape[1]
         names = _text_names(table)
         if names is not None:
@@ -145,14 +145,14 @@ class Estimator:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file, for ``load``.
 
-        The file is an ``.npz`` archive without pickled objects, whose ``metadata.json`` holds
-        parameters, feature names and versions.  It appears when it is complete.  Labels are
-        not part of it: ``predict`` finds them again.
+        The file is an ``.npz`` archive without pickled objects.  Its ``metadata.json`` holds
+        parameters, feature names and versions.  The file appears when it is complete.  Labels are
+        not stored: ``predict`` finds them again.
 
         Parameters
         ----------
         path : str or path-like
-            The file, by its full name; one that is there is replaced.
+            The file, by its full name; an existing file is replaced.
         """
         self._check_fitted()
         write_model(self, path)
@@ -161,8 +161,7 @@ class Estimator:
     def load(cls: type[Self], path: str | os.PathLike[str]) -> Self:
         """Return the model that ``save`` wrote, ready to predict.
 
-        Nothing is ever unpickled: a file from an untrusted source can be wrong, but it
-        cannot run code.
+        Nothing is unpickled: a file from an untrusted source can be wrong, but cannot run code.
 
         Parameters
         ----------
@@ -172,7 +171,7 @@ class Estimator:
         Raises
         ------
         ValueError
-            If the file is no model, damaged, of a later version, or of another class.
+            If the file is not a model, damaged, of a later version, or of another class.
         OSError
             If it cannot be read.
         """
@@ -191,7 +190,7 @@ class Estimator:
         Parameters
         ----------
         transform : {"default", "pandas", "polars"} or None
-            ``"default"`` returns NumPy arrays; None leaves the choice as it is.
+            ``"default"`` returns NumPy arrays; None keeps the current choice.
         """
         if transform not in (None, "default", "pandas", "polars"):
             raise ValueError(
@@ -202,7 +201,7 @@ class Estimator:
         return self
 
     def _contain(self, values: NDArray[Any], X: Any) -> Any:
-        """Put the output of ``transform`` into the container that was asked for."""
+        """Put the output of ``transform`` into the chosen container."""
         container = getattr(self, "_sklearn_output_config", {}).get("transform")
         if container is None and "sklearn" in sys.modules:
             container = sys.modules["sklearn"].get_config().get("transform_output")
@@ -219,7 +218,7 @@ class Estimator:
 
 
 def _text_names(table: Table) -> list[str] | None:
-    """Return the column names if all are text, None if none is."""
+    """Return the column names if all are text, None if none is; a mix is an error."""
     if not table.names:
         return None
     kinds = sorted({type(name).__name__ for name in table.names})
