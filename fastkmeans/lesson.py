@@ -1,7 +1,7 @@
-"""The functions of the lesson, by their own names and signatures.
+"""The functions of the lesson, with the lesson's names and signatures.
 
 k-means starts from the examples that ``kMeans_init_centroids`` draws.  Then
-``find_closest_centroids`` and ``compute_centroids`` take turns, until nothing changes.
+``find_closest_centroids`` and ``compute_centroids`` take turns until nothing changes.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:
     Returns
     -------
     idx : ndarray of shape (m,), int64
-        ``idx[i]`` is the index j, from 0 to K - 1, that minimises
-        ``||X[i] - centroids[j]||``; the lowest one among equals.
+        ``idx[i]`` is the index j, from 0 to K - 1, that minimises ``||X[i] - centroids[j]||``; ties
+        go to the lowest index.
 
     Raises
     ------
@@ -69,21 +69,21 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     Returns
     -------
     centroids : ndarray of shape (K, n), float64
-        Row k is the mean of the examples with ``idx == k``.  A centroid without
-        examples has no mean (the lesson's code gives NaN there, and every example of
-        the next round to it); it becomes the example farthest from its own centroid,
-        the second empty one the next farthest, ties to the lowest example.
+        Row k is the mean of the examples with ``idx == k``.  A centroid without examples has no
+        mean: the lesson's code returns NaN, and gives it all examples in the next round.  Here it
+        becomes the example farthest from its own centroid.  A second empty centroid becomes the
+        next farthest one; ties go to the lowest example.
 
     Raises
     ------
     ValueError
-        If ``idx`` has another length than ``X`` or a value that is no whole number, or
-        a value of ``X`` is not finite.
+        If ``idx`` has another length than ``X`` or a value that is not a whole number, or a value
+        of ``X`` is not finite.
 
     Notes
     -----
-    As in the lesson, an example whose ``idx`` is not in 0 to K - 1 belongs to no
-    centroid.  Whole numbers in floats, as 2.0, are integers too.
+    As in the lesson, an example whose ``idx`` is outside 0 to K - 1 belongs to no centroid.
+    Floats may hold the integers, as in 2.0.
     """
     table = as_table(X)
     rows, k = table.rows, check_count(K, "K")
@@ -106,7 +106,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
 
 
 def _as_indices(idx: ArrayLike, n_samples: int) -> NDArray[Any]:
-    """Return one whole number per example, as it is."""
+    """Check that ``idx`` holds a whole number per example; return it as an array."""
     values = np.asarray(idx)
     if values.shape != (n_samples,):
         raise ValueError(
@@ -137,8 +137,8 @@ def kMeans_init_centroids(X: Any, K: int) -> NDArray[Any]:  # noqa: N802
     Returns
     -------
     centroids : ndarray of shape (K, n), float32 or float64
-        Examples drawn with NumPy's global generator: ``numpy.random.seed`` makes the
-        draw repeatable.
+        Examples drawn by NumPy's global generator: ``numpy.random.seed`` makes the draw
+        repeatable.
 
     Raises
     ------

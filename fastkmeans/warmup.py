@@ -1,10 +1,9 @@
-"""Compile every kernel now, into numba's cache: ``python -m fastkmeans.warmup``.
+"""Compile every kernel into numba's cache: ``python -m fastkmeans.warmup``.
 
-Compiled code belongs to one processor, one version of numba and one installation, so
-it cannot be shipped.  Run this once after installing, for instance while building a
-container image; afterwards the first fit of every process loads what it needs.  The
-cache lies beside the package, in the user's cache folder where that is read-only, or
-in ``NUMBA_CACHE_DIR``.
+Compiled code fits one processor, one version of numba and one installation, so it cannot be
+shipped.  Run this once after installing, for instance while building a container image; later
+processes load the code.  The cache lies next to the package, in the user's cache folder if the
+package is read-only, or in ``NUMBA_CACHE_DIR``.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ def warmup() -> float:
         warnings.simplefilter("ignore")
         for dtype in (np.float32, np.float64):
             for n_rows in (256, 40_000):  # one thread; several
-                # Small whole numbers are full of ties, which take every path there is, if
-                # the ranges of the threads are so long that a range has many of them.
+                # Small whole numbers have many ties.  If the range of each thread is long
+                # enough to hold many of them, they take every path through the kernels.
                 X = rng.integers(-1, 2, (n_rows, 16)).astype(dtype)
                 for algorithm in ("lloyd", "boxes", "bytes"):
                     KMeans(8, max_iter=3, init=X[:8], algorithm=algorithm, n_threads=2).fit(X)
@@ -36,10 +35,10 @@ def warmup() -> float:
                 model.predict(X)
                 model.transform(X)
                 model.score(X)
-            # Of a large table passes that are made once run in numba's threads, too.
+            # For a large table, passes that are made once run in numba's threads as well.
             X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)
             KMeans(8, max_iter=2, init=X[:8], algorithm="bytes", n_threads=2).fit(X)
-            # Many centers are drawn from pools; one far row leaves float32 no digits.
+            # Many centers are drawn from pools; one far row makes float32 too coarse.
             X = rng.standard_normal((40_000, 4)).astype(dtype)
             X[0] = 1e7
             for rows in (X[1:], X):
