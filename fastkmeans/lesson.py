@@ -12,13 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._data.problem import open_table
-from ._data.validation import (
-    NO_WEIGHTS,
-    as_centers,
-    check_count,
-    check_finite,
-    check_fits,
-)
+from ._data.validation import NO_WEIGHTS, as_centers, check_count, check_finite, check_fits
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
 from ._kernels.shared.update import COUNT

@@ -183,11 +183,7 @@ def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progres
     with progress.shown(n, "rows"):
         model._fit(table, None, dataset.weights, progress, checkpoint)
     model.preparation_ = Preparation(
-        dataset.shift,
-        dataset.scale,
-        dataset.statistics.mean,
-        args.missing,
-        dataset.rows.dtype.name,
+        dataset.shift, dataset.scale, dataset.statistics.mean, args.missing, dataset.rows.dtype.name
     )
     return model
 

@@ -50,11 +50,7 @@ def predict(args: argparse.Namespace) -> None:
     began = time.perf_counter()
     paths = [path for path in outputs.values() if path is not None]
     dialect = args.delimiter, args.decimal
-    with (
-        Temporary() as pipes,
-        whole_files(*paths) as temporary,
-        progress.shown(0, "B"),
-    ):
+    with Temporary() as pipes, whole_files(*paths) as temporary, progress.shown(0, "B"):
         sources = open_sources(find_files(args.files), pipes.path)
         skipped = SkippedLog(temporary[0].with_name("skipped rows.jsonl"))
         with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id, dialect) as file:

@@ -190,12 +190,7 @@ class KMeans(Clusterer):
         return self._fit(as_table(X), X, sample_weight, watch, None)
 
     def _fit(
-        self,
-        table: Table,
-        X: Any,
-        sample_weight: Any,
-        watch: Watch,
-        checkpoint: Checkpoint | None,
+        self, table: Table, X: Any, sample_weight: Any, watch: Watch, checkpoint: Checkpoint | None
     ) -> KMeans:
         """Fit; notify ``watch``, use a checkpoint if given, pass ``X`` to a callable ``init``."""
         k, n_runs = self._check_parameters()
@@ -222,12 +217,7 @@ class KMeans(Clusterer):
         return self
 
     def _best_run(
-        self,
-        X: Any,
-        workspace: Workspace,
-        n_runs: int,
-        watch: Watch,
-        checkpoint: Checkpoint | None,
+        self, X: Any, workspace: Workspace, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
     ) -> Outcome:
         """Return the run of lowest inertia, the first of several equal ones."""
         draws = isinstance(self.init, str) or callable(self.init)
