@@ -1,9 +1,9 @@
-"""Engines find the closest center of every row, and keep the sums of the clusters.
+"""Engines find the closest center of every row and keep the sums of the clusters.
 
 auto     chooses among the engines
 plain    every row against every center
 boxes    boxes of neighbouring rows, for few features
 bytes    bounds and products of bytes, for many features
-sums     weighted sums of the clusters: the M step
-base     what engines share
+sums     the M step: weighted sums of the clusters
+base     what the engines share
 """

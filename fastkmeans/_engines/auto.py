@@ -1,12 +1,8 @@
-"""Which engine finds the labels of an iteration.
+"""Choose the engine that finds the labels of each iteration; all give the same labels.
 
-    lloyd   every row against every center                                   _assign
-    boxes   boxes of neighbouring rows at a time, for few features           _boxes
-    bytes   rows screened by bounds and in bytes, for many features          _bytes
-
-All give the same labels.  ``auto`` chooses by the shape of the data before a run, by what
-bytes would cost as a probe of the rows tells, and by what an engine did in the iterations
-so far: by counts, not by the clock, so that a fit takes the same course every time.
+``auto`` chooses by the shape of the data, by a probe that labels some rows in bytes, and by
+the work that an engine did so far.  It counts work and never reads the clock, so a fit
+takes the same course every time.
 """
 
 from __future__ import annotations
@@ -24,25 +20,25 @@ from .plain import Plain
 from .sums import Sums
 
 ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
-
+"""The values of ``algorithm``; "lloyd" is the plain engine."""
 WORTH = 0.95
-"""An engine is used while its estimated cost is below this share of plain Lloyd's."""
+"""Share of plain Lloyd's cost; an engine is used while its estimated cost is below it."""
 HOPELESS = 2.0
-"""An engine is not given a second iteration if the first costs as many of plain Lloyd's."""
+"""The same limit for an engine's first iteration, which does extra work."""
 SOON = 5
-"""Iterations that a run takes at least, more often than not."""
+"""Iterations that a new run is assumed to take: most runs take more."""
 FEWER = 2
-"""An engine that did not pay is tried again when so many times fewer rows move."""
+"""Factor by which the moved rows must fall before an engine that did not pay is retried."""
 
 
 def beyond_limit(algorithm: str, rows: Rows) -> str:
-    """Say how much memory an engine that was asked for takes, if that is beyond a limit."""
+    """Return a phrase on the memory of the chosen engine if it exceeds the limit, else ""."""
     engine = {"boxes": _boxes, "bytes": _bytes}.get(algorithm)
     if engine is None or rows.memory_limit is None:
         return ""
     n, d = rows.shape
     kept = n * engine.state_bytes(d)
-    if kept <= max(rows.room, SMALL_STATE):  # what auto keeps to, but for small tables
+    if kept <= max(rows.room, SMALL_STATE):  # the limit of auto, except for small tables
         return ""
     return (
         f"{human_size(kept)} for what it keeps of {n} rows, and about {human_size(OVERHEAD)} "
@@ -51,7 +47,7 @@ def beyond_limit(algorithm: str, rows: Rows) -> str:
 
 
 class Engines:
-    """The engines of one fit, made when they are first wanted; the runs share them."""
+    """The engines of one fit, created on first use; all runs share them."""
 
     def __init__(
         self,
@@ -66,10 +62,10 @@ class Engines:
         self.name = self._pick(algorithm)
         self.other: Engine | None = None
         self._probe: _bytes.Probe | None = None
-        self._step: np.float32 | None = None  # of the bytes
+        self._step: np.float32 | None = None  # the quantisation step of the bytes
 
     def _pick(self, algorithm: str) -> str:
-        """Return the name of the engine besides the plain one, or "lloyd"."""
+        """Return the name of the engine to use besides the plain one, or "lloyd"."""
         rows, _, _, team = self._problem
         n, d = rows.shape
         for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
@@ -82,17 +78,14 @@ class Engines:
         return "lloyd"
 
     def begin(self, n_expected: int) -> Choice:
-        """Begin a run that may take ``n_expected`` iterations.
-
-        The engines forget the run before, so its ``Choice`` must not label any more.
-        """
+        """Begin a run; the ``Choice`` of the run before must not label any more."""
         for engine in (self.other, self._probe):
             if engine is not None:
                 engine.forget()
         return Choice(self, n_expected)
 
     def make_other(self, spare: NDArray[np.int32]) -> Engine:
-        """Return the engine besides the plain one; it may use ``spare`` as scratch."""
+        """Return the engine besides the plain one; ``spare`` is scratch."""
         if self.other is None:
             if self.name == "boxes":
                 self.other = _boxes.Boxes(self._problem, self._packed, spare)
@@ -101,7 +94,7 @@ class Engines:
         return self.other
 
     def probe(self) -> _bytes.Probe:
-        """Return the engine of bytes on some of the rows."""
+        """Return the engine of bytes on a sample of the rows."""
         if self._probe is None:
             self._probe = _bytes.Probe(self._problem, self.n_clusters, self._choose_step())
         return self._probe
@@ -113,15 +106,9 @@ class Engines:
 
 
 class Choice:
-    """The choice among the engines in one run, which ``Engines.begin`` returns.
+    """The choice among the engines in one run.
 
-    Parameters
-    ----------
-    engines : Engines
-        The engines of the fit.
-    n_expected : int
-        Iterations that the run may take: what an engine costs to begin must be repaid
-        in these.
+    The ``n_expected`` iterations of the run must repay what an engine costs to begin.
     """
 
     def __init__(self, engines: Engines, n_expected: int) -> None:
@@ -139,7 +126,7 @@ class Choice:
 
     @property
     def resumable(self) -> bool:
-        """Whether the sums do not depend on what the engine did before."""
+        """Whether the sums do not depend on earlier iterations of the engine."""
         return self._name != "boxes"
 
     def label(
@@ -150,10 +137,7 @@ class Choice:
         labels: NDArray[np.int32],
         n_moved: int,
     ) -> Assigned:
-        """Label the rows by the engine of choice.
-
-        ``n_moved`` rows changed their cluster in the iteration before.
-        """
+        """Label the rows; ``n_moved`` rows changed cluster in the iteration before."""
         plain = self._engines.plain
         self.used = self._next(centers, previous, n_moved)
         self._done += 1
@@ -175,13 +159,13 @@ class Choice:
         previous: NDArray[np.int32],
         n_moved: int,
     ) -> bool:
-        """Tell whether it is time for bytes: the fewer rows move, the fewer have a rival.
+        """Return whether to use bytes now: the fewer rows move, the fewer have candidates.
 
-        What it takes to begin must be repaid in the iterations to come: a run that is not
-        over after t of them is likely to take t more, none of which costs as much as the
-        first, in which no row has a center.  Where that may be so, some of the rows are
-        labelled in bytes, to see what it would cost: once without bounds on their
-        distances, and if that is too much, in the next iteration with them.
+        The iterations to come must repay the cost to begin.  A run that has not ended after
+        t iterations is likely to take t more.  Each costs less than the first, in which no
+        row has a center.  If bytes may pay, a sample of rows is labelled in bytes to
+        estimate the cost.  The first estimate has no bounds on distances.  If it is too
+        high, the next iteration makes another one, with bounds.
         """
         engines, begins = self._engines, self._done == 0
         left = max(0, min(max(self._done, SOON), self._n_expected - self._done))
@@ -212,7 +196,7 @@ class Choice:
         if self._name == "lloyd":
             return engines.plain
         if self.used is engines.plain:
-            if self._name == "boxes" and self._done > 0:  # they bring all rows to the sums
+            if self._name == "boxes" and self._done > 0:  # new boxes add all rows to the sums
                 return engines.plain
             guess = self._name == "bytes" and engines.auto
             if guess and not self._is_promising(centers, previous, n_moved):

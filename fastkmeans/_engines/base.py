@@ -1,4 +1,4 @@
-"""What the engines share: their result, their cost, the packed centers."""
+"""What the engines share: their result, their cost and the packed centers."""
 
 from __future__ import annotations
 
@@ -15,34 +15,22 @@ from .sums import Sums
 
 
 class Assigned(NamedTuple):
-    """What an engine did to label all rows.
+    """What an engine did to label all rows."""
 
-    Attributes
-    ----------
-    n_moved : int
-        Rows that changed their cluster.
-    avoided : float
-        Share of the distances between rows and centers that were not computed in full.
-    cost : float
-        Estimated nanoseconds on one thread.
-    first : bool
-        Whether the engine did, for once, more than it will have to from now on.
-    """
-
-    n_moved: int
-    avoided: float
-    cost: float
-    first: bool = False
+    n_moved: int  # rows that changed cluster
+    avoided: float  # share of the distances from rows to centers not computed in full
+    cost: float  # estimated nanoseconds on one thread
+    first: bool = False  # whether it did work that later iterations need not repeat
 
 
 def work_of(shape: tuple[int, int], n_clusters: int) -> float:
-    """Estimate the nanoseconds of one pass on one thread."""
+    """Estimate the cost of one pass, in nanoseconds on one thread."""
     n, d = shape
     return n * (n_clusters * d / 50 + d + 8)
 
 
 class Packed:
-    """Centers in the form the tile reads, and the call that packs them."""
+    """The centers in the layout that the tile reads."""
 
     def __init__(self, n_clusters: int, n_features: int) -> None:
         shape = (-(-n_clusters // CENTERS), 1 + n_features, CENTERS)
@@ -59,21 +47,21 @@ class Packed:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
     def pack(self, centers: NDArray[np.float64], scaling: Scaling, tiled: bool = True) -> None:
-        """Pack centers, with the tiles or without."""
+        """Pack the centers; write the tiles only if ``tiled``."""
         tiles = self.tiles if tiled else self.tiles[:0]
         self.largest = pack_centers(
             centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles
         )
 
     def tiles64(self, centers: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
-        """Return the tiles in float64, for the rows that float32 leaves open."""
+        """Return the tiles in float64, for rows whose label float32 cannot decide."""
         tiles = np.zeros(self.tiles.shape)
         pack_centers(centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles)
         return tiles
 
 
 class Engine(Protocol):
-    """A way to label all rows and to bring the sums up to date."""
+    """A way to label all rows and update the sums."""
 
     def label(
         self,
@@ -82,13 +70,13 @@ class Engine(Protocol):
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Assigned:
-        """Label the rows; an engine may keep the labels until ``write``."""
+        """Label the rows; the engine may hold the labels back until ``write``."""
         ...
 
     def write(self, labels: NDArray[np.int32]) -> None:
-        """Write the labels of the last iteration, if they are kept elsewhere."""
+        """Write the labels of the last iteration if the engine holds them back."""
         ...
 
     def forget(self) -> None:
-        """Begin a new run."""
+        """Drop what is known from the last run."""
         ...

@@ -1,8 +1,8 @@
 """The engine for few features: boxes of neighbouring rows (``_kernels.boxes.visit``).
 
 The rows are sorted once per fit (``_kernels.boxes.order``); restarts share the order.  Labels
-are those of plain Lloyd in every iteration.  Sums are added up in another order, so
-centers may differ from plain Lloyd's in the last digit.
+are those of plain Lloyd in every iteration.  Sums are added in another order, so centers
+may differ from plain Lloyd's in the last digit.
 """
 
 from __future__ import annotations
@@ -31,58 +31,58 @@ from .base import Assigned, Packed
 from .sums import Sums
 
 LANES = VECTOR_BYTES // 8
-"""Candidates in a vector."""
+"""Candidates in a vector of float64."""
 SAMPLE = 16
-"""Rows of the sample per cut; the rows of a cell then vary by about a quarter."""
+"""Sampled rows per cut: the number of rows in a cell then varies by about a quarter."""
 MOST_BITS = 10
-"""Bits of the slice number of a feature, at most: each cut takes time and rows of the sample."""
+"""Most bits in a feature's slice number: each cut takes time and rows of the sample."""
 DIGIT_BITS = 10
-"""Bits of the key in one pass of the sort."""
+"""Bits of the key that one pass of the sort handles."""
 MOST_COLUMNS = 16
-"""Features in the key, at most: those that vary most."""
+"""Most features in the key: those with the largest spread."""
 MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
-"""``auto`` does not try the engine with more features, or for fewer pairs of a row and a
-center: at three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128."""
+"""Most features, and fewest pairs of a row and a center, for which ``auto`` tries the engine.
+With three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128 pairs."""
 LIMIT_FEATURES = 128
-"""Features at most: up to here the rounding of ``candidates`` is bounded."""
+"""Most features of the engine: up to here the rounding error of ``candidates`` is bounded."""
 COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
-"""Estimated nanoseconds of a test of a center and a box, of a center and a row, and of a row
-that changes its cluster."""
+"""Estimated nanoseconds to test a center against a box, to score a center for a row, and to
+move a row to another cluster."""
 COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
-"""The same for the four counts of ``visit_boxes``; settled rows are few."""
+"""The same for the four counts of ``visit_boxes``; settled rows are too few to matter."""
 REPAID_AFTER = 8
-"""Iterations after which the sort has paid for itself."""
+"""Iterations that repay the cost of the sort."""
 
 
 def possible(rows: Rows) -> bool:
-    """Tell whether rows can be read in any order: one array, numbered by int32."""
+    """Return whether rows are one array, numbered by int32, with features within the limit."""
     n, d = rows.shape
     return isinstance(rows, ArrayRows) and n < 2**31 and d <= LIMIT_FEATURES
 
 
 def state_bytes(n_features: int) -> int:
-    """Return the bytes that the engine keeps for a row: see ``Boxes``."""
+    """Return the bytes that the engine keeps per row (see ``Boxes``)."""
     return 8 + 2 * n_features + -(-(24 * n_features + 20) // BOX)
 
 
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Tell whether the engine is likely to pay.
+    """Return whether the engine is likely to pay.
 
-    The sort costs as much as some iterations of plain Lloyd.  With more clusters these are
-    fewer.  With more features, more boxes are on a border between clusters.
+    The sort costs some iterations of plain Lloyd, fewer if there are more clusters.  With
+    more features, more boxes lie on a border between clusters.
     """
     n, d = shape
     return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
 
 
 def _cells(X: Block, scale: float) -> Cells:
-    """Cut the widest features at quantiles of a sample of the rows."""
+    """Cut the features of largest spread at quantiles of a sample of the rows."""
     n, d = X.shape[1:]
     n_columns = min(d, MOST_COLUMNS)
     bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
     bits = min(bits, MOST_BITS)
     sample = X[0, :: max(1, n // (SAMPLE << bits))]
-    # C-ordered, so that the columns are added up alike whatever the layout of X.
+    # C order: column sums then have the same bits for every layout of X.
     spreads = (sample.astype(np.float64, order="C") * scale).std(axis=0)
     columns = np.argsort(-spreads, kind="stable")[:n_columns]
     sample = np.sort(sample[:, columns], axis=0)
@@ -103,7 +103,7 @@ def _cells(X: Block, scale: float) -> Cells:
 class Boxes:
     """The order of the rows, the boxes, and the labels in that order.
 
-    Bytes for each row: four for the order, four for its label, ``2 d`` for the copy, and
+    Bytes per row: 4 for the order, 4 for the label, ``2 d`` for the copy, and
     ``(24 d + 20) / BOX`` for the boxes.
     """
 
@@ -120,7 +120,7 @@ class Boxes:
         self._packed = packed
         room = -(-len(packed.norms) // LANES) * LANES
         self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
-        self._costs = np.zeros(1)  # of the shares in the last iteration
+        self._costs = np.zeros(1)  # of each share in the last iteration
         labels = np.empty(n, np.int32)
         order = self._sort(spare, labels)
         n_boxes = -(-n // BOX)
@@ -147,7 +147,7 @@ class Boxes:
         self._tree.whole[:] = NEW
 
     def _sort(self, spare: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the order of the rows; the two arrays serve as scratch."""
+        """Return the order of the rows; both arguments are scratch."""
         X, team = self._X, self._team
         n = X.shape[1]
         keys = np.empty(n, np.uint32)
@@ -165,7 +165,7 @@ class Boxes:
         self, keys: NDArray[np.uint32], rows: NDArray[np.int32], shift: int, bits: int,
         sorted_keys: NDArray[np.uint32], sorted_rows: NDArray[np.int32],
     ) -> None:  # fmt: skip
-        """Sort by one digit; rows of one digit keep their order."""
+        """Sort by one digit; rows with equal digits keep their order."""
         bounds = cut(keys.size, self._team.size)
         counts = np.empty((len(bounds) - 1, 1 << bits), np.int64)
         team = self._team
@@ -183,11 +183,11 @@ class Boxes:
         )  # fmt: skip
 
     def _turns(self, n_shares: int) -> NDArray[np.int64]:
-        """Return the shares in the order of their turns.
+        """Return the shares in the order of their turns; each thread takes consecutive turns.
 
-        Every thread gets one run of them.  Shares are dealt to and fro by what they cost in
-        the last iteration, so that the runs cost about the same.  By their numbers alone
-        the slowest of 8 threads would have 14 % more to do, of 1 000 000 x 2 rows.
+        Shares are dealt back and forth by their cost in the last iteration, so that all
+        threads get about the same work.  If they were dealt by number, the slowest of 8
+        threads would have 14 % more work (for 1 000 000 x 2 rows).
         """
         places, size = np.arange(n_shares), self._team.size
         turn = places % (2 * size)
@@ -197,10 +197,7 @@ class Boxes:
         return turns
 
     def _tabulate(self, centers: NDArray[np.float64]) -> int:
-        """Write the centers as candidates; return how many differ.
-
-        A center that equals an earlier one is left out.
-        """
+        """Write the distinct centers as candidates; return how many there are."""
         (table, ids), packed, d = self._given, self._packed, centers.shape[1]
         packed.pack(centers, self._scaling, tiled=False)
         first = np.flatnonzero(~packed.repeated)
@@ -217,7 +214,7 @@ class Boxes:
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Assigned:
-        """Label all rows, in their order in space, and move them between the sums."""
+        """Label all rows, in their order in space, and update the sums."""
         k, n_parts = len(centers), len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
         n = self._tabulate(centers)

@@ -1,7 +1,7 @@
 """The engine for many features: rows as bytes, bounds on distances (``_kernels.bytes.screen``).
 
-Labels are those of plain Lloyd in every iteration, and the same code adds up the sums.  So
-a run gives the same bits with this engine as without it.
+Labels are those of plain Lloyd in every iteration, and the same code adds the sums.  So a
+run has the same bits with this engine and without it.
 """
 
 from __future__ import annotations
@@ -36,35 +36,34 @@ from .base import Assigned
 from .sums import Sums
 
 SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
-"""Standard deviations of the widest column that the bytes may cover, and the number of rows
-by which one is chosen.  The few values beyond are cut off; the bounds of their rows show it."""
-
+"""Ranges that bytes may cover, in standard deviations of the widest column, and the rows of
+the sample that selects one.  Values beyond are cut off; the bounds of their rows allow for it."""
 EXPECTED, LONGEST_WAIT = 0.75, 16
-"""The assumed cost of an iteration that compares rows with some centers, as a share of one
-with all centers, until it is measured; and the most iterations between two of the latter."""
+"""Assumed cost of comparing rows with some centers, as a share of the cost with all, until it
+is measured; most iterations in a row with some centers, before all are tried again."""
 MOST_FEATURES = 1 << 16
-"""Features up to which a product of bytes fits into 32 bits."""
+"""Most features: up to here a dot product of bytes fits into 32 bits."""
 FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
-"""Clusters, and multiplications of a row with all centers, below which plain Lloyd is chosen:
-the gain is not worth the seconds that the kernels of bytes take to compile, once."""
+"""Fewest clusters, and fewest multiplications of a row with all centers.  Below these, the gain
+is not worth the seconds that the kernels of bytes take to compile, once."""
 PROBED, MOST_PROBED = 64, 1024
-"""One row in so many is probed, and the most rows that are."""
+"""Least distance between probed rows, in rows, and most probed rows."""
 
 
 def possible(rows: Rows) -> bool:
-    """Return whether products of bytes fit into 32 bits."""
+    """Return whether dot products of bytes fit into 32 bits."""
     return rows.shape[1] <= MOST_FEATURES
 
 
 def state_bytes(n_features: int) -> int:
-    """Return the bytes that the engine keeps for a row: four norms and bounds, the bytes."""
+    """Return the bytes kept per row: two norms, two bounds and the quantised row."""
     return 16 + -(-n_features // 4) * 4
 
 
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Return whether the engine may pay, within its budget of memory.
+    """Return whether the engine may pay within its memory budget.
 
-    The budget is half the bytes of the data as float32: from 16 features up.
+    The budget, half the bytes of the data as float32, is enough from 16 features up.
     """
     within = state_bytes(shape[1]) <= 2 * shape[1]
     much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
@@ -74,21 +73,21 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
 def _cost(
     shape: tuple[int, int], met: float, screened: float, listed: float = 0.0, scored: float = 0.0
 ) -> float:
-    """Estimate nanoseconds on one thread, from what ``screen_rows`` counts."""
+    """Estimate nanoseconds on one thread from the counts of ``screen_rows``."""
     n, d = shape
     by_bytes = (38 + 0.047 * d) * met + (0.06 + 0.0033 * d) * screened + 9.3 * listed
     return 4.0 * n + by_bytes + (36 + 0.43 * d) * scored
 
 
 def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
-    """Estimate what an iteration costs at least: a row that moves has a rival."""
+    """Estimate the least cost of an iteration: a row that moves has a candidate."""
     return _cost(shape, n_moved, n_moved * k, n_moved, 2.0 * n_moved)
 
 
 def least_first_cost(shape: tuple[int, int], k: int) -> float:
-    """Estimate what the first iteration of a run costs at least: every row has rivals.
+    """Estimate the least cost of the first iteration of a run: every row has candidates.
 
-    Listed are the centers that score higher than all before them: about ``ln k`` of a row.
+    Each row lists the centers that score higher than all before them: about ``ln k``.
     """
     n = shape[0]
     return _cost(shape, n, n * k, math.log(k) * n, n)
@@ -101,12 +100,12 @@ def cost_to_begin(shape: tuple[int, int]) -> float:
 
 
 def choose_step(rows: Rows, scaling: Scaling) -> np.float32:
-    """Return what a unit of a byte stands for: the step with the least loss in a sample of rows."""
+    """Return the quantisation step (value of one byte unit) of least error on a sample."""
     n = rows.shape[0]
     sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
     values = (sample * scaling.scale + scaling.offset).astype(np.float32)
     chosen, least = np.float32(1.0), np.inf
-    with np.errstate(all="ignore"):  # columns may be constant, except in rows without weight
+    with np.errstate(all="ignore"):  # columns may be constant, except in rows of weight zero
         for span in SPANS:
             step = np.float32(span * scaling.widest / 127.0)
             rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
@@ -117,11 +116,11 @@ def choose_step(rows: Rows, scaling: Scaling) -> np.float32:
 
 
 class Patience:
-    """Whether rows whose bounds meet are compared with all centers, or with some.
+    """The decision whether rows whose bounds meet are compared with all centers or with some.
 
-    A row needs only the centers that moved farther than its bounds are apart, the first
-    tiles.  Compared with all, it gets a new lower bound, which may spare it the next
-    iterations.  If that did not pay, it is tried again later, each time after twice as long.
+    A row needs only the centers that moved farther than the gap between its bounds: those
+    of the first tiles.  A comparison with all centers gives a new lower bound, which may
+    spare the row the next iterations.  If that did not pay, the next try waits twice as long.
     """
 
     def __init__(self, cost_of_all: float) -> None:
@@ -131,14 +130,11 @@ class Patience:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the next iteration is to compare rows with some centers only."""
+        """Whether the next iteration compares rows with some centers only."""
         return self._left > 0 or (self._was_full and self._failed)
 
     def report(self, cost_of_all: float, cost: float) -> None:
-        """Take note of the cost of an iteration.
-
-        ``cost_of_all`` is the cost if it had compared the same rows with all centers.
-        """
+        """Record an iteration's cost, and its cost had the same rows met all centers."""
         partial = self.is_partial
         if self._was_full:
             self._failed = cost_of_all > self._cost_of_some
@@ -152,7 +148,7 @@ class Patience:
 
 
 def new_quantized(n_clusters: int, n_features: int) -> QuantizedCenters:
-    """Return arrays for the centers as bytes, with all centers at zero so far."""
+    """Return arrays for the quantised centers; all centers are zero so far."""
     n_words = -(-n_features // 4)
     before = aligned((n_clusters, n_features), np.float64)
     scaled = aligned((n_clusters, -(-n_features // FLOATS) * FLOATS), np.float32)
@@ -175,7 +171,7 @@ def new_tiles(n_clusters: int, n_features: int) -> CenterTiles:
 
 
 class Bytes:
-    """The state of the rows, and the centers in the form the kernel reads."""
+    """The state of the rows, and the centers in the layout that the kernel reads."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
         rows, _, scaling, team = problem
@@ -208,13 +204,10 @@ class Bytes:
         self._state[2, rows], self._state[3, rows] = np.inf, 0.0
 
     def write(self, labels: NDArray[np.int32]) -> None:
-        """Do nothing: ``label`` writes to the labels themselves."""
+        """Do nothing: ``label`` has written the labels."""
 
     def _sort(self, drift: NDArray[np.float32]) -> tuple[Drift, NDArray[Any], NDArray[Any]]:
-        """Sort the centers by their drift, farthest first: that is the order of the tiles.
-
-        Returns the drift, the order, and the place of each center in it.
-        """
+        """Return the drift, the order of the tiles (centers by falling drift), and its inverse."""
         k = drift.size
         order = (-drift).argsort(kind="stable").astype(np.int32)
         place = np.empty_like(order)
@@ -228,7 +221,7 @@ class Bytes:
         return Drift(drift, others, self._fastest), order, place
 
     def _quantize(self, centers: NDArray[np.float64]) -> tuple[ByteCenters, Drift]:
-        """Write the centers as bytes, and arrange them in tiles by their drift."""
+        """Quantise the centers and arrange them in tiles by drift."""
         scaling, quantized = self._scaling, self._quantized
         arguments = scaling.shift, scaling.scale, self._step, quantized
         cuts = cut_centers(*centers.shape)
@@ -247,7 +240,7 @@ class Bytes:
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Assigned:
-        """Label the rows, block by block, and move them between the sums."""
+        """Label the rows, block by block, and update the sums."""
         team = self._team
         byte_centers, drift = self._quantize(centers)
         shared = self._coordinates, byte_centers, self._tiles, drift, self._patience.is_partial
@@ -262,7 +255,7 @@ class Bytes:
             if sums is not None:
                 sums.move(part, X, previous[part], labels[part])
             total += counts.sum(axis=0)
-        if self._repeated.any():  # they are in no bound, and may part
+        if self._repeated.any():  # equal centers are in no bound, and may move apart
             self._state[3] = 0.0
         moved, settled, met, screened, listed, scored = total.tolist()
         n, k = self._rows.shape[0], len(centers)
@@ -274,7 +267,7 @@ class Bytes:
 
 
 class Probe:
-    """The engine on some of the rows: it estimates the cost on all rows."""
+    """The engine on a sample of the rows, to estimate its cost on all rows."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
         rows, n = problem.rows, problem.shape[0]
@@ -287,12 +280,12 @@ class Probe:
         self._factor = n / len(array)
 
     def forget(self) -> None:
-        """Begin a new run."""
+        """Drop the bounds of the last run."""
         self._bytes.forget()
 
     def cost(self, centers: NDArray[np.float64], previous: NDArray[np.int32]) -> tuple[float, bool]:
-        """Return the cost of labelling all rows, and whether there were no bounds yet."""
+        """Return the estimated cost on all rows, and whether there were no bounds yet."""
         before = previous[self._share].copy()
-        self._bytes.forget_rows(before != self._labels)  # moved while this did not look
+        self._bytes.forget_rows(before != self._labels)  # moved since the last probe
         labelled = self._bytes.label(centers, None, before, self._labels)
         return self._factor * labelled.cost, labelled.first

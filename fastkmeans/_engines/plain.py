@@ -16,9 +16,8 @@ from .base import Assigned, Packed
 if TYPE_CHECKING:
     from .sums import Sums
 
-
 ROWS_AT_A_TIME = 1 << 20
-"""Rows that are labelled at a time, so that little memory is needed besides the labels."""
+"""Rows labelled at a time, so that little memory is needed besides the labels."""
 
 
 def assign_block(
@@ -45,7 +44,7 @@ def assign_block(
             packed.tiles64(centers, scaling),
             *rest,
         )
-        bounds = cut(X.shape[1], team.size)  # few: each fills up its last block
+        bounds = cut(X.shape[1], team.size)  # few ranges: the last block of each is padded
         counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))
         moved += int(counts[:, 0].sum())
@@ -53,7 +52,7 @@ def assign_block(
 
 
 def label_rows(problem: Problem, centers: NDArray[np.float64], labels: NDArray[np.int32]) -> None:
-    """Write the closest center of each row, ties to the lowest index."""
+    """Write the closest center of each row; ties go to the lowest index."""
     nobody = np.full(min(len(labels), ROWS_AT_A_TIME), -1, np.int32)
     packed = Packed(*centers.shape)
     packed.pack(centers, problem.scaling)
@@ -79,7 +78,7 @@ class Plain:
         previous: NDArray[np.int32],
         labels: NDArray[np.int32],
     ) -> Assigned:
-        """Label the rows, block by block, and move them between the sums."""
+        """Label the rows, block by block, and update the sums."""
         n_moved, packed = 0, self._packed
         packed.pack(centers, self._problem.scaling)
         for part, X in self._problem.blocks():
@@ -89,7 +88,7 @@ class Plain:
         return Assigned(n_moved, 0.0, self.cost)
 
     def write(self, labels: NDArray[np.int32]) -> None:
-        """Do nothing: ``labels`` are where they belong."""
+        """Do nothing: ``label`` has written the labels."""
 
     def forget(self) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing: the engine keeps nothing."""

@@ -1,9 +1,8 @@
 """The M step: the sums of the clusters, kept from one iteration to the next.
 
-Only rows that change their cluster touch the sums.  What rounding leaves of rows that
-came and went is swept out now and then, when the sums are built anew: at once, where a
-cluster has lost almost all of the weight that it had, and rounding with it could outweigh
-what is left.
+Only rows that change cluster touch the sums.  Rows that come and go leave rounding errors,
+so the sums are rebuilt now and then.  They are rebuilt at once if a cluster has lost almost
+all its weight: the rounding errors could then outweigh its sum.
 """
 
 from __future__ import annotations
@@ -33,16 +32,15 @@ from .._runtime.aligned import aligned
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, cut_centers, is_large, within
 
 REBUILD_AFTER, TURNOVER = 64, 2.0
-"""Iterations after which the sums are built anew, and the moves per row: then rounding
-might have grown to a few times that of new sums."""
-
-
+"""Most iterations, and most moves per row, between two rebuilds of the sums.  By then their
+rounding errors might be a few times those of new sums."""
 CANCELLED = 1e-3
-"""Share of a weight that was there under which what is left of it is added up anew."""
+"""Share of a cluster's largest weight since the last rebuild.  Below it the sums are rebuilt,
+because they have cancelled: almost all that was added was subtracted again."""
 
 
 class SumsState(NamedTuple):
-    """The sums between two iterations: they depend on the rows' history, not on labels alone."""
+    """The sums between two iterations; by rounding they depend on all moves, not labels alone."""
 
     parts: NDArray[np.float64]
     part_weights: NDArray[np.float64]
@@ -53,10 +51,10 @@ class SumsState(NamedTuple):
 
 
 class Sums:
-    """Weighted sums and weights of the clusters, per range of rows and in all.
+    """Weighted sums and weights of the clusters, per range of rows and in total.
 
-    The ranges are added in order.  Their number depends on the shape of the data only,
-    and their memory is bounded by a small part of that of the data.
+    The ranges are added in order.  Their number depends on the shape of the data only.
+    They take a small part of the memory of the data at most.
     """
 
     def __init__(
@@ -73,26 +71,26 @@ class Sums:
         self.parts = aligned((n_ranges, n_clusters, d), np.float64)
         self.part_weights = np.empty((n_ranges, 2, n_clusters))
         self.total_weights = np.empty((2, n_clusters))
-        self.heaviest = np.zeros(n_clusters)  # of each since the sums were built anew
+        self.heaviest = np.zeros(n_clusters)  # largest weight since the rebuild
         self.center_bounds = cut_centers(n_clusters, d)
         self.all_features = np.array([0, d])
         self.rebuild = True
         self._age, self._moved = 0, 0
 
     def state(self) -> SumsState:
-        """Return the sums as they are, not copied."""
+        """Return the sums, not copied."""
         return SumsState(
             self.parts, self.part_weights, self.heaviest, self.rebuild, self._age, self._moved
         )
 
     def restore(self, state: SumsState) -> None:
-        """Go back to sums of the same shape."""
+        """Restore sums of the same shape."""
         self.parts[:], self.part_weights[:] = state.parts, state.part_weights
         self.heaviest[:] = state.heaviest
         self.rebuild, self._age, self._moved = state.rebuild, state.age, state.moved
 
     def clear(self) -> None:
-        """Begin an iteration: drop sums that are to be built anew."""
+        """Begin an iteration: set sums that are due for a rebuild to zero."""
         if self.rebuild:
             self.parts[:] = 0.0
             self.part_weights[:] = 0.0
@@ -100,7 +98,7 @@ class Sums:
     def move(
         self, part: slice, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
     ) -> None:
-        """Apply the rows of a block to the sums of the ranges that it crosses."""
+        """Move the rows of a block between clusters, in the sums of the ranges it crosses."""
         ranges, bounds = within(self.bounds, part.start, part.stop)
         scaling, team, d = self._problem.scaling, self._problem.team, X.shape[2]
         weights = self._problem.weights_of(part)
@@ -125,7 +123,7 @@ class Sums:
     def means(
         self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
     ) -> tuple[float, float, int]:
-        """Write the means; return inertia, squared move and number of empty clusters."""
+        """Write the means; return inertia, squared center shift, number of empty clusters."""
         scaling, bounds = self._problem.scaling, self.center_bounds
         totals = np.empty((len(bounds) - 1, 3))
         arguments = (
@@ -140,33 +138,33 @@ class Sums:
             update_centers, self.parts, bounds, arguments, (totals,), prange=True
         )
         gained, moved, n_empty = 0.0, 0.0, 0.0
-        for of_range in totals.tolist():  # one after the other, as ``iterate_serial`` does
+        for of_range in totals.tolist():  # one by one, as ``iterate_serial`` does
             gained += of_range[GAINED]
             moved += of_range[SHIFT]
             n_empty += of_range[N_EMPTY]
         return max(0.0, scaling.scatter - gained), moved, int(n_empty)
 
     def note_weights(self) -> None:
-        """Keep in mind how heavy the clusters have been."""
+        """Update the largest weight of each cluster since the last rebuild."""
         if self.rebuild:
             self.heaviest[:] = 0.0
         np.maximum(self.heaviest, self.total_weights[WEIGHT], out=self.heaviest)
 
     @property
     def have_cancelled(self) -> bool:
-        """Whether a cluster lost almost all of its weight, and its sums most of their digits."""
+        """Whether a cluster lost almost all its weight, and its sums most of their digits."""
         weights, counts = self.total_weights
         lost = (weights < CANCELLED * self.heaviest) & (counts > 0.0)
         return not self.rebuild and bool(lost.any())
 
     def left(self, n_rows: int) -> tuple[int, int]:
-        """Return how many iterations, and moved rows, the sums are good for from here on."""
+        """Return how many iterations and moved rows remain until the next rebuild."""
         if self.rebuild:
             return REBUILD_AFTER + 1, int(TURNOVER * n_rows)
         return REBUILD_AFTER - self._age, int(TURNOVER * n_rows) - self._moved
 
     def end(self, n_moved: int, n_rows: int) -> None:
-        """End an iteration; decide whether the next one adds the sums up again."""
+        """End an iteration; decide whether the next one rebuilds the sums."""
         self._age, self._moved = (0, 0) if self.rebuild else (self._age + 1, self._moved + n_moved)
         self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
 
@@ -176,7 +174,7 @@ def sum_of_squares(
 ) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
     (n, d), scale, team = problem.shape, problem.scaling.scale, problem.team
-    # Plain differences x - c, scaled: a shift would cost them digits.
+    # Differences x - c without the shift, which would cost them digits.
     centers, no_offset = centers * scale, np.zeros(d)
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
     squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
