@@ -1,7 +1,9 @@
-"""Lloyd's algorithm: runs, empty clusters, checkpoints; and labels for given centers.
+"""Lloyd's algorithm, and labels for given centers.
 
-loop         one run
+loop         the iterations of a run, and the rules that end it
+run          one run: its buffers, one iteration
 empty        empty clusters
 checkpoint   a fit's state on disk
+watch        listeners to a fit
 predict      labels, distances and inertia for given centers
 """

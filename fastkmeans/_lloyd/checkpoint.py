@@ -1,13 +1,13 @@
-"""The state of a fit on disk: one that was stopped goes on, and ends with the same bits.
+"""The state of a fit on disk: a stopped fit goes on and ends with the same bits.
 
-A checkpoint holds centers, sums, the state of the generator, and the best run so far;
-of a run, where it is at the end of an iteration.  Labels are not in it: they follow from
-the centers that they belong to, by one pass when the fit goes on.  So it is small, it is
-written every few seconds (more seldom on a slow disk) under a temporary name and moved
-into place, and a process that is killed at any moment leaves the last one whole.
+A checkpoint holds the state of a run at the end of an iteration (centers and sums), the
+state of the generator, and the best run so far.  It holds no labels, so it is small: one
+pass finds them from their centers when the fit goes on.  It is written every few seconds,
+less often on a slow disk, under a temporary name, and then moved into place.  So a process
+that is killed at any moment leaves the last checkpoint whole.
 
-``boxes`` adds the sums up in an order that depends on what it did before: with this
-engine a fit goes on from the beginning of the run that was stopped.
+The engine ``boxes`` adds the sums in an order that depends on earlier iterations.  With this
+engine, a fit goes on from the beginning of the stopped run.
 """
 
 from __future__ import annotations
@@ -26,49 +26,36 @@ from .run import Iteration, Outcome, Run, State, Workspace
 
 CHECKPOINT = "fastkmeans checkpoint"
 SECONDS = 2.0
+"""Least time between two checkpoints, in seconds, if writing one is fast."""
 SHARE = 0.05
-"""The most of the time of a fit that goes into checkpoints."""
-
-
+"""Largest share of the time of a fit that checkpoints may take."""
 SUMS = ("parts", "part_weights", "heaviest")
-"""The arrays among what is kept of the sums."""
+"""The fields of ``SumsState`` that are arrays."""
 
 
 class Resumed(NamedTuple):
-    """Where a fit goes on.
+    """Where a fit goes on."""
 
-    Attributes
-    ----------
-    number : int
-        The run, from 0.
-    run : Run or None
-        The run as it was; None if it has not begun.
-    history : list of Iteration
-        What the run has done.
-    best : Outcome or None
-        The best of the runs before.
-    """
-
-    number: int
-    run: Run | None
-    history: list[Iteration]
-    best: Outcome | None
+    number: int  # of the run, from 0
+    run: Run | None  # None if the run has not begun
+    history: list[Iteration]  # the iterations of the run so far
+    best: Outcome | None  # the best of the runs before
 
 
 class Checkpoint:
-    """Saves a fit now and then, and brings it back.
+    """Saves a fit now and then, and restores it.
 
     Parameters
     ----------
     path : Path
         The file.
     job : mapping of str to values that JSON can hold
-        What the result depends on, in the words of who calls: a checkpoint of another job
-        is refused.
+        Names and values of all that the result depends on.  A checkpoint of another job is
+        refused.
     resume : bool
-        Whether to go on from the file, if it is there.
+        Whether to go on from the file if it exists.
     seconds : float
-        The least time between two checkpoints; it grows where writing one takes long.
+        The least time between two checkpoints; it grows if writing one takes long.
     """
 
     def __init__(
@@ -85,7 +72,7 @@ class Checkpoint:
 
     @property
     def found(self) -> bool:
-        """Whether there is something to go on from."""
+        """Whether there is a checkpoint to go on from."""
         return self._found is not None
 
     def _compare_jobs(self, found: Mapping[str, Any]) -> None:
@@ -97,7 +84,7 @@ class Checkpoint:
                 )
 
     def restore(self, workspace: Workspace, rng: np.random.Generator, max_iter: int) -> Resumed:
-        """Bring a fit to where the checkpoint was made."""
+        """Restore the fit from the checkpoint."""
         if self._found is None:
             return Resumed(0, None, [], None)
         metadata, arrays = self._found
@@ -135,10 +122,7 @@ class Checkpoint:
         run: Run | None,
         history: list[Iteration],
     ) -> None:
-        """Write where the fit is, unless that was done a moment ago.
-
-        ``run`` is None before the run ``number`` begins.
-        """
+        """Write the checkpoint if one is due; ``run`` is None before run ``number`` begins."""
         began = time.monotonic()
         if began < self._due:
             return
@@ -172,7 +156,7 @@ class Checkpoint:
         self._due = now + self._seconds * max(1.0, (now - began) / (SHARE * SECONDS))
 
     def _write(self, metadata: dict[str, Any], arrays: Arrays) -> None:
-        """Write the file; a disk that is full is no reason to end the fit."""
+        """Write the file; the fit goes on if the disk is full."""
         try:
             write_archive(self.path, metadata, arrays)
         except OSError as error:

@@ -1,9 +1,9 @@
 """Empty clusters, and data with fewer distinct rows than clusters.
 
-A cluster that lost all its rows takes the row farthest from its own center (ties: the
-lowest row); the cluster that gives the row is corrected.  That is scikit-learn's rule.
-A row that is all its cluster has is not taken, nor one that lies on its center: then
-there are no more distinct rows, and the cluster stays empty.
+An empty cluster takes the row that is farthest from its assigned center (ties: the lowest
+row).  The donor, the cluster that gives the row, is corrected.  That is scikit-learn's rule.
+A cluster never gives its only row.  If all rows left lie on their centers, there are no more
+distinct rows, and the cluster stays empty.
 """
 
 from __future__ import annotations
@@ -20,14 +20,11 @@ from .._runtime.adding import column_totals
 from .run import Run
 
 ROUNDING = 1e-26
-"""Share of the data's scatter under which an inertia is nothing but rounding."""
+"""Share of the data's scatter; an inertia below it is nothing but rounding error."""
 
 
 def squared_distances_to_own(run: Run) -> NDArray[np.float64]:
-    """Return the squared distance of each row to its center, in scaled units.
-
-    Rows of weight zero are no candidates and get -1.
-    """
+    """Return each row's squared distance to its center, scaled; -1 if its weight is zero."""
     problem, (n, d) = run.problem, run.problem.shape
     out = problem.rows.empty(n, np.float64)
     height = max(1, CHUNK // d)
@@ -44,18 +41,18 @@ def squared_distances_to_own(run: Run) -> NDArray[np.float64]:
 
 
 def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return ``count`` rows by falling distance, ties by rising row."""
+    """Return the ``count`` farthest rows by falling distance, ties by rising row."""
     return largest((distances[at : at + CHUNK] for at in range(0, distances.size, CHUNK)), count)
 
 
 def relocate(run: Run) -> int:
-    """Give rows to empty clusters, in ``new_centers``; return how many got one."""
+    """Give rows to empty clusters, in ``new_centers``; return how many clusters got one."""
     run.write_labels()
     members = run.sums.total_weights[COUNT].copy()
     empty = np.flatnonzero(members == 0.0)
     distances = squared_distances_to_own(run)
     floor = ROUNDING * run.problem.scaling.mean_variance * run.problem.rows.shape[1]
-    # A cluster gives all but one of its rows, so this many candidates are enough.
+    # A cluster keeps at least one row, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(run.centers))
     given, sums = 0, run.sums.total()
     taken: list[int] = []
@@ -73,7 +70,7 @@ def relocate(run: Run) -> int:
 
 
 def _move(run: Run, sums: NDArray[np.float64], taken: list[int], donor: int, cluster: int) -> None:
-    """Give the last of the rows taken to a cluster; correct sum and center of its donor."""
+    """Give the last row of ``taken`` to a cluster; correct sum and center of its donor."""
     scaling, row = run.problem.scaling, taken[-1]
     x = run.problem.rows.take(np.array([row]))[0].astype(np.float64)
     run.new_centers[cluster] = x
@@ -81,7 +78,7 @@ def _move(run: Run, sums: NDArray[np.float64], taken: list[int], donor: int, clu
     left = run.sums.total_weights[WEIGHT, donor] - weight
     if left > CANCELLED * weight:
         sums[donor] -= weight * (x * scaling.scale + scaling.offset)
-    else:  # next to nothing is left of the difference: add up the rows that stay
+    else:  # the difference would cancel: add the rows that stay
         sums[donor], left = 0.0, 0.0
         for part in _members(run, donor, taken):
             w = run.problem.weights[part] if run.problem.weights.size else np.ones(len(part))
@@ -94,7 +91,7 @@ def _move(run: Run, sums: NDArray[np.float64], taken: list[int], donor: int, clu
 
 
 def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of a cluster that have a weight, but for those taken, some at a time."""
+    """Yield the rows of a cluster that have weight, except those taken, some at a time."""
     for start in range(0, run.labels.size, CHUNK):
         part = slice(start, start + CHUNK)
         stay = run.labels[part] == cluster
@@ -105,11 +102,11 @@ def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.in
 
 
 def snap(run: Run, inertia: float) -> float:
-    """Remove the rounding of means where every cluster is one distinct row.
+    """Remove the rounding error of means if every cluster is one distinct row.
 
-    The mean of equal rows may differ from them in the last digit, and so the inertia
-    from zero.  If all the inertia is that small, each center becomes the first of its
-    rows, and the rows are assigned once more.  Returns the inertia, in scaled units.
+    The mean of equal rows may differ from them in the last digit; the inertia is then not
+    zero.  If the inertia is that small, each center becomes the first of its rows, and the
+    rows are assigned once more.  Returns the inertia, in scaled units.
     """
     if not 0.0 < inertia <= ROUNDING * run.problem.scaling.scatter:
         return inertia
@@ -127,7 +124,7 @@ def snap(run: Run, inertia: float) -> float:
 
 
 def _first_rows(run: Run) -> NDArray[np.int64]:
-    """Return the first row of each cluster that has a weight, or -1."""
+    """Return the first row of each cluster with weight, or -1."""
     first = np.full(len(run.centers), -1, np.int64)
     for start in range(0, run.labels.size, CHUNK):
         part = slice(start, start + CHUNK)

@@ -1,4 +1,4 @@
-"""Lloyd's algorithm: the loop, and when it ends.
+"""Lloyd's algorithm: the loop, and the rules that end it.
 
     allocate    buffers for labels, sums and centers            run.Workspace
     repeat
@@ -29,36 +29,29 @@ MAX_ITER = "max_iter was reached"
 
 
 class Rule(Protocol):
-    """When a run ends, and what becomes of its iterations."""
+    """A rule that records the iterations of a run and ends it."""
 
     tolerance: float
-    """Squared move of the centers, in scaled units, that ``converged`` wants to see."""
+    """Squared center shift, in scaled units, above which ``converged`` need not be asked."""
 
     def left(self) -> int:
         """Return how many iterations may follow; 0 ends the run."""
         ...
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
-        """Take note of iterations; each took so many seconds."""
+        """Record iterations; each took ``seconds``."""
         ...
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
-        """Return why a run ends whose centers have just moved, or "" to go on."""
+        """Return why the run ends after its centers have moved, or "" to go on."""
         ...
 
 
 def iterate(run: Run, rule: Rule, together: bool = False) -> str:
     """Iterate until a rule ends the run; return why it ended.
 
-    Parameters
-    ----------
-    run : Run
-        The run.  If no label changed in the end, its labels belong to its centers;
-        else the centers moved after that.
-    rule : Rule
-        When to end.
-    together : bool
-        Whether several iterations may be done in one call; they are timed together.
+    In the end the labels belong to the centers if no label changed; else the centers have
+    moved since.  ``together`` allows several iterations in one call, timed together.
     """
     while left := rule.left():
         began = time.perf_counter()
@@ -77,32 +70,16 @@ def iterate(run: Run, rule: Rule, together: bool = False) -> str:
 
 
 class Convergence:
-    """The rule of a full run: ``max_iter`` iterations, or until the centers hardly move.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    history : list of Iteration
-        What the run has done; iterations are appended.
-    max_iter : int
-        Most iterations.
-    tol : float
-        Squared move of the centers to stop at, as a share of the mean variance.
-    report : callable, optional
-        Called with the number, from 1, and the record of each iteration.
-    pause : callable, optional
-        Called with the history wherever the state of the run can be saved.
-    """
+    """The rule of a full run: ``max_iter`` iterations, or until the centers hardly move."""
 
     def __init__(
         self,
         run: Run,
-        history: list[Iteration],
+        history: list[Iteration],  # the iterations so far; new ones are appended
         max_iter: int,
-        tol: float,
-        report: Callable[[int, Iteration], None] | None,
-        pause: Callable[[list[Iteration]], None] | None,
+        tol: float,  # squared center shift to stop at, as a share of the mean variance
+        report: Callable[[int, Iteration], None] | None,  # gets each iteration, from number 1
+        pause: Callable[[list[Iteration]], None] | None,  # called when the run can be saved
     ) -> None:
         self.tolerance = tol * run.problem.scaling.mean_variance
         self._history, self._max_iter = history, max_iter
@@ -124,7 +101,7 @@ class Convergence:
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if step.moved <= self.tolerance and not relocated:
-            # The labels of the centers as they are now; a cluster may have become empty.
+            # One more step labels the rows for the new centers; it may empty a cluster.
             return "" if run.step().n_empty else SMALL_SHIFT
         if self._pause is not None:
             self._pause(self._history)
@@ -139,12 +116,12 @@ def finish(
     report: Callable[[int, Iteration], None] | None = None,
     pause: Callable[[list[Iteration]], None] | None = None,
 ) -> Outcome:
-    """Iterate from where a run is to its end; see ``Convergence`` for the parameters."""
+    """Iterate a run to its end; see ``Convergence`` for the parameters."""
     rule = Convergence(run, history, max_iter, tol, report, pause)
-    # Iterations of a large table are timed one by one, and each can be interrupted.
+    # For a large table, each iteration is timed and can be interrupted.
     reason = iterate(run, rule, together=run.problem.team.small and pause is None)
     if reason == MAX_ITER:
-        run.step()  # for labels that belong to the centers
+        run.step()  # labels that belong to the centers
     scale = run.problem.scaling.scale
     inertia = snap(run, run.inertia())
     labels = run.problem.rows.empty(run.labels.size, np.int32)

@@ -1,4 +1,4 @@
-"""What a set of centers says of rows: closest center, distances, inertia."""
+"""Closest centers, distances and inertia of rows for given centers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .._runtime.adding import column_totals
 from .._runtime.threads import Team
 
 FEW_ROWS = 4
-"""Up to this many rows are compared with the centers directly: packing costs more."""
+"""Most rows that are compared with the centers directly: packing them would cost more."""
 
 
 def _scaling_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Scaling:
-    """Return a scaling for rows up to ``size`` that need not be those of a fit."""
+    """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
     shift = column_totals(centers / len(centers))  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
     return make_scaling(dtype, shift, power_of_two(reach, dtype))
@@ -34,7 +34,7 @@ def _scaling_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[A
 def closest_centers(
     table: Table, centers: NDArray[np.float64], n_threads: int | None, name: str = "X"
 ) -> NDArray[np.int32]:
-    """Return the closest center of each row, ties to the lowest index."""
+    """Return the closest center of each row; ties go to the lowest index."""
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)

@@ -1,6 +1,6 @@
-"""One run of Lloyd's algorithm: its buffers, and one iteration of it.
+"""One run of Lloyd's algorithm: its buffers, and one iteration.
 
-Centers stay float64 between iterations, whatever the dtype of the rows.
+Centers are float64 between iterations, for rows of any dtype.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Iteration(NamedTuple):
     Attributes
     ----------
     inertia : float
-        Sum of squared distances to the closest center, before the centers move; right
-        to about 1e-15 of the sum of squared distances to the mean of the data.
+        Sum of squared distances to the closest center, before the centers move.  Its error is
+        about 1e-15 of the sum of squared distances to the mean of the data.
     center_shift : float
         Euclidean norm of the move of all centers, in the units of the data.
     n_moved : int
-        Rows that changed cluster (all of them in the first iteration).
+        Rows that changed cluster (all rows in the first iteration).
     seconds : float
-        Wall time; iterations of small tables are timed together.
+        Wall time; the iterations of small tables share the time of one call.
     avoided : float
-        Share of the distances between rows and centers that were not computed, because
-        bounds ruled the center out; comparisons in bytes count as avoided.
+        Share of the distances between rows and centers that were not computed because
+        bounds excluded the center; comparisons in bytes count as avoided.
     """
 
     inertia: float
@@ -48,7 +48,7 @@ class Iteration(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outcome of one run; labels and inertia are those of the centers."""
+    """The outcome of one run; labels and inertia belong to the centers."""
 
     labels: NDArray[np.int32]
     inertia: float
@@ -61,48 +61,26 @@ class Outcome(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a run is at the end of an iteration: enough to go on with the same bits.
+    """The state of a run at the end of an iteration: enough to go on with the same bits."""
 
-    Attributes
-    ----------
-    centers : ndarray of shape (n_clusters, n_features)
-        The centers of the next iteration.
-    labelled_by : ndarray of shape (n_clusters, n_features)
-        The centers that the labels belong to.
-    n_moved : int
-        Rows that changed cluster.
-    sums : SumsState
-        The sums of the clusters, with the rounding that they have gathered.
-    """
-
-    centers: NDArray[np.float64]
-    labelled_by: NDArray[np.float64]
-    n_moved: int
-    sums: SumsState
+    centers: NDArray[np.float64]  # of the next iteration
+    labelled_by: NDArray[np.float64]  # the centers that the labels belong to
+    n_moved: int  # rows that changed cluster
+    sums: SumsState  # with their rounding errors
 
 
 class Step(NamedTuple):
     """What one iteration found, in scaled units."""
 
     inertia: float
-    moved: float
+    moved: float  # squared center shift
     n_empty: int
     n_moved: int
     avoided: float
 
 
 class Workspace:
-    """What the runs of a fit share: the buffers, and what the engines keep of the rows.
-
-    Parameters
-    ----------
-    problem : Problem
-        The rows.
-    n_clusters : int
-        The number of clusters.
-    algorithm : str
-        The engine, or "auto".
-    """
+    """What the runs of a fit share: the buffers, and the engines with their state of the rows."""
 
     def __init__(self, problem: Problem, n_clusters: int, algorithm: str = "lloyd") -> None:
         n, d = problem.shape
@@ -110,24 +88,18 @@ class Workspace:
         self.packed = Packed(n_clusters, d)
         self.engines = Engines(algorithm, problem, self.packed)
         self.sums = Sums(problem, n_clusters)
-        # One array for both: larger memory gets larger pages.
+        # One array for both: a larger one gets larger pages of memory.
         self.labels: NDArray[np.int32] = problem.rows.empty((2, n), np.int32)
         self.labels[:] = -1
         self.centers = [aligned((n_clusters, d), np.float64) for _ in range(2)]
         self.n_begun = 0
 
     def begin(self, centers: NDArray[np.float64], n_expected: int) -> Run:
-        """Return a run from some centers, which may take ``n_expected`` iterations.
-
-        It takes the buffers over: the run before cannot go on.
-        """
+        """Return a run from ``centers``; it takes the buffers, so the last run cannot go on."""
         return Run(self, centers, n_expected)
 
     def restore(self, state: State, n_expected: int) -> Run:
-        """Return a run that goes on from the end of an iteration.
-
-        Labels are not part of the state: they are those of ``labelled_by``.
-        """
+        """Return a run that goes on from ``state``, with labels found from ``labelled_by``."""
         run = self.begin(state.centers, n_expected)
         self.label_by(state.labelled_by)
         run.new_centers[:] = state.labelled_by
@@ -136,7 +108,7 @@ class Workspace:
         return run
 
     def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Return the closest of some centers, in the buffer of labels: copy what is to last."""
+        """Return each row's closest center, in the buffer of labels: copy them to keep them."""
         labels: NDArray[np.int32] = self.labels[0]
         label_rows(self.problem, centers, labels)
         return labels
@@ -145,14 +117,7 @@ class Workspace:
 class Run:
     """One run in the buffers of a workspace.
 
-    Parameters
-    ----------
-    workspace : Workspace
-        The buffers, which the run takes over.
-    centers : ndarray of shape (n_clusters, n_features)
-        The initial centers.
-    n_expected : int
-        Iterations that the run may take; engines are chosen by it.
+    ``n_expected`` is how many iterations the run may take; engines are chosen by it.
     """
 
     def __init__(self, workspace: Workspace, centers: NDArray[np.float64], n_expected: int) -> None:
@@ -170,11 +135,11 @@ class Run:
         self.n_moved = self.problem.shape[0]
 
     def step(self) -> Step:
-        """Assign all rows to ``centers``; put the means into ``new_centers``."""
+        """Assign all rows to ``centers``; write the means to ``new_centers``."""
         return self.steps(1, np.inf)[0]
 
     def steps(self, limit: int, tolerance: float) -> list[Step]:
-        """Do one step, or for a small table as many as call for no decision."""
+        """Do one step; for a small table, do steps until one needs a decision."""
         if self._number != self._workspace.n_begun:
             raise RuntimeError("A later run has taken the buffers of this one over.")
         n, rows = self.problem.shape[0], self.problem.rows
@@ -197,7 +162,7 @@ class Run:
         return steps
 
     def _step(self) -> Step:
-        """Do one step: the engine assigns and moves rows between the sums."""
+        """Do one step: the engine assigns the rows and updates the sums."""
         assigned = self.choice.label(
             self.centers, self.sums, self.previous, self.labels, self.n_moved
         )
@@ -206,7 +171,7 @@ class Run:
         return Step(inertia, moved, n_empty, assigned.n_moved, assigned.avoided)
 
     def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
-        """Do steps of a small table in one call of a kernel."""
+        """Do the steps of a small table in one call of a kernel."""
         scaling, sums = self.problem.scaling, self.sums
         _, X = next(rows.blocks())
         n_steps, room = sums.left(X.shape[1])
@@ -234,9 +199,9 @@ class Run:
         ]
 
     def take_means(self) -> tuple[float, float, int]:
-        """Build the sums of ``labels`` again, and put the means into ``new_centers``.
+        """Rebuild the sums of ``labels``; write the means to ``new_centers``, as ``Sums.means``.
 
-        A cluster without rows keeps its center.  Returns what ``Sums.means`` does.
+        A cluster without rows keeps its center.
         """
         self.sums.clear()
         for part, X in self.problem.blocks():
@@ -249,12 +214,12 @@ class Run:
 
     def center_shift(self) -> float:
         """Return the squared distance from ``centers`` to ``new_centers``, in scaled units."""
-        with np.errstate(over="ignore"):  # a user's centers may lie at the end of the range
+        with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
             difference = (self.new_centers - self.centers) * self.problem.scaling.scale
             return total_of(difference**2)
 
     def write_labels(self) -> None:
-        """Bring ``labels`` up to date: an engine may keep them in another order."""
+        """Update ``labels``: an engine may hold them in another order."""
         self.choice.used.write(self.labels)
 
     def inertia(self) -> float:
@@ -263,5 +228,5 @@ class Run:
         return sum_of_squares(self.problem, self.labels, self.centers)
 
     def state(self) -> State:
-        """Return what ``Workspace.restore`` needs to go on, at the end of an iteration."""
+        """Return the state for ``Workspace.restore``, at the end of an iteration."""
         return State(self.centers, self.new_centers, self.n_moved, self.sums.state())

@@ -1,4 +1,4 @@
-"""Who is told of the runs of a fit, while they go on."""
+"""Listeners that are notified of the runs of a fit."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ from .run import Iteration, Outcome
 
 
 class Watch:
-    """A listener to a fit.  This one ignores everything.
+    """A listener to a fit.  This one ignores everything."""
 
-    Attributes
-    ----------
-    unit : float
-        Factor from an inertia of the fit to that of the caller's weights.
-    """
-
-    unit = 1.0
+    unit = 1.0  # factor from an inertia of the fit to the inertia with the caller's weights
 
     def run_begins(self, number: int, n_runs: int) -> None:
-        """Note that run ``number`` of ``n_runs`` begins, from 0."""
+        """Note that run ``number`` of ``n_runs``, counted from 0, begins."""
 
     def iteration(self, number: int, iteration: Iteration) -> None:
-        """Note that iteration ``number`` of the run, from 1, is done."""
+        """Note that iteration ``number`` of the run, counted from 1, is done."""
 
     def run_ends(self, run: Outcome) -> None:
         """Note that the run has ended."""
