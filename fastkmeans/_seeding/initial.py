@@ -23,7 +23,7 @@ def initial_centers(
     n_clusters: int,
     rng: np.random.Generator | None,
 ) -> NDArray[np.float64]:
-    """Return the initial centers that ``init`` asks for, float64; an array draws nothing."""
+    """Return the initial centers that ``init`` names, float64; an array draws nothing."""
     rows = problem.rows
     if isinstance(init, str):
         assert rng is not None
@@ -35,7 +35,7 @@ def initial_centers(
     if callable(init):
         assert rng is not None
         state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
-        array = getattr(rows, "array", None)  # of a table in files, which X may only name
+        array = getattr(rows, "array", None)  # the table in files, if X only names it
         centers = init(X if array is None else array, n_clusters, random_state=state)
     else:
         centers = init
@@ -45,14 +45,14 @@ def initial_centers(
 def random_rows(
     n_samples: int, weights: NDArray[np.float64], n_clusters: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return distinct rows, drawn by weight; rows of weight zero only if need be."""
+    """Return distinct rows, drawn by weight; rows of weight zero come last."""
     if not weights.size:
         return rng.choice(n_samples, n_clusters, replace=False)
 
     # Efraimidis and Spirakis (2006): the largest u^(1/w) are a sample without replacement.
-    # The logarithm of their logarithm has the same order, and room for any weight.
-    # NumPy's logarithm may differ in its last bit between processors: two keys that close
-    # are as rare as equal draws.
+    # log(w) - log(-log(u)) has the same order, and does not overflow for any weight.
+    # NumPy's logarithm may differ in its last bit between processors, but two keys that
+    # close are as rare as equal draws.
     def keys() -> Iterator[NDArray[np.float64]]:
         for start in range(0, n_samples, CHUNK):
             part = weights[start : start + CHUNK]

@@ -1,14 +1,13 @@
-"""Greedy k-means++: a pass over the data for every center, or for many at a time.
+"""Greedy k-means++: one pass over the data per center, or per pool of many candidates.
 
-Greedy k-means++ is that of Arthur and Vassilvitskii (2007), section 5 ("k-means++: The
-Advantages of Careful Seeding"): at each step a few candidates are drawn and the one
-that lowers the potential most is kept.
+Each step draws a few candidates and keeps the one that lowers the potential most: Arthur and
+Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", section 5.
 
 Distances are computed in float32.  For float64 data that is precise enough for the draws
-while the potential is above ``2^-28 d W`` in scaled units (W the sum of weights,
-coordinates at most about 1).  A coordinate is then off by at most ``2^-25`` for row and
-center alike, a distance by ``h = 2^-24 sqrt(d)``, and the potential P by ``2 h sqrt(W P) +
-h^2 W``, which is less than 0.2 % of it.  Below that the seeding begins again in float64.
+while the potential P is above ``2^-28 d W`` in scaled units.  W is the sum of the weights;
+coordinates are at most about 1.  Rounding errors are then at most ``2^-25`` in a coordinate
+of a row or center, ``h = 2^-24 sqrt(d)`` in a distance, and ``2 h sqrt(W P) + h^2 W`` in P:
+less than 0.2 % of P.  Below that the seeding begins again in float64.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
 RESOLVED = 2.0**-28
 """Least potential per weight and feature, in scaled units, that float32 resolves."""
 MOST_CANDIDATES = 128
-"""Candidates of a pool, at most."""
+"""Most candidates of a pool."""
 FILL = 0.7
-"""Share of the room that the lists of a pool are expected to fill; the rest is for luck."""
+"""Share of its memory that a pool's lists are expected to fill; the rest is for longer lists."""
 
 
 def plus_plus(
@@ -61,17 +60,17 @@ def plus_plus(
 
 
 class _Part(NamedTuple):
-    """A block of rows and what belongs to it."""
+    """A block of rows, with its parts of the arrays."""
 
     start: int
     X: Block
     nearest: Nearest
-    bounds: NDArray[np.int64]  # of the ranges
+    bounds: NDArray[np.int64]  # edges of the ranges
     potentials: NDArray[np.float64]  # of each range
 
 
 class _Seeder:
-    """The distances to the centers so far, and the two ways to choose another."""
+    """The distances to the centers so far, and the two ways to choose the next center."""
 
     def __init__(
         self,
@@ -101,7 +100,7 @@ class _Seeder:
         self, n_clusters: int, trials: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Choose all centers, or as many as this dtype resolves."""
-        # With fewer centers the lists have no room for a pool worth drawing (``_size``).
+        # With fewer centers, the pools that fit into memory do not pay (``_size``).
         pooled = self.nearest.closest.dtype == FLOAT32 and n_clusters > 4 * trials
         pool = _Pool(self, trials, rng) if pooled else None
         chosen = np.empty(n_clusters, np.int64)
@@ -116,7 +115,7 @@ class _Seeder:
         return chosen
 
     def parts(self) -> Iterable[_Part]:
-        """Return the blocks with what belongs to each; an array is always the same one."""
+        """Return the blocks; for an array, the list that was made once."""
         return self._read() if self._kept is None else self._kept
 
     def _read(self) -> Iterator[_Part]:
@@ -140,13 +139,13 @@ class _Seeder:
             )
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return a row for each uniform number, by the potential of the rows."""
+        """Return a row for each uniform number, drawn by potential."""
         drawn = np.empty(len(uniforms), np.int64)
         draw(uniforms, self.nearest, drawn)
         return drawn
 
     def _choose(self, uniforms: NDArray[np.float64]) -> int:
-        """Draw a candidate per uniform number, adopt the best, return its row."""
+        """Draw a candidate per uniform number; make the best a center; return its row."""
         drawn = self.draw(uniforms)
         points = self.rows.take(drawn)
         winner = 0
@@ -163,7 +162,7 @@ class _Seeder:
         return int(drawn[winner])
 
     def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the potential with each of the points; leave them packed."""
+        """Return the potential with each of the points; the points stay packed."""
         pack_candidates(points, *self.place, self._tiles)
         self._potentials.fill(0.0)
         self._visit(len(points), TRY)
@@ -180,8 +179,8 @@ class _Seeder:
 class _Pool:
     """Candidates for many steps, and the rows that each is closer to (``_kernels.seeding.pool``).
 
-    A pool is drawn as large as its lists find room, which is one entry (five bytes) for
-    each row: about ``2 t / 3`` candidates in step t.
+    The lists have memory for one entry (five bytes) per row.  That limits the pool to about
+    ``2 t / 3`` candidates in step t.
     """
 
     def __init__(self, seeder: _Seeder, trials: int, rng: np.random.Generator) -> None:
@@ -189,13 +188,13 @@ class _Pool:
         self._n, self._d = seeder.rows.shape
         self._n_chunks = -(-self._n // GROUP_ROWS)
         self._n_shares = max(1, min(MANY_RANGES, self._n_chunks // 8))
-        self._expected = 1.5 * self._n  # entries of a candidate, times centers so far
+        self._expected = 1.5 * self._n  # entries per candidate, times centers so far
         self._rows = np.empty((0, 0), np.uint8)
         self._distances = np.empty((0, 0), np.float32)
         self._left = np.empty(0, np.int64)  # drawn for the next step, fewer than trials
 
     def choose(self, chosen: NDArray[np.int64]) -> int:
-        """Write some centers to ``chosen``; return how many, 0 if lists are too long."""
+        """Write centers to ``chosen``; return how many (0 if the lists are too long)."""
         seeder, rng = self._seeder, self._rng
         count = self._size(len(chosen))
         if count < 2 * self._trials:
@@ -228,7 +227,7 @@ class _Pool:
         return min(fitting, needed, MOST_CANDIDATES)
 
     def _list(self, items: NDArray[np.int64]) -> Lists:
-        """List the rows that candidates are closer to."""
+        """List the rows that each candidate is closer to."""
         seeder, n_shares = self._seeder, self._n_shares
         if not self._rows.size:
             room = -(-self._n_chunks // n_shares) * GROUP_ROWS
