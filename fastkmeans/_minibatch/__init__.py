@@ -2,5 +2,5 @@
 
 fit      from parameters to centers
 nested   batches that grow             random   batches drawn at random
-step     running means of batches      sample   the rows in random order, without a copy
+step     running means of batches      sample   a sample of the rows of any size, not copied
 """

@@ -1,4 +1,4 @@
-"""From parameters to centers: the sample, the start, the schedule, the labels."""
+"""Mini-batch fits: the sample, the initial centers, the schedule, the labels."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ from .sample import Sample
 from .step import Course, Labelled, Means, Plan, is_due, reassign, start, take_in
 
 SEEDS_PER_CLUSTER = 5
-"""Rows per cluster that nested batches begin with at least."""
+"""Least rows per cluster in the first nested batch."""
 SMALL_SHARE, LARGE_SHARE = 16, 64
-"""A row costs fifty times as much in the initialisation as in a step.  Of a small table
-every 16th row must do, up to 3 batches; of a large one every 64th, up to 16 batches, is
-worth what it costs."""
+"""The centers are initialised from 1/16 of a small table, up to 3 batches, and from 1/64 of a
+large table, up to 16 batches.  A row costs 50 times as much there as in a step."""
 
 
 def first_size(plan: Plan, n_samples: int) -> int:
-    """Return how many rows the centers are initialised from."""
+    """Return from how many rows the centers are initialised."""
     batch, k, size = min(plan.batch_size, n_samples), plan.n_clusters, plan.init_size
     if size is None and plan.schedule == "nested":
         share = max(min(n_samples // SMALL_SHARE, 3 * batch), n_samples // LARGE_SHARE)
@@ -48,12 +47,12 @@ def first_size(plan: Plan, n_samples: int) -> int:
 
 
 def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> Course:
-    """Find centers by the schedule asked for."""
+    """Find centers by the chosen schedule."""
     size = first_size(plan, rows.shape[0])
     values = weights.values
     sample = Sample(rows, values, size, plan.n_clusters, rng)
     centers, scaling = start(plan, plan.n_init, sample.first(size), rng)
-    if plan.schedule == "random":  # drawn by weight, each row counts one
+    if plan.schedule == "random":  # drawn by weight, so each row counts one
         return random_batches(plan, rows, values, centers, scaling, rng)
     course = Nested(plan, sample, size).run(centers)
     return course._replace(means=course.means._replace(unit=weights.unit))
@@ -62,9 +61,9 @@ def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> C
 def step(
     plan: Plan, rows: Rows, weights: Weights, means: Means | None, source: Any
 ) -> tuple[Means, Labelled | None, np.random.Generator]:
-    """Do one step on a batch; without means the batch gives the initial centers.
+    """Do one step on a batch; if there are no means, the batch gives the initial centers.
 
-    ``source`` is a random state: the batch is checked before anything is drawn from it.
+    ``source`` is a random state; the batch is checked before anything is drawn from it.
     """
     k = plan.n_clusters
     values, unit = weights
@@ -89,7 +88,7 @@ def step(
 def label(
     plan: Plan, rows: Rows, weights: NDArray[np.float64], centers: NDArray[np.float64]
 ) -> Labelled:
-    """Label all rows; where each cluster is one distinct row, the center becomes it."""
+    """Label all rows; if each cluster is one distinct row, its center becomes that row."""
     k = plan.n_clusters
     with open_problem(rows, weights, plan.n_threads, work_of(rows.shape, k)) as problem:
         scale = problem.scaling.scale

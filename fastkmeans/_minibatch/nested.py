@@ -1,15 +1,13 @@
 """Nested batches that grow: Lloyd's algorithm on a sample, then on more rows.
 
-Each batch holds the one before it, and the centers are the means of the batch as it is
-labelled now: no row counts twice, and no label of long ago weighs on a mean.  A batch is
-left for a larger one as soon as the centers move less than the sampling error of their
-means: beyond that, more steps would fit the batch and not the data.  Batches grow until
-they hold so many rows per cluster that more would hardly change the means.
+Each batch contains the batch before it.  The centers are the means of the batch as labelled
+now: no row counts twice, and old labels have no effect.  A larger batch follows as soon as
+the centers move less than the sampling error of their means: more steps would fit the batch
+and not the data.  Batches grow until more rows per cluster would hardly change the means.
 
-Against the paper, batches grow faster (there: twofold), and to a bound; both were faster
-at equal inertia, as the first step on any batch costs most.
-
-Newling and Fleuret (2016), "Nested Mini-Batch K-Means", NIPS.
+Newling and Fleuret (2016), "Nested Mini-Batch K-Means", NIPS.  Unlike theirs, these batches
+grow more than twofold, and up to a bound.  Both were faster at equal inertia, because the first
+step on a batch costs most.
 """
 
 from __future__ import annotations
@@ -31,21 +29,21 @@ from .sample import Sample
 from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan
 
 ROWS_PER_CLUSTER = 2048
-"""Rows per cluster of a batch of full size: the inertia loses about one part in so many,
-far less than what one local optimum differs from the next."""
+"""Rows per cluster of a batch of full size.  The inertia is then about 1 / 2048 too high, far
+less than the difference between two local optima."""
 GROWTH = 8
-"""How many times as large the next batch is, at most."""
+"""Largest ratio of the sizes of two successive batches."""
 ENOUGH = 0.02
-"""Share of the inertia that ``max_no_improvement`` more steps must promise."""
+"""Least gain that ``max_no_improvement`` more steps must promise, as a share of the inertia."""
 TAUGHT = "the batch has taught enough"
-"""Why the steps on a batch end where a larger one follows."""
+"""Why the steps on a batch end if a larger batch follows."""
 SETTLED = 1.0
-"""Squared move of the centers under which a batch has taught enough, as a share of the
-squared sampling error of its means."""
+"""Squared center shift, as a share of the squared sampling error of the means, up to which a
+larger batch follows."""
 
 
 class Nested:
-    """A course of nested batches, the first of ``size`` rows."""
+    """The schedule of nested batches; the first has ``size`` rows."""
 
     def __init__(self, plan: Plan, sample: Sample, size: int) -> None:
         self._plan, self._sample = plan, sample
@@ -58,7 +56,7 @@ class Nested:
         self.history: list[BatchStep] = []
 
     def run(self, centers: NDArray[np.float64]) -> Course:
-        """Iterate from ``centers``, on batches that grow."""
+        """Iterate from ``centers`` on batches that grow."""
         plan, size, k = self._plan, self._first, self._plan.n_clusters
         while True:
             batch = self._sample.first(size)
@@ -68,7 +66,7 @@ class Nested:
                 last = size >= self._enough
                 workspace = Workspace(problem, k, "auto" if last else "lloyd")
                 left = self._left(n)
-                # Boxes pay sooner here than the rule of a whole fit has it.
+                # Boxes pay sooner here than in a whole fit.
                 run = workspace.begin(centers, max(left, REPAID_AFTER))
                 rule = _Batch(plan, self.history, left, last, problem.scaling.mean_variance)
                 reason = iterate(run, rule)
@@ -81,18 +79,18 @@ class Nested:
             size = self._next(size)
 
     def _left(self, n_rows: int) -> int:
-        """Return how many steps on a batch ``max_iter`` leaves: one at least."""
+        """Return how many steps on a batch ``max_iter`` still allows, at least one."""
         return max(1, (self._most - self._n_read) // n_rows)
 
     def _next(self, size: int) -> int:
-        """Return the size of the next batch; none is between half and full size."""
+        """Return the size of the next batch; no size is between half and full size."""
         grown = GROWTH * size
         if 2 * grown >= self._enough:
             grown = max(2 * size, self._enough)
         return min(grown, self._sample.n_rows)
 
     def _end(self, run: Run, reason: str, whole: bool) -> Course:
-        """Return what the course came to; label the rows if the batch is all of them."""
+        """Return the result; label the rows if the batch is the whole table."""
         means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
         labelled, scale = None, run.problem.scaling.scale
         if whole and self._plan.compute_labels:
@@ -103,20 +101,10 @@ class Nested:
 
 
 class _Batch:
-    """When enough was learned from one batch: the rule of its iterations.
+    """The rule that ends the iterations on one batch.
 
-    Parameters
-    ----------
-    plan : Plan
-        The parameters.
-    history : list of BatchStep
-        All steps so far; those on this batch are appended.
-    most : int
-        Most steps on the batch.
-    last : bool
-        Whether no larger batch follows.
-    mean_variance : float
-        Mean variance of the features of the batch, in scaled units.
+    Its steps are appended to ``history``; there are at most ``most`` of them.  No larger batch
+    follows if ``last``.  ``mean_variance`` is the features' mean variance, in scaled units.
     """
 
     def __init__(
@@ -156,6 +144,6 @@ class _Batch:
 
 
 def _sampling_error(run: Run, inertia: float) -> float:
-    """Estimate the summed variance of the centers, as means of the rows they have."""
+    """Estimate the summed sampling variance of the centers, as means of their rows."""
     weights, counts = run.sums.total_weights
     return inertia / total_of(weights) * total_of(1.0 / counts[counts > 0.0])

@@ -1,6 +1,6 @@
-"""Random batches of one size, until the inertia does not improve any more.
+"""Random batches of one size, until the inertia stops improving.
 
-Batches are drawn with replacement, by weight; the rules for stopping are scikit-learn's.
+Batches are drawn by weight, with replacement.  The stopping rules are scikit-learn's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, is_due, reassi
 
 
 class _Drawer:
-    """Random batches with replacement, by weight."""
+    """Draws random batches by weight, with replacement."""
 
     def __init__(self, rows: Rows, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
         self._rows, self._rng = rows, rng
@@ -36,12 +36,12 @@ class _Drawer:
         else:
             uniform = self._rng.random(size) * self._sums[-1]
             indices = np.minimum(np.searchsorted(self._sums, uniform, side="right"), self._last)
-        indices.sort()  # so that memory is read in one direction
+        indices.sort()  # to read memory in one direction
         return ArrayRows(self._rows.take(indices))
 
 
 class Monitor:
-    """Tells when random batches have stopped to improve, as scikit-learn does."""
+    """Decides when random batches have stopped improving, as scikit-learn does."""
 
     def __init__(self, plan: Plan, share: float, scaling: Scaling) -> None:
         self._plan, self._scaling = plan, scaling
@@ -55,7 +55,7 @@ class Monitor:
 
         ``inertia`` is a mean; it and ``moved`` are in the units of the scaling.
         """
-        if number == 1:  # that of the initial centers
+        if number == 1:  # the inertia of the initial centers
             return ""
         if self.average is None:
             self.average = inertia
@@ -77,7 +77,7 @@ def random_batches(
     scaling: Scaling,
     rng: np.random.Generator,
 ) -> Course:
-    """Run steps on batches drawn with replacement; ``scaling`` is that of the first sample."""
+    """Run steps on random batches; ``scaling`` belongs to the first sample."""
     n, k = rows.shape[0], plan.n_clusters
     size = min(plan.batch_size, n)
     drawer = _Drawer(rows, weights, rng)

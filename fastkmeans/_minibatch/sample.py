@@ -1,17 +1,15 @@
-"""A nested order of the rows of a table: every beginning of it is a sample.
+"""A random order of the rows of a table: the first rows of it are a sample, for any number.
 
-The table is cut into strata of equal height, and a row of each is drawn at random.  These
-rows come first; the rows that follow them come next, and so on, from the end of a stratum
-to its beginning:
+The table is cut into strata of equal height, and one row of each is drawn at random.  These
+rows come first, then the row after each, and so on; the end of a stratum wraps around:
 
     stratum 0      stratum 1      stratum 2
     . . a b c .    b c . . . a    . a b c . .        first the a, then the b, then the c
 
-A sample of twice the size thus holds the smaller one, and reads runs of neighbours twice
-as long from as many places: a memory map is read where the sample is, and the order takes
-memory for the places alone.  Every row is as likely as any other, and all strata count
-alike.  Where neighbours resemble each other, a sample knows less than its size promises,
-though never less than one row of each stratum would.
+So a larger sample contains the smaller one: it reads longer runs of neighbours from the same
+places.  Only the sampled parts of a memory map are read, and the order takes memory for one
+place per stratum.  All rows are equally likely, and all strata count alike.  If neighbours
+resemble each other, a sample is worth less than its size, but at least one row per stratum.
 """
 
 from __future__ import annotations
@@ -25,31 +23,21 @@ from numpy.typing import NDArray
 from .._data.rows import BLOCK_MULTIPLE, ArrayRows, Block, Rows, twice
 
 KEPT_BYTES = 1 << 26
-"""A sample of at most this size is copied; a larger one is gathered anew on every pass."""
+"""Bytes of the largest sample that is copied; a larger one is gathered on every pass."""
 BLOCK_VALUES = 1 << 20
-"""Values that are gathered at a time."""
+"""Values gathered at a time."""
 
 
 class SampledRows:
-    """Runs of rows of a table, one from each stratum, as a table of their own.
-
-    Parameters
-    ----------
-    rows : Rows
-    counted : ndarray of int64
-        The rows that the strata consist of; of size 0: all.
-    edges, firsts, lengths : ndarray of int64
-        The bounds of the strata; where the run of each begins, from the start of its
-        stratum; how many rows it has.
-    """
+    """Runs of rows of a table, one from each stratum, as a table of their own."""
 
     def __init__(
         self,
         rows: Rows,
-        counted: NDArray[np.int64],
-        edges: NDArray[np.int64],
-        firsts: NDArray[np.int64],
-        lengths: NDArray[np.int64],
+        counted: NDArray[np.int64],  # the rows that form the strata; of size 0: all rows
+        edges: NDArray[np.int64],  # of the strata
+        firsts: NDArray[np.int64],  # first row of each run, from the start of its stratum
+        lengths: NDArray[np.int64],  # number of rows of each run
     ) -> None:
         d = rows.shape[1]
         self.room, self.memory_limit = rows.room, rows.memory_limit
@@ -61,7 +49,7 @@ class SampledRows:
         self._begins = self._ends - lengths
 
     def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where rows of the sample are in the table."""
+        """Return the places in the table of rows of the sample."""
         s = np.searchsorted(self._ends, indices, side="right")
         found: NDArray[np.int64]
         height = self._edges[s + 1] - self._edges[s]
@@ -90,25 +78,14 @@ class Batch(NamedTuple):
 
 
 class Sample:
-    """A sample of the rows of a table that have weight, as large as one likes.
-
-    Parameters
-    ----------
-    rows : Rows
-    weights : ndarray of shape (n_samples,) or of size 0
-    n_strata : int
-        The strata, if there are as many rows.
-    least : int
-        Rows that there shall be, of weight zero if need be.
-    rng : numpy.random.Generator
-    """
+    """A sample, of any size, of the rows of a table that have weight."""
 
     def __init__(
         self,
         rows: Rows,
-        weights: NDArray[np.float64],
-        n_strata: int,
-        least: int,
+        weights: NDArray[np.float64],  # of shape (n_samples,), or of size 0
+        n_strata: int,  # fewer if there are fewer rows
+        least: int,  # least number of rows; rows of weight zero fill up
         rng: np.random.Generator,
     ) -> None:
         self._rows, self._weights = rows, weights
@@ -126,14 +103,14 @@ class Sample:
         self._order = rng.permutation(n_strata)
 
     def _lengths(self, count: int) -> NDArray[np.int64]:
-        """Return the lengths of the runs of the first ``count`` rows."""
+        """Return the lengths of the runs that hold the first ``count`` rows."""
         whole, rest = divmod(count, len(self._order))
         lengths = np.full(len(self._order), whole)
         lengths[self._order[self._heights[self._order] > whole][:rest]] += 1
         return lengths
 
     def first(self, count: int) -> Batch:
-        """Return the first ``count`` rows, in the order in which they lie in the strata."""
+        """Return the first ``count`` rows, stratum by stratum."""
         count = min(count, self.n_rows)
         if count == self.n_samples:
             return Batch(self._rows, self._weights)

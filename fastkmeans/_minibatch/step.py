@@ -1,7 +1,7 @@
-"""Batches: the start, one step of running means, and what becomes of light clusters.
+"""Batches: the initial centers, one step of running means, reassignment of light clusters.
 
     labels  <- closest center of every row of the batch        (the E step of Lloyd)
-    center  <- mean of all the rows that ever were its own, old batches included
+    center  <- mean of all rows that were ever assigned to it, in any batch
 
 Sculley (2010), "Web-scale k-means clustering", WWW, with scikit-learn's reassignment of
 clusters of low weight.
@@ -26,7 +26,7 @@ from .._seeding.initial import initial_centers
 from .sample import Batch
 
 SEED_ALONE = 1 << 21
-"""Values under which one thread seeds sooner than several."""
+"""Values of a table below which one thread seeds faster than several."""
 NO_IMPROVEMENT = "the inertia of the batches did not improve any more"
 
 
@@ -38,15 +38,14 @@ class BatchStep(NamedTuple):
     n_rows : int
         Rows of the batch.
     inertia : float
-        Mean squared distance of its rows to the closest center, by weight, before the
+        Weighted mean squared distance of its rows to the closest center, before the
         centers move.
     center_shift : float
         Euclidean norm of the move of all centers, in the units of the data.
     seconds : float
         Wall time.
     avoided : float
-        Share of the distances between rows and centers that the step did not compute, as
-        in the history of ``KMeans``.
+        Share of the distances between rows and centers not computed, as for ``KMeans``.
     """
 
     n_rows: int
@@ -64,7 +63,7 @@ class BatchStep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The parameters of the estimator, checked."""
+    """The checked parameters of the estimator."""
 
     n_clusters: int
     init: str | ArrayLike | Callable[..., ArrayLike]
@@ -82,17 +81,16 @@ class Plan(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Centers, and the weight of the rows that each is the mean of, in some unit."""
+    """Centers, and the weight of the rows whose mean each center is."""
 
     centers: NDArray[np.float64]
     weights: NDArray[np.float64]
-    unit: float = 1.0
-    since: int = 0
-    """Rows since clusters of low weight were last looked for."""
+    unit: float = 1.0  # of the weights
+    since: int = 0  # rows since the last search for clusters of low weight
 
 
 class Labelled(NamedTuple):
-    """Centers, the labels of rows, and their inertia."""
+    """Centers, the labels of rows and their inertia."""
 
     centers: NDArray[np.float64]
     labels: NDArray[np.int32]
@@ -100,29 +98,20 @@ class Labelled(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What a schedule of batches came to.
-
-    The inertia is a mean per unit of weight; ``labelled`` is None unless the last batch
-    was all the rows, and labelled against the final centers.
-    """
+    """The result of a schedule of batches."""
 
     means: Means
-    inertia: float
+    inertia: float  # mean per unit of weight
     history: list[BatchStep]
     stop_reason: str
-    labelled: Labelled | None = None
+    labelled: Labelled | None = None  # by the final centers, if the last batch was all rows
 
 
 def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:
-    """Add the rows of a workspace to the means.
+    """Add the rows of a workspace to the means; return the new means and the step.
 
-    Returns
-    -------
-    Means
-        The new means; the old ones stay as they are.
-    Step
-        The step on the batch: its inertia is that against the old centers, ``moved`` the
-        squared move from the old means to the new ones.
+    The old means do not change.  The inertia of the step is against the old centers, and
+    ``moved`` is the squared shift from the old means to the new ones.
     """
     run = workspace.begin(means.centers, 1)
     step = run.step()
@@ -137,14 +126,14 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
     share = (gained[seen] / weights[seen])[:, None]
     centers = means.centers.copy()
     centers[seen] = share * run.new_centers[seen] + (1.0 - share) * centers[seen]
-    with np.errstate(over="ignore"):  # centers given by the user may lie anywhere
+    with np.errstate(over="ignore"):  # a user's centers may lie anywhere
         moved = total_of(((centers - means.centers) * run.problem.scaling.scale) ** 2)
     since = means.since + run.problem.shape[0]
     return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
 
 
 def is_due(means: Means, n_rows: int) -> bool:
-    """Tell whether to look for clusters of low weight after a step on so many rows."""
+    """Return whether to look for clusters of low weight after a step on ``n_rows`` rows."""
     return not means.weights.all() or means.since + n_rows >= 10 * len(means.weights)
 
 
@@ -157,8 +146,8 @@ def reassign(
 ) -> Means:
     """Make rows of the batch the centers of clusters of low weight.
 
-    A cluster is of low weight below ``ratio`` times the largest.  At most half of the
-    batch is used; rows of weight zero are not.
+    Low is below ``ratio`` times the largest weight.  At most half of the batch is used, and
+    no rows of weight zero.
     """
     means = means._replace(since=0)
     low = means.weights < ratio * means.weights.max()
@@ -179,12 +168,12 @@ def reassign(
 def start(
     plan: Plan, n_runs: int, batch: Batch, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], Scaling]:
-    """Return the initial centers of lowest inertia on a batch, and the scaling of the batch."""
+    """Return the initial centers of lowest inertia on a batch, and the batch's scaling."""
     rows, weights = batch
     (n, d), k = rows.shape, plan.n_clusters
     X = rows.take(np.arange(n)) if callable(plan.init) else None
     best: tuple[float, Any] = np.inf, None
-    # Seeding starts its threads twice per center.
+    # Seeding starts its threads twice per center: too often for a small batch.
     threads = 1 if n * d < SEED_ALONE else plan.n_threads
     with open_problem(rows, weights, threads, work_of(rows.shape, k)) as problem:
         scaling, workspace = problem.scaling, Workspace(problem, k)
