@@ -1,6 +1,6 @@
 """Tables as the kernels read them: blocks of rows, without a copy.
 
-validation   checked weights, centers, numbers
+problem      rows, weights, scaling, threads    validation   checked weights, centers, numbers
 tables       arrays and lists as rows           dataframes   pandas, polars, pyarrow
 rows         blocks of rows of any table
 scaling      shift and scale of the data        moments      mean, variance, extremes

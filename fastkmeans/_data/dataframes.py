@@ -1,7 +1,7 @@
 """Data frames of pandas, polars and pyarrow, by duck typing: none of them is imported.
 
-Float columns that lie side by side in memory become one view; others are read and
-converted slice by slice, so that no frame is ever copied as a whole.
+Float columns that lie side by side in memory become one view.  Others are converted slice by
+slice, so no frame is ever copied as a whole.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .rows import FLOAT32, FLOAT64, ArrayRows, ColumnRows, ConvertedRows, Rows, 
 
 
 class _Library(NamedTuple):
-    """How a library hands out its columns."""
+    """How to read the columns of a library's tables."""
 
     columns: Callable[[Any], list[Any]]  # table -> its columns
     names: Callable[[Any], list[Any]]  # table -> their names
     slice: Callable[[Any, int, int], NDArray[Any]]  # column, start, stop -> values
-    whole: Callable[[Any], NDArray[Any]]  # column -> values without a copy, else raises
+    whole: Callable[[Any], NDArray[Any]]  # column -> values, or raise if that needs a copy
     kind: Callable[[Any], str]  # column -> its type, for messages
 
 
@@ -100,7 +100,7 @@ def _library(X: Any) -> _Library | None:
 
 
 def is_dataframe(X: Any) -> bool:
-    """Tell whether ``X`` is a table of pandas, polars or pyarrow."""
+    """Return whether ``X`` is a table of pandas, polars or pyarrow."""
     return _library(X) is not None
 
 
@@ -139,7 +139,7 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]]:
 
 
 def _check_numbers(library: _Library, column: Any, n: int, what: str) -> None:
-    """Raise an error that names the first value of a column that is no number."""
+    """Raise an error that names the first value of a column that is not a number."""
     values = library.slice(column, 0, n)
     kind = library.kind(column)
     for row, value in enumerate(values):

@@ -13,7 +13,7 @@ from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, wi
 from .rows import Block, Rows
 
 WIDE = 32
-"""Columns that the kernel of the moments is given at most by taking rows together."""
+"""Most columns of joined rows: the kernel reads several narrow rows as one."""
 
 
 def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
@@ -26,11 +26,11 @@ def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
 def merge_moments(
     parts: Sequence[NDArray[np.float64]] | NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Merge moments into the first, in order (the formula is in ``_kernels.shared.moments``)."""
+    """Merge moments into the first, in order (formula: ``_kernels.shared.moments``)."""
     total: NDArray[np.float64] = parts[0]
     if len(parts) == 1:
         return total
-    with np.errstate(over="ignore", invalid="ignore"):  # data may be anything so far
+    with np.errstate(over="ignore", invalid="ignore"):  # the data are not checked yet
         for part in parts[1:]:
             weight, other = total[WEIGHT], part[WEIGHT]
             share = other / np.maximum(weight + other, np.finfo(np.float64).tiny)
@@ -44,7 +44,7 @@ def merge_moments(
 
 
 def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.float64]:
-    """Merge the columns of the rows that were taken together, by halves."""
+    """Merge the columns of joined rows, by halves."""
     n_ranges, _, columns = parts.shape
     parts = parts.reshape(n_ranges, 5, together, columns // together)
     while together > 1:
@@ -56,7 +56,7 @@ def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.floa
 
 
 def _rows_together(n_features: int, weights: NDArray[np.float64]) -> int:
-    """Return how many narrow rows the kernel of the moments is given as one."""
+    """Return how many narrow rows the kernel reads as one."""
     together = 1
     while not weights.size and 2 * together * n_features <= WIDE:
         together *= 2
@@ -66,8 +66,8 @@ def _rows_together(n_features: int, weights: NDArray[np.float64]) -> int:
 def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
     """Return the moments ``(5, n_features)`` of all rows, in one pass.
 
-    The ranges, and how many narrow rows are taken together, depend on the shape alone:
-    the result is the same for any team and any layout.
+    The ranges, and how many narrow rows are joined, depend on the shape alone: the result is
+    the same for any team and any layout.
     """
     n, d = rows.shape
     large = n * d > SMALL_TABLE
@@ -91,7 +91,7 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
 
 
 def block_moments(X: Block, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the moments ``(5, n_features)`` of one block, on the thread that asks."""
+    """Return the moments ``(5, n_features)`` of one block, on the calling thread."""
     _, n, d = X.shape
     together = _rows_together(d, weights)
     parts, rest = no_moments(1, together * d), no_moments(1, d)

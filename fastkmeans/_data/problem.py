@@ -1,4 +1,4 @@
-"""A clustering problem: rows, their weights, their scaling, and the threads that work on them."""
+"""A clustering problem: rows, weights, scaling, and the threads that work on them."""
 
 from __future__ import annotations
 
@@ -17,32 +17,20 @@ from .validation import first_not_finite
 
 
 class Problem(NamedTuple):
-    """Rows to cluster, and what every step needs to know of them.
-
-    Attributes
-    ----------
-    rows : Rows
-        The table.
-    weights : ndarray of shape (n_samples,), float64
-        Weight of each row; of size 0 if all rows count alike.
-    scaling : Scaling
-        The scaled, shifted coordinates of the kernels.
-    team : Team
-        The threads.
-    """
+    """Rows to cluster, and what every step needs with them."""
 
     rows: Rows
-    weights: NDArray[np.float64]
-    scaling: Scaling
+    weights: NDArray[np.float64]  # (n_samples,), or of size 0 if all rows count alike
+    scaling: Scaling  # to the coordinates of the kernels
     team: Team
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Numbers of rows and of features."""
+        """Numbers of rows and features."""
         return self.rows.shape
 
     def blocks(self) -> Iterator[tuple[slice, Block]]:
-        """Yield the blocks of the rows, each with its place in arrays of one item per row."""
+        """Yield the blocks, each with its slice of arrays that hold one item per row."""
         for start, X in self.rows.blocks():
             yield slice(start, start + X.shape[1]), X
 
@@ -55,23 +43,10 @@ class Problem(NamedTuple):
 def open_problem(
     rows: Rows, weights: NDArray[np.float64], n_threads: int | None, work: float
 ) -> Iterator[Problem]:
-    """Measure rows, and lend them threads for the time of a ``with`` block.
+    """Measure rows, and start threads for them for the time of a ``with`` block.
 
-    Parameters
-    ----------
-    rows : Rows
-        The table.
-    weights : ndarray of shape (n_samples,), float64, or of size 0
-        The weights of the rows.
-    n_threads : int or None
-        Most threads to use (see ``count_threads``).
-    work : float
-        Estimated nanoseconds of one pass on one thread.
-
-    Raises
-    ------
-    NotFiniteError
-        If a value is NaN or infinite.
+    ``n_threads`` is the most threads to use (see ``count_threads``).  ``work`` is the estimated
+    nanoseconds of one pass on one thread.  A NaN or infinite value is a ``NotFiniteError``.
     """
     with Team(n_threads, work) as team:
         yield Problem(rows, weights, scaling_of(rows, weights, team), team)
@@ -81,7 +56,7 @@ def open_problem(
 def open_table(
     table: Table, weights: NDArray[np.float64], n_threads: int | None, work: float
 ) -> Iterator[Problem]:
-    """Do what ``open_problem`` does; the error names the first value that is not finite."""
+    """Do as ``open_problem``, with an error that names the first value that is not finite."""
     with Team(n_threads, work) as team:
         try:
             scaling = scaling_of(table.rows, weights, team)

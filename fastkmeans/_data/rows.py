@@ -1,10 +1,9 @@
 """Sources of row blocks: one way to read any table, without copying it.
 
-The kernels read NumPy arrays of native float32 or float64 with any strides.  An array
-like that is one block (``ArrayRows``).  Everything else (integers, float16, foreign
-byte order, columns that lie apart in memory) is converted block by block into one
-small scratch array, anew on every pass, so that memory stays bounded
-(``ConvertedRows``, ``ColumnRows``).
+The kernels read NumPy arrays of native float32 or float64 with any strides.  Such an array
+is one block (``ArrayRows``).  All else (integers, float16, foreign byte order, columns apart
+in memory) is converted on every pass, block by block, into one small scratch array.  So
+memory stays bounded (``ConvertedRows``, ``ColumnRows``).
 """
 
 from __future__ import annotations
@@ -25,49 +24,44 @@ Block = NDArray[Any]
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 CHUNK = 1 << 16
-"""Rows that are looked at together, where what is kept of every row is looked through."""
-
+"""Rows handled at a time in passes over arrays of one item per row, to bound memory."""
 MAPPED_ROOM = 1 << 26
 """Bytes of memory that an engine may take for all rows of a memory map."""
 OVERHEAD = 300 << 20
 """Bytes that a process takes without any rows: Python, numba's compiler, blocks of files."""
 SMALL_STATE = 1 << 20
-"""Bytes of state up to which it lies in memory, also where the rows do not."""
-
+"""Most bytes of an array that is kept in memory even if the rows are in a file."""
 BLOCK_MULTIPLE = 256
-"""Blocks begin at multiples of this, as the kernels' groups of rows ask for."""
+"""Rows: each block begins at a multiple of this, because the kernels group rows."""
 
 
 def twice(array: NDArray[Any]) -> Block:
-    """Return a read-only view of shape ``(2, m, d)``: the array, and itself again.
+    """Return a read-only view of shape ``(2, m, d)`` that shows the array twice.
 
-    numba compiles a kernel for each layout of an array: C, Fortran, neither.  A view
-    with a stride of zero is always neither, so one compiled kernel serves all, and
-    gives the same bits for all.  The kernels look at the strides when they run.
+    numba compiles a kernel for each layout of an array: C, Fortran, neither.  A view with a
+    stride of zero is always neither, so one compiled kernel serves all layouts with the same
+    bits.  The kernels look at the strides when they run.
     """
-    if not array.flags.c_contiguous or not array.size:  # what no buffer can be made of
+    if not array.flags.c_contiguous or not array.size:  # no buffer to make a view from
         return np.broadcast_to(array, (2, *array.shape))
-    # The same view, in half the time: a fit of a small table takes a few.
+    # The same view in half the time, because a fit of a small table makes several.
     view = np.ndarray((2, *array.shape), array.dtype, array, 0, (0, *array.strides))
     view.flags.writeable = False
     return view
 
 
 class Rows(Protocol):
-    """A table of ``shape`` whose blocks have ``dtype`` float32 or float64.
-
-    A block is ``(2, m, d)``, see ``twice``.
-    """
+    """A table of ``shape``; its blocks are ``(2, m, d)`` float32 or float64, see ``twice``."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     room: float
     """Bytes of memory that an engine may take for all rows."""
     memory_limit: int | None
-    """Bytes that the process was told to stay within."""
+    """Most bytes that the process may take, if the user set a limit."""
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
-        """Yield (first row, read-only block), in order; a block lasts until the next."""
+        """Yield (first row, read-only block) in order; a block is valid until the next."""
         ...
 
     def take(self, indices: NDArray[np.int64]) -> Block:
@@ -75,12 +69,12 @@ class Rows(Protocol):
         ...
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return memory for what is kept of every row."""
+        """Return an empty array for the state of all rows."""
         ...
 
 
 class _InMemory:
-    """Rows that leave room in memory for what is kept of each."""
+    """Rows whose state may lie in memory."""
 
     room = math.inf
     memory_limit: int | None = None
@@ -93,7 +87,7 @@ class ArrayRows(_InMemory):
     """A native float array: one block, never copied."""
 
     def __init__(self, array: NDArray[Any], owners: Any = None) -> None:
-        self._owners = owners  # whose memory the array looks at
+        self._owners = owners  # of the memory that the array views
         self._array = array.view(np.ndarray)
         self._block = twice(self._array)
         self.shape = (array.shape[0], array.shape[1])
@@ -107,7 +101,7 @@ class ArrayRows(_InMemory):
 
 
 class MappedRows(ArrayRows):
-    """A memory map: what is kept of every row lies in files beside it, without names."""
+    """A memory map; the state of its rows lies in unnamed files in ``folder``."""
 
     def __init__(self, array: NDArray[Any], folder: Path, memory_limit: int | None = None) -> None:
         super().__init__(array)
@@ -128,7 +122,7 @@ class MappedRows(ArrayRows):
 
 
 def _reserve(file: int, n_bytes: int, folder: Path) -> None:
-    """Give a file its size and its place on the disk: a map of it has no way to complain."""
+    """Reserve the disk space of a file now: a memory map could not report a full disk."""
     try:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file, 0, n_bytes)
@@ -146,7 +140,7 @@ def _reserve(file: int, n_bytes: int, folder: Path) -> None:
 
 
 class _ScratchRows(_InMemory):
-    """A table that is converted into a scratch array, block by block."""
+    """A table that is converted, block by block, into a scratch array."""
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
@@ -191,7 +185,7 @@ class ConvertedRows(_ScratchRows):
 
 
 class ColumnRows(_ScratchRows):
-    """Columns that lie apart in memory, each read by ``column(start, stop)``."""
+    """Columns apart in memory, each read by ``column(start, stop)``."""
 
     def __init__(
         self,
@@ -208,7 +202,7 @@ class ColumnRows(_ScratchRows):
 
 
 class StandardizedRows:
-    """Other rows, shifted and scaled: ``(x - shift) / scale``, in float64, block by block."""
+    """Other rows as ``(x - shift) / scale``, computed in float64, block by block."""
 
     def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         self._rows, self._shift, self._scale = rows, shift, scale
@@ -233,9 +227,9 @@ class StandardizedRows:
 
 
 def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
-    """Return columns as one two-dimensional view if they lie evenly in memory.
+    """Return columns as one two-dimensional view if they are evenly spaced in memory.
 
-    pandas, polars and pyarrow often keep float columns side by side in one buffer.
+    The float columns of pandas, polars and pyarrow often are: side by side in one buffer.
     """
     first = columns[0]
     if first.dtype not in (FLOAT32, FLOAT64) or not first.dtype.isnative:
@@ -252,13 +246,13 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
 
 
 def largest(pieces: Iterable[NDArray[np.float64]], count: int) -> NDArray[np.int64]:
-    """Return the places of the largest values by falling value, ties by rising place.
+    """Return the indices of the largest values by falling value, ties by rising index.
 
-    The values come in pieces, of which only the best so far are kept.
+    The values come in pieces; only the largest so far are kept.
     """
     values, places, start = np.empty(0), np.empty(0, np.int64), 0
     for piece in pieces:
-        full = len(values) == count  # then later places lose ties
+        full = len(values) == count  # then higher indices lose ties
         new = np.flatnonzero(piece > values[-1]) if full else np.arange(len(piece))
         values = np.concatenate([values, piece[new]])
         places = np.concatenate([places, start + new])

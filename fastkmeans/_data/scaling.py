@@ -1,8 +1,7 @@
-"""The scaling of the data: where it lies and how wide it is.
+"""The scaling of the data, from one pass for mean, variance, minimum and maximum per column.
 
-One pass finds mean, variance, minimum and maximum of every column.  They give the
-scaled, shifted coordinates of the kernels, the tolerance in the data's own units, and
-the news that a value is not finite.
+They give the scaled, shifted coordinates of the kernels and the tolerance in the units of the
+data.  They also show whether a value is not finite.
 """
 
 from __future__ import annotations
@@ -29,30 +28,16 @@ class NotFiniteError(Exception):
 
 @dataclass(frozen=True)
 class Scaling:
-    """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table.
+    """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table."""
 
-    Attributes
-    ----------
-    shift : ndarray of shape (n_features,), float64
-        Close to the mean, and exact in the dtype of the data.
-    scale : float
-        Power of two that brings the largest coordinate to about 1.
-    mean_variance : float
-        Mean over the columns of the (weighted) variance, in scaled units.
-    scatter : float
-        Weighted sum of ``|x'|^2`` over all rows.
-    widest : float
-        Largest standard deviation of a column, in scaled units.
-    """
-
-    shift: NDArray[np.float64]
-    scale: float
-    mean_variance: float
-    scatter: float
-    widest: float
-    offset: NDArray[np.float64]
-    x_offset: NDArray[Any]
-    x_scale: Any
+    shift: NDArray[np.float64]  # (n_features,), close to the mean, exact in the data's dtype
+    scale: float  # power of two that brings the largest coordinate to about 1
+    mean_variance: float  # mean over the columns of the (weighted) variance, in scaled units
+    scatter: float  # weighted sum of |x'|^2 over all rows
+    widest: float  # largest standard deviation of a column, in scaled units
+    offset: NDArray[np.float64]  # -shift * scale
+    x_offset: NDArray[Any]  # offset in the data's dtype
+    x_scale: Any  # scale in the data's dtype
 
 
 def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
@@ -71,7 +56,7 @@ def make_scaling(
     weight: float = 0.0,
     widest: float = 0.0,
 ) -> Scaling:
-    """Return the scaling for data of some weight around ``mean``."""
+    """Return the scaling for data around ``mean`` with total weight ``weight``."""
     shift = mean
     if dtype == FLOAT32:
         shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)

@@ -1,4 +1,4 @@
-"""From anything array-like to rows: arrays, nested lists, data frames."""
+"""Turns anything array-like into rows: arrays, nested lists, data frames."""
 
 from __future__ import annotations
 
@@ -13,67 +13,39 @@ from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
 
 class Preparation(NamedTuple):
-    """What was done to the rows of a file before they were clustered.
+    """What was done to a file's rows: missing values handled, then ``(x - shift) / scale``."""
 
-    Attributes
-    ----------
-    shift, scale : ndarray of shape (n_features,), float64
-        Rows became ``(x - shift) / scale``; zeros and ones where they stayed as they were.
-    fill : ndarray of shape (n_features,), float64
-        The means of the columns, which take the place of missing values where ``missing``
-        is "mean", in the units of the file.
-    missing : str
-        The policy for missing values: "error", "drop", "mean" or "zero".
-    dtype : str
-        "float32" or "float64".
-    """
-
-    shift: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    fill: NDArray[np.float64]
-    missing: str
-    dtype: str
+    shift: NDArray[np.float64]  # (n_features,); zeros if rows did not change
+    scale: NDArray[np.float64]  # (n_features,); ones if rows did not change
+    fill: NDArray[np.float64]  # (n_features,), column means in the file's units, for "mean"
+    missing: str  # the policy for missing values: "error", "drop", "mean" or "zero"
+    dtype: str  # "float32" or "float64"
 
     def after(self, other: Preparation) -> Preparation:
-        """Return what is left to do where ``other`` was done before."""
+        """Return what is left to do after ``other``."""
         shift = (self.shift - other.shift) / other.scale
         return self._replace(shift=shift, scale=self.scale / other.scale)
 
     def __bool__(self) -> bool:
-        """Tell whether rows change."""
+        """Return whether rows change."""
         return bool(self.shift.any() or (self.scale != 1.0).any())
 
 
 class Table(NamedTuple):
-    """Rows, and what their container says of them.
-
-    Attributes
-    ----------
-    rows : Rows
-    names : list or None
-        The names of the columns.
-    weights : ndarray of shape (n_samples,) or None
-    preparation : Preparation or None
-        What was done to the rows of a standardised dataset.
-    """
+    """Rows, and what their container knows about them."""
 
     rows: Rows
-    names: list[Any] | None
-    weights: NDArray[np.float64] | None = None
-    preparation: Preparation | None = None
+    names: list[Any] | None  # of the columns
+    weights: NDArray[np.float64] | None = None  # (n_samples,)
+    preparation: Preparation | None = None  # of a standardised dataset
 
 
 def table_in_memory(X: Any, name: str = "X") -> Table:
     """Wrap anything array-like without copying it.
 
-    float32 and float16 give float32 rows, everything else gives float64 rows.
-
-    Raises
-    ------
-    TypeError
-        For sparse matrices and for values that are no numbers.
-    ValueError
-        For tables that are not two-dimensional, empty, complex, or hold text.
+    float32 and float16 give float32 rows; all else gives float64 rows.  Sparse matrices and
+    values that are not numbers raise a TypeError.  Tables that are not two-dimensional, are
+    empty or complex, or hold text raise a ValueError.
     """
     if is_dataframe(X):
         table = Table(*dataframe_rows(X, name))
@@ -95,7 +67,7 @@ def _as_array(X: Any, name: str) -> NDArray[Any]:
             f"Sparse data was passed as {name}, but dense data is required. "
             f"Use {name}.toarray() if it fits in memory."
         )
-    # A plain array is not asked: numpy.ma takes 20 ms to import.
+    # A plain array skips this test: numpy.ma takes 20 ms to import.
     if type(X) is not np.ndarray and isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         row, column = np.argwhere(np.ma.getmaskarray(X))[0]
         raise ValueError(

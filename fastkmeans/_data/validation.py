@@ -1,4 +1,4 @@
-"""Checked input: rows, weights, centers, numbers; and the messages about what is wrong."""
+"""Checks of input (rows, weights, centers, numbers), with messages that name the fault."""
 
 from __future__ import annotations
 
@@ -14,31 +14,26 @@ from .rows import CHUNK
 from .tables import Table, table_in_memory
 
 NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
-"""All rows count alike.  Read-only like all weights: to numba that is another type."""
+"""Weights that count all rows alike.  Read-only like all weights, for numba a type of its own."""
 NO_WEIGHTS.flags.writeable = False
 
 ROOM = 2.0**512
-"""Weights up to this, and down to its inverse, leave room for sums and squares."""
+"""Largest weight that needs no unit; its inverse is the smallest.  Sums and squares then fit."""
 
 
 class Weights(NamedTuple):
-    """Weights as the arithmetic wants them: neither denormal nor near overflow.
+    """Weights divided by a unit, so that they are neither denormal nor near overflow.
 
-    Attributes
-    ----------
-    values : ndarray of shape (n_samples,), float64
-        The weights divided by ``unit``; of size 0 where all rows count alike.
-    unit : float
-        A power of two, so that dividing is exact (but for weights 1e300 times smaller
-        than the largest).  An inertia by ``values`` times ``unit`` is the user's.
+    The unit is a power of two, so the division is exact, except for weights 1e300 times smaller
+    than the largest.  An inertia from ``values``, times ``unit``, is the user's inertia.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float64]  # (n_samples,), or of size 0 if all rows count alike
     unit: float
 
 
 def first_not_finite(table: Table, name: str = "X") -> ValueError:
-    """Return the error that names the first value that is NaN or infinite."""
+    """Return the error that names the first NaN or infinite value."""
     for start, block in table.rows.blocks():
         for at in range(0, block.shape[1], 1 << 14):
             bad = ~np.isfinite(block[0, at : at + (1 << 14)])
@@ -69,7 +64,7 @@ def check_finite(table: Table, name: str = "X") -> float:
 
 
 def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
-    """Return weights as float64, of size 0 where all rows count alike."""
+    """Return weights as float64, of size 0 if all rows count alike."""
     if sample_weight is None:
         return NO_WEIGHTS
     given = np.asarray(sample_weight)
@@ -79,7 +74,7 @@ def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
     if given.dtype.kind == "c":
         raise ValueError("sample_weight is complex; weights must be real and not negative.")
     try:
-        # A read-only array, say the memory map of a table in files, needs no copy.
+        # A read-only array, such as a memory map of a file, needs no copy.
         convert = np.array if given.flags.writeable else np.asarray
         weights = convert(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -121,7 +116,7 @@ def _refuse_times(given: NDArray[Any]) -> None:
 
 
 def weights_of(table: Table, sample_weight: Any) -> Weights:
-    """Return the weights that were given for a table, or its own; raise if there are both."""
+    """Return ``sample_weight``, or else the table's own weights; raise if there are both."""
     if table.weights is None:
         return scaled_weights(sample_weight, table.rows.shape[0])
     if sample_weight is not None:
@@ -133,7 +128,7 @@ def weights_of(table: Table, sample_weight: Any) -> Weights:
 
 
 def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
-    """Check weights and bring them within the range of the arithmetic."""
+    """Check weights and divide them by a unit that suits the arithmetic."""
     values = as_weights(sample_weight, n_samples)
     if not values.size:
         return Weights(values, 1.0)
@@ -151,7 +146,7 @@ def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
 
 def check_count(value: Any, name: str, low: int = 1) -> int:
     """Return ``value`` as an int of at least ``low``."""
-    # int first: to ask an abstract class takes as long as a step of a small fit.
+    # int first: a test against an abstract class takes as long as a step of a small fit.
     if isinstance(value, bool) or not isinstance(value, int | numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {plain(value)}.")
     count: int = int(value)
@@ -175,7 +170,7 @@ def check_tolerance(tol: Any, name: str = "tol") -> None:
 
 
 def check_fits(n_clusters: int, n_samples: int) -> None:
-    """Raise unless there are as many rows as clusters."""
+    """Raise unless there are at least as many rows as clusters."""
     if n_samples < n_clusters:
         raise ValueError(
             f"n_samples={n_samples} should be >= n_clusters={n_clusters}: ask for fewer clusters."
@@ -203,7 +198,7 @@ def as_centers(
 
 
 def check_random_state(random_state: Any) -> None:
-    """Raise if ``as_generator`` can make no generator of it."""
+    """Raise if ``as_generator`` cannot use ``random_state``."""
     if random_state is None or random_state is np.random:
         return
     if isinstance(random_state, np.random.Generator | np.random.RandomState):
