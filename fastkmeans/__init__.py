@@ -2,12 +2,12 @@
 
 The map
 -------
-One loop over blocks of rows is the whole of k-means::
+k-means is one loop over blocks of rows::
 
     labels     <- closest center of every row of every block      an engine: _engines
     centers    <- means of the clusters, from their sums          _lloyd
 
-Folders, each of which imports only those below it::
+Folders; each imports only the folders below it::
 
     __main__ warmup lesson     public modules
     _cli                       the command line
@@ -18,11 +18,11 @@ Folders, each of which imports only those below it::
     _files                     tables in files, of any size, as rows of a memory map
     _engines                   closest centers and sums: plain, boxes, bytes, auto
     _data                      rows of any table, weights, scaling, validation
-    _kernels                   numba only: what runs for every row
+    _kernels                   numba only: the code that runs for every row
     _runtime                   compiler, threads, files, errors
 
 The docstring of a folder's ``__init__.py`` lists its modules.  Public names load on first
-use: ``import fastkmeans`` itself loads nothing but this file.
+use: ``import fastkmeans`` loads only this file.
 """
 
 from __future__ import annotations
