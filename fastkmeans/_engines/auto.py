@@ -1,8 +1,8 @@
 """Choose the engine that finds the labels of each iteration; all give the same labels.
 
-``auto`` chooses by the shape of the data, by a probe that labels some rows in bytes, and by
-the work that an engine did so far.  It counts work and never reads the clock, so a fit
-takes the same course every time.
+``auto`` chooses by the shape of the data, a probe that labels some rows in bytes, and the
+work of the engine so far.  It counts work and never reads the clock, so a fit takes the
+same course every time.
 """
 
 from __future__ import annotations

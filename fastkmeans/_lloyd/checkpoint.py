@@ -1,9 +1,9 @@
 """The state of a fit on disk: a stopped fit goes on and ends with the same bits.
 
-A checkpoint holds the state of a run at the end of an iteration (centers and sums), the
-state of the generator, and the best run so far.  It holds no labels, so it is small: one
-pass finds them from their centers when the fit goes on.  It is written every few seconds,
-less often on a slow disk, under a temporary name, and then moved into place.  So a process
+A checkpoint holds the centers and sums of a run at the end of an iteration, the state of the
+generator, and the best run so far.  It holds no labels, so it is small.  When the fit goes
+on, one pass finds the labels from their centers.  A checkpoint is written every few seconds,
+less often on a slow disk, under a temporary name.  It is then moved into place, so a process
 that is killed at any moment leaves the last checkpoint whole.
 
 The engine ``boxes`` adds the sums in an order that depends on earlier iterations.  With this

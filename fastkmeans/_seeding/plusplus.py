@@ -5,9 +5,9 @@ Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", section 5.
 
 Distances are computed in float32.  For float64 data that is precise enough for the draws
 while the potential P is above ``2^-28 d W`` in scaled units.  W is the sum of the weights;
-coordinates are at most about 1.  Rounding errors are then at most ``2^-25`` in a coordinate
-of a row or center, ``h = 2^-24 sqrt(d)`` in a distance, and ``2 h sqrt(W P) + h^2 W`` in P:
-less than 0.2 % of P.  Below that the seeding begins again in float64.
+coordinates are at most about 1.  The rounding error of a coordinate is then at most
+``2^-25``, of a distance ``h = 2^-24 sqrt(d)``, and of P ``2 h sqrt(W P) + h^2 W``, less than
+0.2 % of P.  Below that potential the seeding begins again in float64.
 """
 
 from __future__ import annotations
