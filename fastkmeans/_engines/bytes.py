@@ -40,7 +40,7 @@ SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
 the sample that selects one.  Values beyond are cut off; the bounds of their rows allow for it."""
 EXPECTED, LONGEST_WAIT = 0.75, 16
 """Assumed cost of comparing rows with some centers, as a share of the cost with all, until it
-is measured; most iterations in a row with some centers, before all are tried again."""
+is measured; most successive iterations with some centers, before all are tried again."""
 MOST_FEATURES = 1 << 16
 """Most features: up to here a dot product of bytes fits into 32 bits."""
 FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
