@@ -49,12 +49,7 @@ def beyond_limit(algorithm: str, rows: Rows) -> str:
 class Engines:
     """The engines of one fit, created on first use; all runs share them."""
 
-    def __init__(
-        self,
-        algorithm: str,
-        problem: Problem,
-        packed: Packed,
-    ) -> None:
+    def __init__(self, algorithm: str, problem: Problem, packed: Packed) -> None:
         self._problem, self._packed = problem, packed
         self.shape, self.n_clusters = problem.shape, len(packed.norms)
         self.auto = algorithm == "auto"
@@ -154,10 +149,7 @@ class Choice:
         return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
 
     def _is_promising(
-        self,
-        centers: NDArray[np.float64],
-        previous: NDArray[np.int32],
-        n_moved: int,
+        self, centers: NDArray[np.float64], previous: NDArray[np.int32], n_moved: int
     ) -> bool:
         """Return whether to use bytes now: the fewer rows move, the fewer have candidates.
 
@@ -186,10 +178,7 @@ class Choice:
         return pays(cost)
 
     def _next(
-        self,
-        centers: NDArray[np.float64],
-        previous: NDArray[np.int32],
-        n_moved: int,
+        self, centers: NDArray[np.float64], previous: NDArray[np.int32], n_moved: int
     ) -> Engine:
         """Return the engine of the next iteration."""
         engines = self._engines

@@ -107,12 +107,7 @@ class Boxes:
     ``(24 d + 20) / BOX`` for the boxes.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        packed: Packed,
-        spare: NDArray[np.int32],
-    ) -> None:
+    def __init__(self, problem: Problem, packed: Packed, spare: NDArray[np.int32]) -> None:
         rows, weights, scaling, team = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape

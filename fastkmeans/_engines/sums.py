@@ -57,11 +57,7 @@ class Sums:
     They take a small part of the memory of the data at most.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        n_clusters: int,
-    ) -> None:
+    def __init__(self, problem: Problem, n_clusters: int) -> None:
         n, d = problem.shape
         self._problem = problem
         budget = max(n * d // 16, 1 << 18)

@@ -138,11 +138,7 @@ def is_due(means: Means, n_rows: int) -> bool:
 
 
 def reassign(
-    means: Means,
-    rows: Rows,
-    weights: NDArray[np.float64],
-    ratio: float,
-    rng: np.random.Generator,
+    means: Means, rows: Rows, weights: NDArray[np.float64], ratio: float, rng: np.random.Generator
 ) -> Means:
     """Make rows of the batch the centers of clusters of low weight.
 

@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._data.problem import Problem
 from .._data.rows import CHUNK, largest
-from .._data.validation import (
-    as_centers,
-)
+from .._data.validation import as_centers
 from .plusplus import plus_plus
 
 

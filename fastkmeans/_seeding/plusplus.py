@@ -44,10 +44,7 @@ FILL = 0.7
 
 
 def plus_plus(
-    problem: Problem,
-    n_clusters: int,
-    rng: np.random.Generator,
-    n_local_trials: int | None = None,
+    problem: Problem, n_clusters: int, rng: np.random.Generator, n_local_trials: int | None = None
 ) -> NDArray[np.int64]:
     """Return the rows that greedy k-means++ chooses, in order."""
     trials = n_local_trials or 2 + int(math.log(n_clusters))
@@ -72,11 +69,7 @@ class _Part(NamedTuple):
 class _Seeder:
     """The distances to the centers so far, and the two ways to choose the next center."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        dtype: np.dtype[Any],
-    ) -> None:
+    def __init__(self, problem: Problem, dtype: np.dtype[Any]) -> None:
         rows, weights, scaling, team = problem
         n, d = rows.shape
         self.rows, self.team = rows, team
