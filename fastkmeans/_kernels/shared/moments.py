@@ -1,14 +1,14 @@
-"""Moments: mean, variance, minimum and maximum of every column, in one pass.
-
-A chunk of rows is read twice while it is in the cache: once for its mean, once for
-its squared deviations from that mean.  Chunks, and later ranges, are merged by the
-pairwise formula of Chan, Golub and LeVeque (1983, The American Statistician 37(3)):
+"""Moments: weight, mean, squared deviations, minimum and maximum of every column.
 
     mean = mean_a + delta * w_b / w,     delta = mean_b - mean_a
     m2   = m2_a + m2_b + delta^2 * w_a * w_b / w
 
-No digit is lost to an offset, as it would be in ``sum x^2 - (sum x)^2 / n``.  A NaN
-shows as a NaN mean, an infinity as an infinite minimum or maximum.
+These formulas merge two parts of the rows (Chan, Golub and LeVeque 1983, The American Statistician
+37(3)).  Unlike ``sum x^2 - (sum x)^2 / n`` they lose no digit to a large mean.  A NaN shows as a
+NaN mean, an infinity as an infinite minimum or maximum.
+
+Loop order: ``CHUNK`` rows outside, then rows, then columns.  The rows are copied to float64 once.
+They are read twice while they are in the cache: for their mean, then for their deviations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..emit.scratch import empty
 from .pack import NARROW
 
 CHUNK = 64
-"""Rows of a chunk; of narrow rows that are taken together, as many as a group has."""
+"""Rows that are merged at once; ``GROUP`` of them if narrow rows are taken together."""
 GROUP = 256
 
 WEIGHT, MEAN, M2, MINIMUM, MAXIMUM = range(5)
@@ -31,18 +31,17 @@ WEIGHT, MEAN, M2, MINIMUM, MAXIMUM = range(5)
 @jit_with_scratch
 def add_moments(
     X,  # in (2, m, d) float32 or float64
-    start,  # first row, of long ones
-    stop,  # row to stop before
+    start,  # in int, first row, counted in long rows
+    stop,  # in int, row to stop before, likewise
     weights,  # in (m,) float64, or of size 0: all ones
-    scale,  # power of two that keeps squares finite, 1 as a rule
-    together,  # rows that make a long one; more than one only without weights
+    scale,  # in float64, power of two that keeps squares finite, 1 as a rule
+    together,  # in int, rows in a long row; more than 1 only without weights
     moments,  # in/out (5, together * d) float64
 ):
-    """Merge the moments of rows ``start:stop`` into ``moments``, chunk by chunk.
+    """Merge the moments of rows ``start:stop`` into ``moments``, ``CHUNK`` rows at a time.
 
-    The chunk is copied to float64 first, so that the loops over it vectorise whatever
-    the layout of ``X``.  They run over columns: several narrow rows are taken for one
-    long one, and its columns merged later.
+    The copy to float64 lets the loops over columns vectorise, whatever the layout of ``X``.
+    ``together`` narrow rows count as one long row; the caller merges its columns later.
     """
     _, d = moments.shape
     _, _, width = X.shape
@@ -78,7 +77,7 @@ def add_moments(
             for f in range(d):
                 high[f] = x[f] if x[f] > high[f] else high[f]
         for f in range(d):
-            mean[f] /= weight if weight != 0.0 else 1.0  # of no weight: 0, or NaN
+            mean[f] /= weight if weight != 0.0 else 1.0  # without weight: 0, or NaN
         for r in range(count):
             x = chunk[r]
             w = weights[first + r] if weights.size else 1.0

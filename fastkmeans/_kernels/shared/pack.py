@@ -1,13 +1,14 @@
 """Packing: rows into blocks of points, centers into tiles.
 
-Everything that the micro-kernel reads lives in *scaled, shifted* coordinates
+    x' = (x - shift) * scale
 
-    x' = (x - shift) * scale,
+All that a micro-kernel reads is in these *scaled, shifted* coordinates.  ``shift`` is near the mean
+of the data.  ``scale`` is a power of two that brings the largest coordinate near 1.  Multiplying by
+it is exact, so labels do not depend on the unit of the data, and nothing overflows in float32.
+Packing converts element types, strides and column order too: ``X`` is never copied.
 
-with ``shift`` near the mean of the data and ``scale`` a power of two that brings the
-largest coordinate near 1.  Multiplying by ``scale`` is exact, so labels do not depend
-on the unit of the data, and nothing overflows in float32.  Packing is also where
-element types, strides and column order end: no copy of ``X`` is ever made.
+Loop order of ``pack_points``: vectors of rows outside, features inside.  So memory is read in the
+order of the rows.  ``pack_centers``: centers outside, features inside, for the same reason.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..._runtime.jit import jit, jit_inline
 from ..emit.simd import CENTERS, I64, POINTS, VECTOR_BYTES, Emitter, integer
 
 NARROW = 4
-"""Features up to which rows that follow each other are deinterleaved."""
+"""Most features of a narrow row.  Narrow rows without a gap between them are deinterleaved."""
 
 
 def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any) -> list[Any]:
@@ -42,11 +43,9 @@ def _row_pointers(emit: Emitter, matrix: Any, rows: Any, lane: Any) -> list[Any]
 def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any:
     """Emit the packing of a vector of rows, features ``start:stop``.
 
-    ``"square"``  features are contiguous, and as many as a vector has lanes: rows are
-                  loaded and transposed
-    ``"run"``     the rows follow each other without a gap and have at most NARROW
-                  features, all of which are packed: deinterleaved
-    ``"strip"``   anything: gathered feature by feature
+    ``"square"``  features are contiguous, as many as a vector has lanes: loaded and transposed
+    ``"run"``     rows without a gap between them, of at most NARROW features: deinterleaved
+    ``"strip"``   all others: gathered feature by feature
     """
     x_type, rows_type, _, _, _, offset_type, _, blocks_type, _ = sig.args
     x, rows, lane, start, stop, offset, scale, blocks, b = args
@@ -97,17 +96,9 @@ def _define_pack(how: str) -> Any:
     """Return the intrinsic that packs a vector of rows in one of the three ways."""
 
     def pack(
-        typingctx: Any,
-        X: Any,
-        rows: Any,
-        lane: Any,
-        start: Any,
-        stop: Any,
-        offset: Any,
-        scale: Any,
-        blocks: Any,
-        b: Any,
-    ) -> Any:
+        typingctx: Any, X: Any, rows: Any, lane: Any, start: Any, stop: Any, offset: Any,
+        scale: Any, blocks: Any, b: Any,
+    ) -> Any:  # fmt: skip
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return _emit_pack(context, builder, sig, args, how)
 
@@ -121,13 +112,13 @@ def _define_pack(how: str) -> Any:
 def _pack_twin(
     X: Any,  # in (2, m, d)
     rows: Any,  # in (n_blocks * POINTS,) int64
-    lane: int,  # place in rows of the first row; as many are packed as a vector has lanes
-    start: int,  # first feature
-    stop: int,  # feature to stop before; for a square, a vector's lanes further on
+    lane: int,  # in, place in rows of the first row; a vector's lanes are packed
+    start: int,  # in, first feature
+    stop: int,  # in, feature to stop before; for a square, lanes further on
     offset: Any,  # in (d,) float32 or float64
-    scale: Any,  # of offset's dtype
+    scale: Any,  # in, of offset's dtype
     blocks: Any,  # out (n_blocks, d, POINTS)
-    b: int,  # block, lane // POINTS
+    b: int,  # in, block, lane // POINTS
 ) -> None:
     """Pack a vector of rows, some features of each."""
     width = VECTOR_BYTES // blocks.itemsize
@@ -167,10 +158,10 @@ def _square_norms_intrinsic(typingctx: Any, blocks: Any, b: Any, norms: Any) -> 
 
 def _square_norms_twin(
     blocks: Any,  # in (n_blocks, d, POINTS)
-    b: int,  # block
+    b: int,  # in, block
     norms: Any,  # out (n_blocks, POINTS)
 ) -> None:
-    """Compute the squared norms of the points of a block; of words there are none."""
+    """Compute the squared norms of the points of a block; words have none."""
     if blocks.dtype.kind == "f":
         norms[b] = (blocks[b] * blocks[b]).sum(axis=0)
 
@@ -185,21 +176,21 @@ else:
 
 @jit
 def pack_points(
-    X,  # in (2, m, d) float32 or float64, any strides
+    X,  # in (2, m, d) float32 or float64, or int32: words; any strides
     rows,  # in/out (n_blocks * POINTS,) int64, rows of X to pack
-    count,  # number of valid entries of rows; the last one fills up its block
+    count,  # in int, number of valid entries of rows; the last one fills up its block
     offset,  # in (d,) float32 or float64, no narrower than X, -shift * scale
-    scale,  # power of two, of offset's dtype
-    blocks,  # out (n_blocks, d, POINTS) float32 or float64
-    norms,  # out (n_blocks, POINTS) of the same dtype, squared norms of the packed points
+    scale,  # in float of offset's dtype, power of two
+    blocks,  # out (n_blocks, d, POINTS) float32 or float64, or int32: words
+    norms,  # out (n_blocks, POINTS) of blocks' dtype, squared norms of the packed points
 ):
     """Pack rows: ``blocks[b, f, p] = x[rows[b * POINTS + p], f] * scale + offset[f]``.
 
-    C-ordered rows are read a vector at a time and transposed in registers, square by
-    square (the last square overlaps its neighbour rather than leave a remainder), or
-    deinterleaved where they are narrow; others are gathered.  The arithmetic is that of
-    ``offset``.  Words (int32, the four bytes of four features) are moved as they are,
-    without offset, scale and norms.  Returns the number of blocks.
+    Contiguous rows are read a vector at a time and transposed in registers, square by square.  The
+    last square overlaps the one before it, so that there is no remainder.  Narrow rows are
+    deinterleaved, all others gathered.  The arithmetic is that of ``offset``.  Words (int32, the
+    bytes of four features) are copied, without offset, scale and norms.  Returns the number of
+    blocks.
     """
     _, _, d = X.shape
     n_blocks = (count + POINTS - 1) // POINTS
@@ -231,7 +222,7 @@ def pack_points(
 def sum_of_squares(
     values,  # in (d,) float64
 ):
-    """Return the sum of the squares, in four chains that do not wait on each other."""
+    """Return the sum of the squares, in four chains that do not wait for each other."""
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
     whole = values.size // 4 * 4
     for f in range(0, whole, 4):
@@ -246,11 +237,11 @@ def sum_of_squares(
 
 @jit_inline
 def same_row(
-    A,  # in (k, d)
-    i,  # a row
-    j,  # another row
+    A,  # in (k, d) float64
+    i,  # in int, row of A
+    j,  # in int, row of A
 ):
-    """Tell whether two rows are equal in every feature."""
+    """Return whether two rows are equal in every feature."""
     _, d = A.shape
     for f in range(d):
         if A[i, f] != A[j, f]:
@@ -267,9 +258,8 @@ def mark_repeats(
 ):
     """Mark every center that equals a center of lower index.
 
-    Such a center never wins (ties go to the lowest index), but each of its rows would
-    be an exact tie and fall through to the slowest way of settling it.  A hash table
-    over the mantissa of the norm finds them in O(k d).
+    Such a center never wins, because ties go to the lowest index.  But each of its rows would be an
+    exact tie, which takes longest to settle.  A hash table of the norms' mantissas takes O(k d).
     """
     mask = table.size - 1
     for slot in range(table.size):
@@ -291,7 +281,7 @@ def mark_repeats(
 def pack_centers(
     centers,  # in (k, d) float64
     shift,  # in (d,) float64
-    scale,  # power of two
+    scale,  # in float64, power of two
     norms,  # out (k,) float64, squared norms in scaled, shifted coordinates
     table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
@@ -300,8 +290,8 @@ def pack_centers(
 ):
     """Pack centers; return the largest squared norm.
 
-    Row 0 of a tile is the bias ``-|c'|^2 / 2``, or ``-inf`` for padding and repeated
-    centers, so that neither can win.
+    Row 0 of a tile is the bias ``-|c'|^2 / 2``.  For padding and repeated centers it is ``-inf``,
+    so that they never win.
     """
     (k, d), (n_tiles, _, _) = centers.shape, tiles.shape
     largest = 0.0

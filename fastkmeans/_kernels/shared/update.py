@@ -1,26 +1,27 @@
-"""M step: weighted sums and weights of every cluster; means; inertia.
+"""The M step: weighted sums and weights of every cluster; means; inertia.
 
     sums_j = sum_i w_i x'_i,   weights_j = sum_i w_i,   over the rows i with label j
 
-all in float64.  After the first iteration only rows that changed their label touch the
-sums: they leave one and enter another.  The sums are built anew now and then, before
-rounding can add up (see ``_engines.sums``).
+All are float64.  After the first iteration only rows whose label changed touch the sums: they leave
+one and enter another.  Now and then the sums are built again, before rounding errors add up (see
+``_engines.sums``).
 
-Rows are cut into ranges whose number depends on the shape of the data alone.  Each
-range applies its rows in order to sums of its own, and the ranges are added in order:
-the result does not depend on the number of threads.  Where the sums are large (many
-clusters, many features) there are few ranges, so that their memory stays a small
-part of that of the data; the work is then cut along the features as well, which
+The rows are cut into ranges, whose number depends on the shape of the data alone.  Each range adds
+its rows in order to its own sums.  The ranges are added in order, so the result does not depend on
+the number of threads.  If the sums are large (many clusters, many features), there are few ranges:
+their memory must stay a small part of that of the data.  Then the features are cut too.  This
 changes no bit, because features never mix.
+
+Loop order: ranges outside, then slices of the features, then rows, then features.  Rows stay in
+order, and the loop over features is elementwise, so it vectorises without reordering.
 
 The inertia of the labels against centers ``c_j`` follows from the means ``m_j``,
 
     sum_i w_i |x'_i - c_j|^2 = scatter - sum_j weights_j (|m_j|^2 - |c_j - m_j|^2),
 
-where ``scatter = sum_i w_i |x'_i|^2`` does not change: free, and right to rounding of
-the scatter, which is what the history of a run needs.  The inertia that a fit returns
-is added up from differences (``add_squares``), per feature, so that the loop is
-elementwise and needs no reordering to vectorise.
+where ``scatter = sum_i w_i |x'_i|^2`` does not change.  It is free, and right up to the rounding of
+the scatter: enough for the history of a run.  The inertia that a fit returns is added up from
+differences (``add_squares``).
 """
 
 from __future__ import annotations
@@ -35,19 +36,15 @@ from ..emit.scratch import empty
 from .pack import NARROW
 
 CHAINS = 4
-"""Independent sums of squares per feature: consecutive rows do not wait on each other."""
-
+"""Independent sums of squares per feature: a row does not wait for the row before."""
 NARROW_CHAINS = 16
-"""The same for rows of few features."""
-
+"""The same for narrow rows."""
 STRETCH = 16
-"""Rows that are looked at together for a label that changed."""
-
+"""Rows that are checked together for a changed label."""
 WEIGHT, COUNT = 0, 1
-"""Rows of a table of cluster weights; only a count tells for sure that none is left."""
-
+"""Rows of a table of cluster weights.  Only a count proves that a cluster is empty."""
 GAINED, SHIFT, N_EMPTY = range(3)
-"""What ``update_centers`` finds besides the means."""
+"""Items of ``totals``, which ``update_centers`` writes besides the means."""
 
 
 class Terms(NamedTuple):
@@ -59,7 +56,7 @@ class Terms(NamedTuple):
 
 
 class ClusterSums(NamedTuple):
-    """Sums over the rows of every cluster, for every range of rows or for one (no first axis)."""
+    """Sums over the rows of every cluster: for every range, or without first axis for one."""
 
     sums: Any  # in/out (n_ranges, k, d) float64
     weights: Any  # in/out (n_ranges, 2, k) float64, WEIGHT and COUNT
@@ -68,15 +65,15 @@ class ClusterSums(NamedTuple):
 @jit
 def move_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    task,  # in, the first task: a range of rows, a slice of the features
-    next_task,  # in, the task to stop before
+    task,  # in int, first task: a range of rows and a slice of the features
+    next_task,  # in int, task to stop before
     bounds,  # in (n_ranges + 1,) int64, the ranges of the rows
     slices,  # in (n_slices + 1,) int64, the slices of the features
     terms,  # in Terms, what a row adds
-    previous,  # in (m,) int32, the label with which a row is in the sums; -1: it is not
-    labels,  # in (m,) int32, the label with which it will be
-    rebuild,  # in bool, whether no row is in the sums, whatever previous says
-    cluster_sums,  # in/out ClusterSums; the first slice alone changes the weights
+    previous,  # in (m,) int32, the label under which the sums hold a row; -1: none
+    labels,  # in (m,) int32, the label under which they will hold it
+    rebuild,  # in bool, whether the sums hold no row, whatever previous says
+    cluster_sums,  # in/out ClusterSums; only the first slice changes the weights
 ):
     """Move rows between the sums of their range, in row order."""
     weights, offset, scale = terms.weights, terms.offset, terms.scale
@@ -115,18 +112,18 @@ def move_rows(
 @jit
 def add_squares(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
-    stop,  # row to stop before
+    start,  # in int, first row
+    stop,  # in int, row to stop before
     weights,  # in (m,) float64, or of size 0: all ones
     labels,  # in (m,) int32
     offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two
+    scale,  # in float64, power of two
     centers,  # in (k, d) float64, scaled and shifted
     squares,  # in/out (CHAINS, max(d, NARROW_CHAINS)) float64, weighted squared differences
 ):
     """Add the squared differences of rows ``start:stop`` to their centers.
 
-    Of few features a vector has no use: one plain loop, and independent sums.
+    Narrow rows do not fill a vector, so they take a plain loop and independent sums.
     """
     _, _, d = X.shape
     for i in range(start, stop):
@@ -147,11 +144,11 @@ def add_squares(
 @jit_with_scratch
 def update_centers(
     sums,  # in (n_ranges, k, d) float64
-    start,  # first center
-    stop,  # center to stop before
+    start,  # in int, first center
+    stop,  # in int, center to stop before
     cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
-    scale,  # power of two
+    scale,  # in float64, power of two
     centers,  # in (k, d) float64
     total_weights,  # out (2, k) float64
     new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
@@ -159,16 +156,15 @@ def update_centers(
 ):
     """Add the ranges in order and take the means of some clusters.
 
-    GAINED is what the inertia of the rows against ``centers`` is less than the scatter (see
-    the top of this file), SHIFT the squared distance that the centers move, both in scaled
-    units and summed over these clusters.  Both are added up feature by feature first,
-    over the centers: each loop over the features is elementwise and writes to one array,
-    which is what it takes to vectorise.
+    GAINED is the scatter minus the inertia against ``centers`` (see the top of this file).  SHIFT
+    is the squared distance that the centers move.  Both are in scaled units, summed over these
+    clusters, and first added up per feature.  A loop over the features vectorises if it is
+    elementwise and writes to one array.
     """
     n_ranges, _, d = sums.shape
     squares = empty((2, d), np.float64)
     between, moved, n_empty = squares[0], squares[1], 0
-    inverse = 1.0 / scale  # infinite, if the data are as large as can be
+    inverse = 1.0 / scale  # infinite for the largest data
     for f in range(d):
         between[f] = 0.0
         moved[f] = 0.0
