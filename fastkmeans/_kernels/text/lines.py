@@ -1,9 +1,10 @@
 """Where the lines of CSV end, if values may be quoted and hold line breaks.
 
-The states are those of pyarrow's reader: a quote opens a value only where the value
-begins, a doubled quote stands for one, and what follows a closing quote is plain.  Lines
-end in LF, CRLF or CR; whether a CR at the very end of the data is half of a CRLF is unknown,
-so it ends no line yet.
+The states are those of pyarrow's reader.  A quote opens a value only at the beginning of the value.
+A doubled quote stands for one, and what follows a closing quote is plain.  Lines end in LF, CRLF or
+CR.  A CR at the very end of the data may be half of a CRLF, so it ends no line yet.
+
+Loop order: bytes, one by one, because each changes the state for the next.
 """
 
 import numpy as np
@@ -16,10 +17,10 @@ START, PLAIN, QUOTED, QUOTE_IN_QUOTED = 0, 1, 2, 3
 @jit
 def last_line_end(
     data,  # in (n,) uint8
-    delimiter,
-    state,  # of the byte before
+    delimiter,  # in int, the byte that separates values
+    state,  # in int, the state after the byte before data
 ):
-    """Return the place behind the last line that ends in ``data`` (0: none), and the state."""
+    """Return the place behind the last line end in ``data`` (0: none), and the state there."""
     end = 0
     quote = np.uint8(34)
     for i in range(data.size):
