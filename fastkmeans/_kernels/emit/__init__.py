@@ -1,4 +1,4 @@
-"""Words of the micro-kernels, which are emitted as vector IR.
+"""What the micro-kernels share; they are emitted as vector IR.
 
 simd      widths of vectors, and an emitter of instructions
 dots      products of vectors and of bytes

@@ -1,4 +1,10 @@
-"""Products of single rows and centers, in floats and in bytes, lanes being features."""
+"""Products of single rows and centers, in floats and in bytes.
+
+    dot(A, i, B, j) = sum_f A[i, f] B[j, f],    byte_dot = sum_f (q_f + 128) p_f
+
+Loop order: features, a vector at a time.  Lanes are features, because there is one row and one
+center.  ``dot`` adds in four chains that do not wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -49,10 +55,9 @@ def _dot_intrinsic(typingctx: Any, A: Any, i: Any, B: Any, j: Any) -> Any:
         with cgutils.for_range_slice(builder, integer(0), whole, stride, intp=I64) as (f, _):
             for n, chain in enumerate(chains):
                 add(builder.add(f, integer(n * emit.lanes)), chain)
-        with cgutils.for_range_slice(builder, whole, width, integer(emit.lanes), intp=I64) as (
-            f,
-            _,
-        ):
+        with cgutils.for_range_slice(
+            builder, whole, width, integer(emit.lanes), intp=I64
+        ) as (f, _):  # fmt: skip
             add(f, chains[0])
         first, second, third, fourth = (builder.load(chain) for chain in chains)
         return emit.sum(builder.fadd(builder.fadd(first, second), builder.fadd(third, fourth)))
@@ -94,9 +99,9 @@ def _lowest_bit_intrinsic(typingctx: Any, bits: Any) -> Any:
 
 def _dot_twin(
     A: Any,  # in (n, width) float32 or float64, width a multiple of a vector's lanes
-    i: int,  # row of A
+    i: int,  # in, row of A
     B: Any,  # in (k, width), of the same dtype
-    j: int,  # row of B
+    j: int,  # in, row of B
 ) -> Any:
     """Return the product of two rows."""
     return (A[i] * B[j]).sum()
@@ -104,18 +109,18 @@ def _dot_twin(
 
 def _byte_dot_twin(
     words: Any,  # in (2, m, d4) int32, C-ordered rows, bytes of the points plus 128
-    i: int,  # row of words
+    i: int,  # in, row of words
     centers: Any,  # in (k, width) int32, bytes of the centers, zero beyond d4
-    j: int,  # row of centers
+    j: int,  # in, row of centers
 ) -> int:
-    """Return the product of a row and a center, its offset of 128 included."""
+    """Return the product of a row and a center, with the offset of 128."""
     x = np.ascontiguousarray(words[0, i]).view(np.uint8).astype(np.int64)
     c = np.ascontiguousarray(centers[j]).view(np.int8).astype(np.int64)
     return int(x @ c[: x.size])
 
 
 def _lowest_bit_twin(
-    bits: int,  # not zero
+    bits: int,  # in, not zero
 ) -> int:
     """Return the number of the lowest bit that is set."""
     return (int(bits) & -int(bits)).bit_length() - 1

@@ -1,9 +1,11 @@
 """One row of the data, scaled and shifted: ``x' = x * scale + offset``.
 
-The M step and the exact scores of single rows do three things with it, in float64: add it
-to a sum, add its squared difference to a center, write it down.  The three share one loop over the
-features, emitted as vector IR, because numba vectorises no loop whose stride it does
-not know.
+    load_row     out_p = x'
+    add_row      sums_j += weight x'
+    add_square   squares_chain += weight (x' - c_j)^2
+
+Loop order: features, a vector at a time, then one by one.  The three share this loop.  It is vector
+IR, because numba vectorises no loop whose stride it does not know.
 """
 
 from __future__ import annotations
@@ -35,8 +37,7 @@ def _emit_row(
 ) -> None:
     """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then one by one.
 
-    A row whose features are contiguous is loaded by vectors, others are gathered; the
-    arithmetic is the same.
+    Contiguous features are loaded by vectors, others gathered; the arithmetic is the same.
     """
     X, i, start, stop, offset, scale = arguments
     builder = emit.builder
@@ -78,7 +79,6 @@ def _load_row_intrinsic(
         emit = Emitter(context, builder, sig.args[2].dtype)
         target = emit.item(sig.args[4], args[4], args[5])
         d = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 2)
-
         written = context.get_value_type(sig.args[4].dtype)
 
         def body(f: Any, x: Any, kind: Any) -> None:
@@ -107,17 +107,9 @@ def _prefetch_row_intrinsic(typingctx: Any, X: Any, i: Any) -> Any:
 
 @intrinsic
 def _add_row_intrinsic(
-    typingctx: Any,
-    X: Any,
-    i: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    weight: Any,
-    sums: Any,
-    j: Any,
-) -> Any:
+    typingctx: Any, X: Any, i: Any, start: Any, stop: Any, offset: Any, scale: Any, weight: Any,
+    sums: Any, j: Any,
+) -> Any:  # fmt: skip
     n, x = types.intp, types.float64
     signature = types.void(X, n, n, n, offset, x, x, sums, n)
 
@@ -138,19 +130,9 @@ def _add_row_intrinsic(
 
 @intrinsic
 def _add_square_intrinsic(
-    typingctx: Any,
-    X: Any,
-    i: Any,
-    start: Any,
-    stop: Any,
-    offset: Any,
-    scale: Any,
-    weight: Any,
-    squares: Any,
-    chain: Any,
-    centers: Any,
-    j: Any,
-) -> Any:
+    typingctx: Any, X: Any, i: Any, start: Any, stop: Any, offset: Any, scale: Any, weight: Any,
+    squares: Any, chain: Any, centers: Any, j: Any,
+) -> Any:  # fmt: skip
     n, x = types.intp, types.float64
     signature = types.void(X, n, n, n, offset, x, x, squares, n, centers, n)
 
@@ -174,33 +156,33 @@ def _add_square_intrinsic(
 
 def _load_row_twin(
     X: Any,  # in (2, m, d)
-    i: int,  # row of X
+    i: int,  # in, row of X
     offset: Any,  # in (d,) float64, or of X's dtype
-    scale: Any,  # power of two, of offset's dtype
-    out: Any,  # out (n, width) float32 or float64, width at least d; the rest is left alone
-    p: int,  # row of out
+    scale: Any,  # in, power of two, of offset's dtype
+    out: Any,  # out (n, width) float32 or float64; only the first d of a row are written
+    p: int,  # in, row of out
 ) -> None:
-    """Write a row, scaled and shifted in the dtype of the offset."""
+    """Write a row, scaled and shifted, in the dtype of the offset."""
     out[p, : X.shape[2]] = X[0, i].astype(offset.dtype) * scale + offset
 
 
 def _prefetch_row_twin(
     X: Any,  # in (2, m, d)
-    i: int,  # row of X
+    i: int,  # in, row of X
 ) -> None:
-    """Ask for the beginning of a row that will be read soon."""
+    """Prefetch the beginning of a row."""
 
 
 def _add_row_twin(
     X: Any,  # in (2, m, d)
-    i: int,  # row of X
-    start: int,  # first feature
-    stop: int,  # feature to stop before
+    i: int,  # in, row of X
+    start: int,  # in, first feature
+    stop: int,  # in, feature to stop before
     offset: Any,  # in (d,) float64
-    scale: float,  # power of two
-    weight: float,  # of the row
+    scale: float,  # in, power of two
+    weight: float,  # in, of the row
     sums: Any,  # in/out (k, d) float64
-    j: int,  # row of sums
+    j: int,  # in, row of sums
 ) -> None:
     """Add a row, scaled and shifted, to a sum."""
     f = slice(start, stop)
@@ -209,18 +191,18 @@ def _add_row_twin(
 
 def _add_square_twin(
     X: Any,  # in (2, m, d)
-    i: int,  # row of X
-    start: int,  # first feature
-    stop: int,  # feature to stop before
+    i: int,  # in, row of X
+    start: int,  # in, first feature
+    stop: int,  # in, feature to stop before
     offset: Any,  # in (d,) float64
-    scale: float,  # power of two
-    weight: float,  # of the row
+    scale: float,  # in, power of two
+    weight: float,  # in, of the row
     squares: Any,  # in/out (CHAINS, d) float64
-    chain: int,  # row of squares
+    chain: int,  # in, row of squares
     centers: Any,  # in (k, d) float64, scaled and shifted
-    j: int,  # row of centers
+    j: int,  # in, row of centers
 ) -> None:
-    """Add the squared difference of a row to a center, feature by feature."""
+    """Add the squared difference between a row and a center, feature by feature."""
     f = slice(start, stop)
     x = X[0, i, f].astype(np.float64) * scale + offset[f]
     squares[chain, f] += weight * (x - centers[j, f]) * (x - centers[j, f])

@@ -1,8 +1,7 @@
-"""SIMD in numba: the width of the machine's registers, and LLVM vector IR by the word.
+"""SIMD in numba: the width of the machine's registers, and an emitter of LLVM vector IR.
 
-numba has no vector types.  The micro-kernels in ``tile``, ``pack`` and ``update`` are
-numba intrinsics that emit vector IR, which LLVM legalises for the machine at hand.
-``Emitter`` holds the words they share.
+numba has no vector types.  So the micro-kernels are intrinsics that emit vector IR, which LLVM
+legalises for the machine at hand.  ``Emitter`` holds the instructions that they share.
 """
 
 from __future__ import annotations
@@ -27,10 +26,9 @@ def _enabled_features() -> set[str]:
 def _vector_bytes_and_centers(enabled: set[str]) -> tuple[int, int]:
     """Return the bytes of a vector register and the centers in a tile.
 
-    AVX-512 has 32 registers of 64 bytes.  2 x 8 accumulators keep two FMA units busy;
-    2 x 12 are no faster with many features and slower with few centers, where up to
-    11 of a tile are padding.  AVX2 has 16 registers of 32 bytes: 2 x 6 accumulators.
-    NEON and everything else: 2 x 8 accumulators of 16 bytes.
+    AVX-512 has 32 registers of 64 bytes: 2 x 8 accumulators keep two FMA units busy.  2 x 12 are no
+    faster with many features.  With few centers they are slower: up to 11 of a tile are padding.
+    AVX2 has 16 registers of 32 bytes: 2 x 6 accumulators.  NEON and all others: 2 x 8 of 16 bytes.
     """
     if "avx512f" in enabled:
         return 64, 8
@@ -50,12 +48,12 @@ def _byte_dot(enabled: set[str]) -> str | None:
 
 _ENABLED = _enabled_features()
 VECTOR_BYTES, CENTERS = _vector_bytes_and_centers(_ENABLED)
-"""CENTERS: the centers in a tile."""
+"""Bytes of a vector register; centers in a tile."""
 BYTE_DOT = _byte_dot(_ENABLED)
 VECTORS = 2
-"""Vectors of points that one pass of the tile's feature loop holds."""
+"""Vectors of points in one pass of the tile's loop over features."""
 POINTS = VECTORS * VECTOR_BYTES // 4
-"""Points in a block; float64 covers a block in two passes of half the lanes."""
+"""Points in a block.  In float64 a block takes two passes, each with half as many lanes."""
 
 
 def integer(value: int) -> Any:
@@ -91,7 +89,7 @@ class Emitter:
         return self.builder.gep(pointer, [offset])
 
     def load(self, pointer: Any, offset: Any, kind: Any) -> Any:
-        """Load a vector of ``kind`` that need be aligned no better than its elements."""
+        """Load a vector of ``kind``; no alignment beyond 4 bytes is assumed."""
         address = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
         return self.builder.load(address, align=4)
 
@@ -136,7 +134,7 @@ class Emitter:
         return vector
 
     def transpose(self, rows: list[Any]) -> list[Any]:
-        """Emit the transpose of a square of vectors, by halves of ever larger squares."""
+        """Emit the transpose of a square of vectors, by halves of larger and larger squares."""
         lanes = len(rows)
         half = 1
         while half < lanes:
@@ -152,7 +150,7 @@ class Emitter:
         return rows
 
     def deinterleave(self, vectors: list[Any]) -> list[Any]:
-        """Emit vector ``f`` of every ``len(vectors)``-th element, from element ``f`` on."""
+        """Emit for each ``f`` the vector of every ``len(vectors)``-th element from ``f`` on."""
         lanes, count = self.lanes, len(vectors)
         mask_type = ir.VectorType(I32, lanes)
         result = []
@@ -160,7 +158,7 @@ class Emitter:
             places = [divmod(p * count + f, lanes) for p in range(lanes)]
             picked = vectors[0]
             for q in range(min(1, count - 1), count):
-                first = q == 1  # lanes of vector 0 are still where they were
+                first = q == 1  # vector 0 is not shuffled yet
                 mask = [
                     lanes + n if source == q else (n if first and source == 0 else p)
                     for p, (source, n) in enumerate(places)
@@ -172,7 +170,7 @@ class Emitter:
         return result
 
     def load_some(self, pointer: Any, offset: Any, lanes: Any) -> Any:
-        """Load those lanes of a vector of integers that are set, zero for the others."""
+        """Load the lanes of a vector of integers that are set, and zero for the others."""
         address = self.builder.bitcast(self.at(pointer, offset), self.ints.as_pointer())
         signature = ir.FunctionType(self.ints, [address.type, I32, lanes.type, self.ints])
         function = cgutils.get_or_insert_function(
@@ -202,11 +200,11 @@ class Emitter:
         )
 
     def smaller(self, x: Any, y: Any) -> Any:
-        """Emit the smaller one of two, y if x is not a number."""
+        """Emit the smaller value of two, y if x is not a number."""
         return self.builder.select(self.builder.fcmp_ordered("<", x, y), x, y)
 
     def larger(self, x: Any, y: Any) -> Any:
-        """Emit the larger one of two, y if x is not a number."""
+        """Emit the larger value of two, y if x is not a number."""
         return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
 
     def lane(self, vector: Any, lane: int) -> Any:
@@ -237,7 +235,7 @@ class Emitter:
         self.builder.call(function, [vector, self.at(pointer, place), keep])
 
     def prefetch(self, pointer: Any) -> None:
-        """Emit a hint that memory will be read soon, and kept in the caches."""
+        """Emit a prefetch: memory will be read soon, and shall stay in the caches."""
         byte = ir.IntType(8).as_pointer()
         signature = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         function = cgutils.get_or_insert_function(
