@@ -1,32 +1,34 @@
-"""E step: the closest center of every row, certified.
+"""The E step: the closest center of every row, certified.
 
     label(x) = argmin_j |x - c_j|^2 = argmax_j s_j,   s_j = x.c_j - |c_j|^2 / 2
 
-Scores are computed in float32 whatever the dtype of ``X``.  A label is accepted only
-where a rounding bound proves that no other center can be closest; the other rows are
-scored again in float64, and what even that cannot prove (exact ties, as a rule) is
-settled by float64 differences ``sum((x - c)^2)``, lowest index first.  Labels are
-therefore those of a float64 argmin by differences, whatever path a row took.
+Scores are float32, whatever the dtype of ``X``.  A label is accepted only if a rounding bound
+proves that no other center can be closer.  The other rows are scored again in float64.  If even
+that proves nothing (an exact tie, as a rule), float64 differences ``sum((x - c)^2)`` decide, lowest
+index first.  So every label is that of a float64 argmin by differences, whatever path a row took.
 
-What it is for: a row between two centers that float32 cannot tell apart is decided by
-the order in which products are added, and one row is enough.  In NumPy, on 20 000 sentence
-embeddings with 200 clusters, three starts, float32 runs that add in another order, or leave
-a row where it is on a tie, part from the exact run within ten iterations, and in 190 to
-300 rows by the thirtieth, in four of nine cases.
+Why it matters: float32 cannot tell some pairs of centers apart.  Then the order of the additions
+decides, and one row is enough to change a run.  It was measured in NumPy on 20 000 sentence
+embeddings with 200 clusters and three starts.  Float32 runs added in another order, or left a row
+in place on a tie.  In four of nine cases they left the exact run within ten iterations, and
+differed in 190 to 300 rows by the thirtieth.
+
+Loop order: ``GROUP`` blocks of rows outside, then panels of tiles, then blocks, then tiles.  A
+panel stays in the second-level cache while all blocks of the group pass by.
 
 The bound
 ---------
-Let ``u`` be the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing
-rounds each coordinate of ``x`` and of ``c_j`` once, relative error at most ``u``
-(float64 rows in a float32 tile: ``u + 2^-53``), and the bias once (in the float64
-tile it is itself a rounded sum of d squares: there 2 d stands for d).  A chain of ``d``
-fused multiply-adds that starts at the bias has an error of at most ``g_d (|c_j|^2/2
-+ sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)`` (Higham 2002, Accuracy and Stability
-of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz, for every center,
+``u`` is the unit roundoff of the tile's precision (2^-24 or 2^-53).  Packing rounds each
+coordinate of ``x`` and of ``c_j`` once, relative error at most ``u`` (float64 rows in a float32
+tile: ``u + 2^-53``).  It rounds the bias once.  In the float64 tile the bias is itself a rounded
+sum of d squares; there 2 d replaces d.  A chain of ``d`` fused multiply-adds that starts at the
+bias has an error of at most ``g_d (|c_j|^2/2 + sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)``
+(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz,
+for every center,
 
     |computed s_j - s_j| <= e_j = g (|x| |c_j| + |c_j|^2 / 2),   g = (d + 4) u * 1.01
 
-as long as d u < 0.005.  Two bounds on ``e_j`` that hold for all centers at once:
+as long as d u < 0.005.  Two bounds on ``e_j`` hold for all centers at once:
 
     (A)  |c_j| <= C, the largest norm:    e_j <= g (|x| C + C^2 / 2)
     (B)  |c_j| <= |x| + D_j, where D_j^2 = |x - c_j|^2 = |x|^2 - 2 s_j:
@@ -34,22 +36,21 @@ as long as d u < 0.005.  Two bounds on ``e_j`` that hold for all centers at once
          using 2 |x| D_j <= |x|^2 + D_j^2.  In terms of the computed score,
              e_j <= h (4 |x|^2 - 3 computed s_j),   h = g / (1 - 3 g).
 
-(A) is the tighter one where the centers are near the mean, (B) where a few centers
-are far away.  Under (B), computed s_j + e_j <= (1 - 3 h) computed s_j + 4 h |x|^2
-grows with the computed score, so the runner-up bounds all others.  Hence
+(A) is tighter if the centers are near the mean, (B) if a few centers are far away.  Under (B),
+computed s_j + e_j <= (1 - 3 h) computed s_j + 4 h |x|^2 grows with the computed score.  So the
+second-best score bounds all others, and
 
     computed s_best - computed s_second > min(2 g (|x| C + C^2 / 2),
                                               h (8 |x|^2 - 3 (s_best + s_second)))
 
-proves the label in exact arithmetic.  So that a proven label is also the one that
-``closest_by_differences`` finds, whose sums carry a relative error of at most
-``v = (d + 4) 2^-53``, the margin must exceed ``v D_best^2 <= v (|x|^2 + 2 |s_best|)`` as
-well: then (1 - v) D_j^2 > (1 + v) D_best^2 for every other center.  A label thus does
-not depend on the path that a row took.
+proves the label in exact arithmetic.  ``closest_by_differences`` must find the same label.  Its
+sums have a relative error of at most ``v = (d + 4) 2^-53``.  So the margin must also exceed
+``v D_best^2 <= v (|x|^2 + 2 |s_best|)``: then (1 - v) D_j^2 > (1 + v) D_best^2 for every other
+center.
 
-Underflow adds at most ``d 2^-149`` in float32 (coordinates are scaled to about 1),
-``d 2^-1074`` in float64: ``d * tiny`` covers it.  ``norms`` are themselves rounded,
-relative error at most g; a factor 1.01 covers that as well.
+Underflow adds at most ``d 2^-149`` in float32 (coordinates are scaled to about 1) and ``d 2^-1074``
+in float64: ``d * tiny`` covers it.  ``norms`` are rounded too, relative error at most g: a factor
+1.01 covers that.
 """
 
 from __future__ import annotations
@@ -67,40 +68,39 @@ from .tile import best_two
 GROUP = 8
 """Blocks that share one pass over a panel of center tiles."""
 PANEL_BYTES = 400_000
-"""Size of a panel: it stays in the second-level cache beside a group of blocks."""
-
+"""Bytes of a panel of tiles: it and a group of blocks fit the second-level cache."""
 SETTLED_WORK = 1 << 15
-"""Values of centers that ``assign_rows`` compares by differences at least, before it leaves
-rows to ``settle_rows``: a second pass costs as much, and more to compile than a fit takes."""
+"""Values of centers, at least, that ``assign_rows`` compares by differences before it leaves rows
+to ``settle_rows``.  A second pass costs as much, and compiling it takes longer than a fit."""
 SETTLED_SHARE = 10_000
-"""Beyond that it settles one row in so many itself: differences cost fifty times the scores
-of a row, the float64 tile of ``settle_rows`` two or three times."""
+"""Beyond that work, ``assign_rows`` itself settles at most one row in so many.  Differences cost 50
+times the scores of a row, the float64 tile of ``settle_rows`` two or three times."""
 EXACT_NORM = 2.0**100
-"""Above this squared norm of a center (data are scaled to about 1) scores may overflow,
-and every row is settled by differences."""
+"""Squared norm of a center (data are scaled to about 1) above which scores may overflow.  Then
+every row is settled by differences."""
 UNROLL = 8
-"""Features between two looks at whether a distance has already lost."""
+"""Features between two checks whether a distance has already lost."""
 
 
 @jit_inline
 def rounding(
-    d,  # number of features
-    unit,  # unit roundoff of the tile's precision
-    largest,  # largest squared norm of a center
+    d,  # in int, number of features
+    unit,  # in float64, unit roundoff of the tile
+    largest,  # in float64, largest squared norm of a center
 ):
-    """Return ``g`` of the bound; infinite, so that nothing is proven, where it fails."""
+    """Return ``g`` of the bound; infinite, so that nothing is proven, if the bound fails."""
     return (d + 4) * unit * 1.01 if d * unit < 0.005 and largest <= EXACT_NORM else np.inf
 
 
 @jit_inline
 def margin_needed(
-    norm,  # squared norm of the packed point
-    best,  # best computed score
-    second,  # second-best computed score
-    g,  # rounding(d, u)
-    largest,  # largest squared norm of a center
-    tiny,  # bound on underflow
-    by_differences,  # relative rounding of a float64 sum of squared differences
+    norm,  # in float64, squared norm of the packed point
+    best,  # in float64, best computed score
+    second,  # in float64, second-best computed score
+    g,  # in float64, rounding(d, u)
+    largest,  # in float64, largest squared norm of a center
+    tiny,  # in float64, bound on underflow
+    by_differences,  # in float64, relative rounding of a float64 sum of squared differences
 ):
     """Return the margin ``best - second`` above which the label is proven."""
     near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
@@ -112,17 +112,17 @@ def margin_needed(
 
 @jit_unfused
 def square_below(
-    X,  # in (2, m, d)
-    i,  # row of X
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
     centers,  # in (k, d) float64
-    j,  # row of centers
-    scale,  # power of two
-    limit,
+    j,  # in int, row of centers
+    scale,  # in float64, power of two
+    limit,  # in float64, squared distance to stop at
 ):
-    """Return the squared distance of a row and a center, or a part of it, not below a limit.
+    """Return the squared distance of a row and a center; once it reaches a limit, a part of it.
 
-    The sum runs feature by feature in order.  Its rounding decides where two centers are
-    equally close but for it, and is the same on any processor.
+    The sum runs feature by feature, in order.  If two centers are equally close, its rounding
+    decides; it is the same on any processor.
     """
     _, d = centers.shape
     total = 0.0
@@ -138,10 +138,10 @@ def square_below(
 
 @jit_inline
 def closest_by_differences(
-    X,  # in (2, m, d)
-    i,  # row of X
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
     centers,  # in (k, d) float64
-    scale,  # power of two
+    scale,  # in float64, power of two
 ):
     """Return the closest center of one row by float64 differences, lowest index first."""
     k, _ = centers.shape
@@ -155,18 +155,14 @@ def closest_by_differences(
 
 @jit_inline
 def score_blocks(
-    blocks,  # in (GROUP, d, POINTS) packed points
-    count,  # number of valid blocks
-    tiles,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
-    best,  # out (GROUP, POINTS) of the same dtype
-    second,  # out (GROUP, POINTS) of the same dtype
+    blocks,  # in (GROUP, d, POINTS) float32 or float64, packed points
+    count,  # in int, number of valid blocks
+    tiles,  # in (n_tiles, 1 + d, CENTERS) of blocks' dtype
+    best,  # out (GROUP, POINTS) of blocks' dtype
+    second,  # out (GROUP, POINTS) of blocks' dtype
     index,  # out (GROUP, POINTS) int32
 ):
-    """Score blocks against all tiles, panel by panel.
-
-    A panel of tiles is read once for a whole group of blocks, from the second-level
-    cache; a block is read once for the whole panel.
-    """
+    """Score blocks against all tiles, panel by panel."""
     for b in range(count):
         for p in range(POINTS):
             best[b, p] = -np.inf
@@ -182,21 +178,21 @@ def score_blocks(
 
 @jit_inline
 def find_unproven(
-    first,  # row of lane 0 of block 0
-    count,  # number of rows in the blocks
+    first,  # in int, row of lane 0 of block 0
+    count,  # in int, number of rows in the blocks
     norms,  # in (GROUP, POINTS) float32
     best,  # in (GROUP, POINTS) float32
     second,  # in (GROUP, POINTS) float32
-    g,  # rounding(d, u)
-    largest,  # largest squared norm of a center
-    tiny,  # bound on underflow
-    by_differences,  # relative rounding of a float64 sum of squared differences
+    g,  # in float64, rounding(d, u)
+    largest,  # in float64, largest squared norm of a center
+    tiny,  # in float64, bound on underflow
+    by_differences,  # in float64, relative rounding of a float64 sum of squared differences
     rows,  # out (GROUP * POINTS,) int64, rows left open
 ):
     """List the rows of a group of blocks whose label is not proven; return their number.
 
-    Bound (A) alone, in float32 and vectorised, proves nearly all blocks; only where a
-    point fails it are both bounds computed.
+    Bound (A) in float32 vectorises, and alone proves nearly all blocks.  The others get both
+    bounds.
     """
     slope = np.float32(2.03 * g * math.sqrt(largest))
     constant = np.float32(1.02 * g * largest + tiny)
@@ -223,14 +219,14 @@ def find_unproven(
 @jit_inline
 def write_labels(
     index,  # in (GROUP, POINTS) int32
-    first,  # row of lane 0 of block 0
-    count,  # number of rows in the blocks
+    first,  # in int, row of lane 0 of block 0
+    count,  # in int, number of rows in the blocks
     previous,  # in (m,) int32
     labels,  # out (m,) int32
 ):
-    """Copy labels and return how many differ from the previous ones.
+    """Write labels; return how many differ from the previous ones.
 
-    Of a slice, numba knows that indices are not negative; so this vectorises.
+    numba knows that indices of a slice are not negative, so the loop vectorises.
     """
     moved = 0
     for b in range((count + POINTS - 1) // POINTS):
@@ -246,21 +242,21 @@ def write_labels(
 @jit_with_scratch
 def assign_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
-    stop,  # row to stop before
+    start,  # in int, first row
+    stop,  # in int, row to stop before
     offset,  # in (d,) of X's dtype, -shift * scale
-    scale,  # power of two, of X's dtype
+    scale,  # in float of X's dtype, power of two
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32
-    largest,  # largest squared norm of a center
+    largest,  # in float64, largest squared norm of a center
     previous,  # in (m,) int32, labels to compare with
     labels,  # out (m,) int32, closest center, or -1 for a row left open
     counts,  # out (3,) int64: rows moved, settled by differences, left open
 ):
     """Assign rows ``start:stop`` in float32.
 
-    A few unproven rows are settled by differences on the spot; where there are many,
-    the rest is left open for ``settle_rows``.
+    A few unproven rows are settled by differences at once.  If there are many, the rest is left
+    open for ``settle_rows``.
     """
     _, _, d = X.shape
     moved, settled, left = 0, 0, 0
@@ -300,14 +296,14 @@ def assign_rows(
 
 @jit_with_scratch
 def settle_rows(
-    X,  # in (2, m, d)
-    start,  # first row
-    stop,  # row to stop before
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # in int, first row
+    stop,  # in int, row to stop before
     offset,  # in (d,) float64, -shift * scale
-    scale,  # power of two, float64
+    scale,  # in float64, power of two
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float64
-    largest,  # largest squared norm of a center
+    largest,  # in float64, largest squared norm of a center
     previous,  # in (m,) int32, labels to compare with
     labels,  # in/out (m,) int32; negative ones are replaced by the closest center
     counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
@@ -315,7 +311,7 @@ def settle_rows(
     """Label the open rows among ``start:stop`` in float64, else by differences."""
     _, _, d = X.shape
     moved, by_differences, settled = 0, 0, 0
-    g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum as well
+    g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum too
     error = (d + 4) * 2.0**-53
     rows = empty(POINTS, np.int64)
     blocks = empty((1, d, POINTS), tiles.dtype)
@@ -347,11 +343,11 @@ def settle_rows(
 
 @jit
 def assign_few(
-    X,  # in (2, m, d)
+    X,  # in (2, m, d) float32 or float64, any strides
     centers,  # in (k, d) float64
-    scale,  # power of two
+    scale,  # in float64, power of two
     labels,  # out (m,) int32
 ):
-    """Assign rows by differences: for so few that packing the centers costs more."""
+    """Assign rows by differences: so few that packing the centers would cost more."""
     for i in range(labels.size):
         labels[i] = closest_by_differences(X, i, centers, scale)

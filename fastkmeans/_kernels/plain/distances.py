@@ -2,7 +2,9 @@
 
     out[i, j] = sqrt(sum_f (x_if - c_jf)^2)
 
-from differences, in the precision of ``X``: small distances keep their digits.
+They are sums of squared differences in the dtype of ``X``: small distances keep their digits.
+
+Loop order: blocks of rows outside, then tiles.  So a block is packed once.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from .tile import squared_distances
 @jit_with_scratch
 def distance_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # first row
-    stop,  # row to stop before
+    start,  # in int, first row
+    stop,  # in int, row to stop before
     offset,  # in (d,) of X's dtype, -shift * scale
-    scale,  # power of two, of X's dtype
+    scale,  # in float of X's dtype, power of two
     tiles,  # in (n_tiles, 1 + d, CENTERS) of X's dtype
     out,  # out (m, k) of X's dtype
 ):

@@ -1,12 +1,12 @@
-"""Whole Lloyd iterations of a table too small to share out: one call from Python for many.
+"""Whole Lloyd iterations of a small table: one call from Python for many.
 
-With a hundred rows a call from Python takes longer than an iteration does.  The loop is that
-of ``_lloyd.loop``, up to where there is something to decide:
+With a hundred rows a call from Python takes longer than an iteration.  The loop is that of
+``_lloyd.loop``, until there is something to decide:
 
     pack centers -> assign rows -> settle ties -> move rows between the sums -> means
 
-What does not change during a fit comes in plain tuples: numba types a tuple faster than as
-many arguments with a record, and far faster than a record.
+What stays the same during a fit comes in plain tuples.  numba types a tuple faster than as many
+arguments with a record, and far faster than a record.
 """
 
 from __future__ import annotations
@@ -30,41 +30,40 @@ from ..shared.update import (
 from .assign import assign_rows, closest_by_differences
 
 INERTIA, SHIFTED, EMPTY, MOVED = range(4)
-"""Columns of the steps of ``iterate_serial``."""
+"""Columns of ``steps``."""
 
 
 @jit
 def iterate_serial(
-    kernels,  # in, addresses of the four, in the order of their calls
+    kernels,  # in tuple of int, addresses of the four kernels, in the order of their calls
     X,  # in (2, m, d) float32 or float64, any strides
     weights,  # in (m,) float64, or of size 0: all ones
-    coordinates,  # in, see below
-    packed,  # scratch, see below
-    sums_of,  # in/out, see below
-    centers,  # in (k, d) float64, and of every other iteration out
-    new_centers,  # out (k, d) float64, and of every other iteration in
-    previous,  # in (m,) int32, and of every other iteration out
-    labels,  # out (m,) int32, and of every other iteration in
+    coordinates,  # in tuple, see below
+    packed,  # scratch tuple, see below
+    sums_of,  # in/out tuple, see below
+    centers,  # in/out (k, d) float64; in every second iteration the new centers
+    new_centers,  # in/out (k, d) float64; in every second iteration the old centers
+    previous,  # in/out (m,) int32; in every second iteration the new labels
+    labels,  # in/out (m,) int32; in every second iteration the old labels
     rebuild,  # in bool, whether the first iteration builds the sums again
-    room,  # in int, rows that may move before the sums are to be built again
-    cancelled,  # in float64, build again below this share of the heaviest weight
-    tolerance,  # in float64, squared move of the centers to stop at, in scaled units
+    room,  # in int, rows that may move before the sums must be built again
+    cancelled,  # in float64, build again below this share of a cluster's largest weight
+    tolerance,  # in float64, squared distance of the centers to stop at, in scaled units
     counts,  # scratch (3,) int64
     totals,  # scratch (3,) float64
     steps,  # out (n_steps, 4) float64: INERTIA, SHIFTED, EMPTY, MOVED
 ):
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
 
-    It stops where there is something to decide: no row moved, or too many, the centers
-    moved little, a cluster is empty, or has lost almost all of its weight.  ``previous`` and
-    ``labels`` change places from one iteration to the next, ``centers`` and ``new_centers``
-    too.
+    It stops if there is something to decide: no row moved, or too many; the centers moved little; a
+    cluster is empty, or lost almost all of its weight.  After each iteration ``previous`` and
+    ``labels`` change places, ``centers`` and ``new_centers`` too.
 
-    ``coordinates`` are shift and offset, (d,) float64, scale and scatter, float64, and offset
-    and scale in X's dtype.  ``packed`` are the arrays that ``pack_centers`` writes.
-    ``sums_of`` are the ranges of rows, of features and of centers, int64, the sums and weights
-    of the ranges (see ``ClusterSums``), the total weights, and the heaviest that each cluster
-    was since its sum was built, (k,) float64.
+    ``coordinates`` are shift and offset, (d,) float64, scale and scatter, float64, and offset and
+    scale in X's dtype.  ``packed`` are the arrays that ``pack_centers`` writes.  ``sums_of`` are
+    the ranges of rows, features and centers, int64; the sums and weights of the ranges (see
+    ``ClusterSums``); the total weights; and the largest weight of each cluster since its sum was
+    built, (k,) float64.
     """
     shift, offset, scale, scatter, x_offset, x_scale = coordinates
     norms, table, repeated, scaled, tiles = packed
@@ -72,7 +71,7 @@ def iterate_serial(
     terms, cluster_sums = Terms(weights, offset, scale), ClusterSums(sums, cluster_weights)
     pack, assign, move, update = kernels
     (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
-    first = bounds[0]  # 0, as an integer of the type that the kernels are compiled for
+    first = bounds[0]  # 0, of the integer type that the kernels are compiled for
     while True:
         packing = centers, shift, scale, norms, table, repeated, scaled, tiles
         largest = call(pack, 0.0, packing)
@@ -115,7 +114,7 @@ def iterate_serial(
         decide |= has_cancelled
         if decide or n_done == n_steps:
             return n_done
-        # Copies take numba longer to compile than all that.
+        # numba would compile copies for longer than all of this.
         previous, labels = labels, previous
         centers, new_centers = new_centers, centers
 
@@ -125,7 +124,7 @@ _serial_kernels: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 def run_serial(X: Any, weights: Any, *arguments: Any) -> int:
     """Call ``iterate_serial`` with the addresses of its kernels before the arguments."""
-    # The types of all others follow from these: a fit makes them itself.
+    # These decide the types of all others, which a fit makes itself.
     key = X.dtype, X.flags.num, weights.flags.num
     if key not in _serial_kernels:
         _serial_kernels[key] = _compile_serial(X, weights, *arguments)

@@ -1,9 +1,9 @@
-"""The SIMD micro-kernel: packed points against packed centers, in registers.
+"""The micro-kernel: packed points against packed centers, in registers.
 
-A *block* is ``POINTS`` rows of the data, packed feature by feature: ``(d, POINTS)``.
-A *tile* is a few centers, packed feature by feature below their bias:
-``(1 + d, R)``.  The accumulators of ``V * W`` points against ``R`` centers (``W``
-SIMD lanes, ``V`` vectors) stay in registers for the whole of the feature loop::
+A *block* is ``POINTS`` rows of the data, packed feature by feature: ``(d, POINTS)``.  A *tile* is
+``R = CENTERS`` centers, packed feature by feature below their bias: ``(1 + d, R)``.  The
+accumulators of ``V * W`` points (``V`` vectors of ``W`` lanes) against ``R`` centers stay in
+registers for the whole loop over the features::
 
               R centers                   for f in range(d):
             +-----------+                     x = V vectors of points   (2 loads)
@@ -11,26 +11,16 @@ SIMD lanes, ``V`` vectors) stay in registers for the whole of the feature loop::
             |           |  of W points            c = broadcast tile[1 + f, r]
             +-----------+                         acc[r] = fma(x, c, acc[r])
 
-Lanes are *points*: no lane is wasted when there are few centers, no horizontal
-reduction is needed, and two features work as well as two thousand.  The matrix of
-all distances never exists.
+Lanes are *points*.  So no lane is wasted if there are few centers, no horizontal reduction is
+needed, and two features work as well as two thousand.  The matrix of all distances never exists.
 
-Two entry points share the loop:
+Two entry points share the loop.  ``best_two`` adds the scores ``x.c - |c|^2 / 2``: the largest
+score is the smallest distance.  For each point it keeps the best score, the second-best score and
+the index of the best (the lowest index among equals).  Padding centers have a bias of ``-inf``.
+``squared_distances`` adds ``(x - c)^2`` and stores every sum.  It does not read the bias.
 
-``best_two``
-    adds the scores ``x.c - |c|^2 / 2`` (the largest score is the smallest distance)
-    and keeps, per point, the best score, the second-best score and the index of the
-    best (the lowest index among equals).  Padding centers carry a bias of ``-inf``.
-``squared_distances``
-    adds ``(x - c)^2`` and stores every sum; the bias is not read.
-
-Both are emitted as LLVM vector IR, which LLVM legalises for the machine at hand.
-The shape of the tile follows from the width of the machine's registers and their
-number; the generic registers-times-lanes rule of BLIS (Van Zee & van de Geijn 2015,
-ACM TOMS 41(3), 14) gives the candidates, and measurement chose among them.
-
-When ``NUMBA_DISABLE_JIT`` is set, the twins at the end of this file, plain NumPy,
-take the place of the intrinsics.
+The width and the number of the machine's registers decide the shape of the tile.  The rule of BLIS
+(Van Zee & van de Geijn 2015, ACM TOMS 41(3), 14) gave the candidates, measurement chose.
 """
 
 from __future__ import annotations
@@ -81,8 +71,8 @@ def _feature_loop(
 def _keep_best_two(emit: Emitter, score: Any, index: Any, slots: tuple[Any, Any, Any]) -> None:
     """Emit the update of (best, second, index of best) by one vector of scores.
 
-    A strict comparison keeps the lowest index among equal scores, and an equal score
-    becomes the second best: an exact tie is seen as a margin of zero.
+    A strict comparison keeps the lowest index among equal scores.  An equal score becomes the
+    second best, so an exact tie shows as a margin of zero.
     """
     builder = emit.builder
     best_slot, second_slot, index_slot = slots
@@ -102,16 +92,9 @@ def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
 
 @intrinsic
 def _best_two_intrinsic(
-    typingctx: Any,
-    blocks: Any,
-    b: Any,
-    tiles: Any,
-    start: Any,
-    stop: Any,
-    best: Any,
-    second: Any,
+    typingctx: Any, blocks: Any, b: Any, tiles: Any, start: Any, stop: Any, best: Any, second: Any,
     index: Any,
-) -> Any:
+) -> Any:  # fmt: skip
     n = types.intp
     signature = types.void(blocks, n, tiles, n, n, best, second, index)
 
@@ -172,10 +155,10 @@ def _squared_distances_intrinsic(
 
 def _best_two_twin(
     blocks: Any,  # in (n_blocks, d, POINTS)
-    b: int,  # block
+    b: int,  # in, block
     tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
-    start: int,  # first tile to score
-    stop: int,  # tile to stop before
+    start: int,  # in, first tile to score
+    stop: int,  # in, tile to stop before
     best: Any,  # in/out (n_blocks, POINTS) of the same dtype, best score so far
     second: Any,  # in/out (n_blocks, POINTS) of the same dtype, second-best score so far
     index: Any,  # in/out (n_blocks, POINTS) int32, the center of the best score
@@ -192,9 +175,9 @@ def _best_two_twin(
 
 def _squared_distances_twin(
     blocks: Any,  # in (n_blocks, d, POINTS)
-    b: int,  # block
+    b: int,  # in, block
     tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype, row 0 unused
-    tile: int,  # tile to compare with
+    tile: int,  # in, tile to compare with
     out: Any,  # out (CENTERS, POINTS) of the same dtype
 ) -> None:
     """Store the squared distance of every point to every center of a tile."""
