@@ -1,26 +1,25 @@
 """Find the centers that may be closest to some point of a box.
 
-Let ``z`` be a candidate, best the one closest to the middle of the box.  A candidate ``c``
-is closest to no point of the box if it is farther than ``z`` from all of them, that is, if
+``z`` is the candidate to beat, best the one closest to the middle of the box.  Another candidate
+``c`` is closest to no point of the box if it is farther than ``z`` from all of them, that is, if
 
     min over x in the box of  |x - c|^2 - |x - z|^2
         = |c|^2 - |z|^2 - 2 sum_f w_f (high_f if w_f > 0 else low_f),   w = c - z,
 
-is positive.  Computed in float64, with terms that sum up to at most ``T = |c|^2 + |z|^2 +
-2 |x|^2``, it is off by less than ``(4 d + 8) 2^-53 T``, and the coordinates themselves by
-less than ``2^-51 T``; the test demands ``2^-43 T`` (d is at most 128), which also
-covers the rounding of float64 differences, so that the label of every point of the box
-is the one that ``assign.closest_by_differences`` finds.
+is positive.  All terms sum up to at most ``T = |c|^2 + |z|^2 + 2 |x|^2``.  In float64 the sum is
+off by less than ``(4 d + 8) 2^-53 T``, and the coordinates by less than ``2^-51 T``.  The test
+demands ``2^-43 T`` (d is at most 128).  This also covers the rounding of float64 differences, so
+every point of the box has the label that ``assign.closest_by_differences`` finds.
 
-If several remain, the rows of the box are scored against those alone
-(``label_points``), in coordinates of the box.
+If several candidates remain, ``label_points`` scores the rows of the box against these alone, in
+coordinates of the box.
 
-Loops of ``narrow``: vectors of candidates outside, features inside.  Lanes are candidates,
-because features are few; a sum over the features then stays in a register, and never
-crosses lanes.  Candidates that remain are written closed up, in their order.
+Loop order of ``narrow``: vectors of candidates outside, features inside.  Lanes are candidates,
+because features are few.  So a sum over features stays in a register and never crosses lanes.
+Candidates that remain are stored without gaps, in their order.
 
-Loops of ``label_points``: vectors of rows outside, then candidates, then features.  Lanes
-are rows; their best two scores stay in registers while all candidates pass by.
+Loop order of ``label_points``: vectors of rows outside, then candidates, then features.  Lanes are
+rows.  Their best two scores stay in registers while all candidates pass by.
 """
 
 from __future__ import annotations
@@ -35,21 +34,21 @@ from numba.extending import intrinsic
 from ..emit.simd import I32, I64, Emitter, integer
 
 SURE = 2.0**-43
-"""Share of ``T`` by which a candidate must be farther."""
+"""Share of ``T`` by which a candidate must be farther than ``z`` to be dropped."""
 BOX = 32
 """Rows of a box."""
 LOW, HIGH = 0, 1
-"""The two limits of a box."""
+"""Indices of the two limits of a box."""
 
 
 class Candidates(NamedTuple):
-    """Centers that may be closest to some point of a box; their count is kept apart.
+    """Centers that may be closest to some point of a box; their number is kept apart.
 
-    There is room for a multiple of the lanes of a vector.
+    ``room`` is a multiple of a vector's lanes.
     """
 
-    table: Any  # in/out (d + 1, room) float64, a candidate per column; last its squared norm
-    ids: Any  # in/out (room,) int32, the numbers of these centers
+    table: Any  # in/out (d + 1, room) float64, a column is a candidate and its squared norm
+    ids: Any  # in/out (room,) int32, the indices of these centers
 
 
 def _constant(kind: Any, value: Any) -> Any:
@@ -87,7 +86,7 @@ def _closest(emit: Emitter, table: Any, room: Any, box: tuple[Any, Any], n: Any,
 
 
 def _place_of(emit: Emitter, ids: Any, n: Any, label: Any) -> Any:
-    """Emit the place of a number among the candidates, -1 if it is not there."""
+    """Emit the place of a center among the candidates, -1 if it is not there."""
     builder, place = emit.builder, emit.variables(1, I64)[0]
     builder.store(integer(-1), place)
     wanted = emit.broadcast(builder.trunc(label, I32), emit.ints)
@@ -115,7 +114,7 @@ def _farthest(emit: Emitter, box: tuple[Any, Any], d: Any) -> Any:
 
 
 def _fields(emit: Emitter, kind: Any, record: Any) -> tuple[Any, Any, Any]:
-    """Emit the pointers to table and numbers of ``Candidates``, and their room."""
+    """Emit the pointers to table and ids of ``Candidates``, and their room."""
     table, ids = cgutils.unpack_tuple(emit.builder, record)
     room = emit.builder.extract_value(emit.array(kind[0], table).shape, 1)
     return emit.pointer(kind[0], table), emit.pointer(kind[1], ids), room
@@ -240,8 +239,8 @@ def _narrow_twin(
     limits: Any,  # in (2, n_boxes, d) float64, LOW and HIGH
     b: int,  # in, the box
     given: Candidates,  # in
-    n: int,  # in, how many are given
-    label: int,  # in, the candidate to beat, if it is one; else that closest to the middle
+    n: int,  # in, number of given candidates
+    label: int,  # in, the candidate to beat; if it is not given, the one closest to the middle
     kept: Candidates,  # out
 ) -> int:
     """Keep the candidates that may be closest to some point of the box; return how many."""
@@ -263,13 +262,13 @@ def _narrow_twin(
 def _label_points_twin(
     copy: Any,  # in (n_boxes, d, BOX) int16, the rows of a box in steps of the box
     b: int,  # in, the box
-    near: Any,  # in (room, 1 + d) float32, a candidate's bias, and its coordinates per step
-    ids: Any,  # in (room,) int32, the numbers of the candidates
-    n: int,  # in, how many candidates there are
-    need: float,  # in float32, margin of the best score above which a label is proven
+    near: Any,  # in (room, 1 + d) float32, bias and coordinates of a candidate, in steps of the box
+    ids: Any,  # in (room,) int32, the indices of the candidates
+    n: int,  # in, number of candidates
+    need: float,  # in float32, margin above which a label is proven
     now: Any,  # out (BOX,) int32, labels
 ) -> int:
-    """Label the rows of a box; return a bit for each row whose label is not proven."""
+    """Label the rows of a box; return a bit for each row whose label is unproven."""
     scores = near[:n, 0, None] + near[:n, 1:] @ copy[b].astype(np.float32)
     order = np.sort(scores, axis=0)
     now[:] = ids[scores.argmax(axis=0)]

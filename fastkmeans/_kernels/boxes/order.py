@@ -1,19 +1,17 @@
-"""Sorting rows once, so that neighbours in the order are neighbours in space.
+"""Sort rows once, so that neighbours in the order are neighbours in space.
 
-Every feature is cut into ``2^bits`` cells with about as many rows in each.  The cuts are
-quantiles of a sample, so that far outliers or a dense clump do not coarsen the other cells.
-The bits of the cell numbers, interleaved, are the place of a row on a Morton curve (Morton
-1966, IBM).  Bit j of the cell number of feature f goes to
+Every feature is cut into ``2^bits`` cells with about as many rows in each.  The cuts are quantiles
+of a sample, so far outliers or a dense clump do not make the other cells coarser.  The interleaved
+bits of the cell numbers are the place of a row on a Morton curve (Morton 1966, IBM):
 
-    bit j n_columns + f of the key
+    bit j of the cell number of feature f  ->  bit j n_columns + f of the key
 
-Two passes of a counting sort, each over half of the bits, put the rows in the order of
-their keys; rows of one cell keep their order.
+Two passes of a counting sort, each over half of the bits, sort the rows by their keys.  Rows of one
+cell keep their order.
 
-Loops of ``find_keys``: rows outside, features inside, so that the data are read once, and
-a key is written once.  Loops of ``measure_boxes``: boxes outside, then rows, then
-features: rows of a box lie far apart in memory, and each is read once.  Then features
-outside, rows inside: lanes are the rows of a box.
+Loop order of ``find_keys``: rows outside, features inside: data and keys are touched once.  Loop
+order of ``measure_boxes``: boxes outside, then rows, then features.  Rows of a box lie far apart in
+memory, and each is read once.  Then features outside, rows inside: lanes are the rows of a box.
 """
 
 from __future__ import annotations
@@ -38,9 +36,9 @@ FINE = 16
 
 
 class Cells(NamedTuple):
-    """A grid over the widest features, with about as many rows in each slice."""
+    """A grid over the features with the largest extent, with about as many rows in each slice."""
 
-    columns: Any  # in (n_columns,) int64, these features
+    columns: Any  # in (n_columns,) int64, the features of the grid
     coarse: Any  # in (n_columns, a multiple of FINE) of X's dtype, every FINE-th cut, then inf
     cuts: Any  # in (n_columns, a multiple of FINE) of X's dtype, from -inf, rising; then inf
     spread: Any  # in (n_columns, 2^bits) uint32, where the bits of a cell number go
@@ -113,16 +111,16 @@ else:
 @jit
 def find_keys(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # in, first row
-    stop,  # in, row to stop before
-    cells,  # in
+    start,  # in int, first row
+    stop,  # in int, row to stop before
+    cells,  # in Cells
     keys,  # out (m,) uint32
 ):
     """Compute the place on the curve of rows ``start:stop``.
 
-    The number of a cell is the count of cuts that are not above a value: first among
-    every FINE-th cut, then among the FINE cuts between two of these.  A binary search
-    compares less, but one value at a time, and branches.
+    The cell number is the number of cuts that are not above a value: first among every FINE-th cut,
+    then among the FINE cuts between two of these.  A binary search compares fewer cuts, but one at
+    a time, with branches.
     """
     columns, coarse, cuts, spread = cells
     for i in range(start, stop):
@@ -138,9 +136,9 @@ def find_keys(
 @jit
 def count_digits(
     keys,  # in (m,) uint32
-    start,  # in, first row
-    stop,  # in, row to stop before
-    shift,  # in, bits below the digit
+    start,  # in int, first row
+    stop,  # in int, row to stop before
+    shift,  # in int, bits below the digit
     counts,  # out (2^bits of a digit,) int64
 ):
     """Count the rows of a range by a digit of their key."""
@@ -155,14 +153,14 @@ def count_digits(
 def place_rows(
     keys,  # in (m,) uint32
     rows,  # in (m,) int32, or of size 0: rows in their own order
-    start,  # in, first place in keys
-    stop,  # in, place to stop before
-    shift,  # in, bits below the digit
+    start,  # in int, first place in keys
+    stop,  # in int, place to stop before
+    shift,  # in int, bits below the digit
     places,  # in/out (2^bits of a digit,) int64, where the next row of a digit goes
     sorted_keys,  # out (m,) uint32, or of size 0
     sorted_rows,  # out (m,) int32
 ):
-    """Put the rows of a range into the order of their digit; equal digits keep their order."""
+    """Sort the rows of a range by their digit; equal digits keep their order."""
     mask = np.uint32(places.size - 1)
     for r in range(start, stop):
         digit = (keys[r] >> np.uint32(shift)) & mask
@@ -176,14 +174,14 @@ def place_rows(
 @jit_with_scratch
 def measure_boxes(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # in, first box
-    stop,  # in, box to stop before
-    tree,  # order in; limits, copy, sums and weights out, for the boxes of the lowest level
-    terms,  # in
+    start,  # in int, first box
+    stop,  # in int, box to stop before
+    tree,  # in/out Tree, order in; limits, copy, sums, weights out, for the lowest level
+    terms,  # in Terms
 ):
     """Find the extent, the sum and the weight of every box of rows, and copy its rows.
 
-    The copy is in steps of the extent, from the middle; the last box is filled up.
+    The copy holds steps of the extent, from the middle.  Padding repeats the first row of the box.
     """
     order, limits, copy, box_sums, box_weights, _, _ = tree
     weights, offset, scale = terms
@@ -219,12 +217,12 @@ def measure_boxes(
 @jit
 def join_boxes(
     limits,  # in/out (2, all boxes, d) float64
-    first,  # in, first box of the level below
-    count,  # in, boxes of the level below
-    fan,  # in, boxes of that level in one of this
-    place,  # in, where this level begins
+    first,  # in int, first box of the level below
+    count,  # in int, number of boxes of the level below
+    fan,  # in int, boxes of that level in a box
+    place,  # in int, first box of this level
 ):
-    """Find the extents of one level of boxes from those of the level below."""
+    """Find the extents of the boxes of one level from those of the level below."""
     _, _, d = limits.shape
     for b in range((count + fan - 1) // fan):
         for f in range(d):
@@ -237,13 +235,13 @@ def join_boxes(
 @jit
 def write_in_place(
     order,  # in (m,) int32
-    start,  # in, first place in the order
-    stop,  # in, place to stop before
+    start,  # in int, first place in the order
+    stop,  # in int, place to stop before
     whole,  # in (at least n_boxes,) int32, labels of boxes, or negative
-    labels,  # in (m,) int32, in order; valid in boxes without a label for all rows
+    labels,  # in (m,) int32, in the order in space; valid in boxes without one label
     out,  # out (m,) int32
 ):
-    """Write labels, which are in order, to the places of their rows."""
+    """Write labels, which are in the order in space, to the places of their rows."""
     for q in range(start, stop):
         z = whole[q // BOX]
         out[order[q]] = z if z >= 0 else labels[q]

@@ -1,28 +1,28 @@
 """The E step for few features: whole boxes of neighbouring rows at a time, exactly.
 
-Rows are sorted once so that neighbours in the order are neighbours in space (see
-``order``).  ``BOX`` consecutive rows make a box, ``FAN`` boxes a superbox, ``FAN``
-superboxes a hyperbox; each has the smallest and the largest value of every feature.
-In every iteration a center must pass three tests before rows are scored against it:
+Rows are sorted once, so that neighbours in the order are neighbours in space (``order``).  ``BOX``
+consecutive rows make a box, ``FAN`` boxes a superbox, ``FAN`` superboxes a hyperbox.  Each has the
+smallest and the largest value of every feature.  In every iteration a center must pass three tests
+before rows are scored against it:
 
     hyperbox    which centers can be closest to some point of it?
       superbox    which of those?  one: all its boxes get this label
         box         which of those?  one: all its rows get this label, and the sum of the
                                      box moves; several: its rows are scored against them
 
-``candidates.narrow`` answers the question, rigorously.  Only labels and sums are carried
-from one iteration to the next.
+``candidates.narrow`` answers with certainty.  Only labels and sums are carried from one iteration
+to the next.
 
-Loops: hyperboxes of a share, their superboxes, their boxes, depth first.  The list of
-candidates of a box is then short and still in the cache when the next box needs it.
+Loop order: hyperboxes of a share, their superboxes, their boxes, depth first.  So the list of
+candidates of a box is short, and still in the cache when the next box needs it.
 
-Rows of a box with several candidates are scored in coordinates of the box, around its
-middle.  Float32 then has its full digits however small the box is against the data, and
-separates the rows of a dense clump among far outliers.  Rows are read from a copy in the order of
-the boxes, in 16-bit steps of the extent of their box.  That is half the bytes of float32,
-and avoids jumps in ``X``, which cost more than the scores.  Labels are certified as in
-``assign``, whose bound holds in any coordinates; the coarseness of the copy is added to
-it.  About one row in ten thousand must be looked at in ``X``.
+If a box has several candidates, its rows are scored in coordinates of the box, around its middle.
+Float32 then has its full digits, however small the box is: it separates the rows of a dense clump
+among far outliers.  The rows come from a copy in the order of the boxes, in 16-bit steps of the
+extent of their box.  That is half the bytes of float32.  It also avoids jumps in ``X``, which cost
+more than the scores.  Labels are certified as in ``assign``, whose bound holds in any coordinates.
+The coarseness of the copy is added to the bound (``pack_near``).  About one row in ten thousand
+must be read from ``X``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FAN = 16
 STEPS = 65534
 """Steps from the low end of a box to its high end, in the copy of its rows."""
 MIXED, NEW = -1, -2
-"""What a box has instead of a label: several labels; none so far."""
+"""In place of the label of a box: its rows have several labels; none so far."""
 
 
 class Tree(NamedTuple):
@@ -56,11 +56,11 @@ class Tree(NamedTuple):
 
     order: Any  # in (m,) int32, the rows in their order in space
     limits: Any  # in (2, all boxes, d) float64, LOW and HIGH of every feature
-    copy: Any  # in (n_boxes, d, BOX) int16, the rows in steps of their box, from its middle
-    sums: Any  # in (n_boxes, d) float64, of the rows of a box
+    copy: Any  # in (n_boxes, d, BOX) int16, rows in steps of their box, from its middle
+    sums: Any  # in (n_boxes, d) float64, sums of the rows of a box
     weights: Any  # in (n_boxes, 2) float64, WEIGHT and COUNT of the rows of a box
     whole: Any  # in/out (boxes and superboxes,) int32, the label of all rows, MIXED or NEW
-    labels: Any  # in/out (m,) int32, labels in order; valid in MIXED boxes
+    labels: Any  # in/out (m,) int32, labels in the order in space; valid in MIXED boxes
 
 
 class Scratch(NamedTuple):
@@ -71,26 +71,26 @@ class Scratch(NamedTuple):
     of_box: Any  # scratch Candidates
     near: Any  # scratch (room, 1 + d) float32, candidates in steps of a box
     now: Any  # scratch (BOX,) int32, labels of the rows of a box
-    waiting: Any  # scratch (3, BOX) int32, rows that wait, the labels they leave and get
+    waiting: Any  # scratch (3, BOX) int32, rows that wait, their old and their new labels
 
 
 @jit
 def pack_near(
     limits,  # in (2, all boxes, d) float64
-    b,  # in, the box
+    b,  # in int, the box
     table,  # in (d + 1, room) float64, see Candidates
-    n,  # in, how many candidates there are
+    n,  # in int, number of candidates
     near,  # out (room, 1 + d) float32
 ):
     """Write candidates in the steps of a box, around its middle; return the margin needed.
 
-    With ``y`` a row from the middle, ``|y|^2 <= E``, and ``|c|^2 <= C`` for the candidates
-    from there, the difference of two scores is off by at most
+    Measured from the middle, ``|y|^2 <= E`` for a row ``y``, and ``|c|^2 <= C`` for the candidates.
+    ``R`` is the largest squared norm of a row or a candidate, from the origin.  Then the difference
+    of two scores is off by at most
 
         2 g (sqrt(E C) + C / 2)                 the float32 tile (``assign``, bound A)
         2 sqrt(E C) / STEPS                     the copy: half a step in each feature
-        2^-67 R + 2^-28 (E + C)                 coordinates that are rounded to 2^-51 of
-                                                sqrt(R), the norms from the origin
+        2^-67 R + 2^-28 (E + C)                 coordinates are rounded to 2^-51 of sqrt(R)
         (d + 4) 2^-53 (E + 2 sqrt(E C) + C)     to agree with float64 differences
     """
     _, _, d = limits.shape
@@ -119,11 +119,11 @@ def pack_near(
 @jit
 def move_row(
     X,  # in (2, m, d) float32 or float64, any strides
-    i,  # in, the row
-    terms,  # in
-    old,  # in, the cluster that the row leaves; none if negative
-    new,  # in, the cluster that it enters
-    totals,  # in/out, of one share
+    i,  # in int, row of X
+    terms,  # in Terms
+    old,  # in int, the cluster that the row leaves; none if negative
+    new,  # in int, the cluster that it enters
+    totals,  # in/out ClusterSums, of one share
 ):
     """Move a row from the sums of one cluster to those of another."""
     (weights, offset, scale), (sums, cluster_weights) = terms, totals
@@ -142,11 +142,11 @@ def move_row(
 
 @jit_inline
 def move_box(
-    b,  # in, the box
-    z,  # in, the cluster that its rows enter
-    old,  # in, the cluster that they leave; none if negative
-    tree,  # in
-    totals,  # in/out, of one share
+    b,  # in int, the box
+    z,  # in int, the cluster that its rows enter
+    old,  # in int, the cluster that they leave; none if negative
+    tree,  # in Tree
+    totals,  # in/out ClusterSums, of one share
 ):
     """Move all rows of a box from the sums of one cluster to those of another."""
     (sums, cluster_weights), box_sums, box_weights = totals, tree.sums, tree.weights
@@ -165,12 +165,12 @@ def move_box(
 @jit_inline
 def label_box(
     X,  # in (2, m, d) float32 or float64, any strides
-    b,  # in, the box
-    z,  # in, the label
-    tree,  # in/out
-    terms,  # in
-    rebuild,  # in, whether no row is in the sums
-    totals,  # in/out, of one share
+    b,  # in int, the box
+    z,  # in int, the label
+    tree,  # in/out Tree
+    terms,  # in Terms
+    rebuild,  # in bool, whether the sums hold no row
+    totals,  # in/out ClusterSums, of one share
 ):
     """Give all rows of a box one label; return how many had another."""
     order, whole, labels = tree.order, tree.whole, tree.labels
@@ -195,10 +195,10 @@ def label_box(
 @jit_inline
 def label_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    b,  # in, the box
-    tree,  # in/out
-    rebuild,  # in, whether no row is in the sums
-    now,  # in (BOX,) int32, the labels
+    b,  # in int, the box
+    tree,  # in/out Tree
+    rebuild,  # in bool, whether the sums hold no row
+    now,  # in (BOX,) int32, the new labels
     waiting,  # out (3, BOX) int32, see Scratch
 ):
     """Give the rows of a box their labels; return how many had another, and how many wait."""
@@ -228,10 +228,10 @@ def label_rows(
 @jit
 def move_waiting(
     X,  # in (2, m, d) float32 or float64, any strides
-    count,  # in, how many rows wait
+    count,  # in int, number of rows that wait
     waiting,  # in (3, BOX) int32, see Scratch
-    terms,  # in
-    totals,  # in/out, of one share
+    terms,  # in Terms
+    totals,  # in/out ClusterSums, of one share
 ):
     """Move the rows that wait between the sums."""
     for q in range(count):
@@ -241,12 +241,12 @@ def move_waiting(
 @jit_inline
 def score_rows(
     X,  # in (2, m, d) float32 or float64, any strides
-    b,  # in, the box
-    tree,  # in
+    b,  # in int, the box
+    tree,  # in Tree
     centers,  # in (k, d) float64
     scale,  # in float64, power of two
-    found,  # in, the Candidates of the box
-    n,  # in, how many there are
+    found,  # in Candidates, of the box
+    n,  # in int, number of candidates
     near,  # scratch (room, 1 + d) float32
     now,  # out (BOX,) int32, the labels
 ):
@@ -266,23 +266,22 @@ def score_rows(
 @jit
 def visit_share(
     X,  # in (2, m, d) float32 or float64, any strides
-    share,  # in, the share
-    n_shares,  # in, how many there are
-    tree,  # in/out
-    terms,  # in
+    share,  # in int, the share
+    n_shares,  # in int, number of shares
+    tree,  # in/out Tree
+    terms,  # in Terms
     centers,  # in (k, d) float64
-    given,  # in, the centers as Candidates
-    n,  # in, how many there are
-    rebuild,  # in, whether no row is in the sums
-    totals,  # in/out, of this share
+    given,  # in Candidates, all centers
+    n,  # in int, number of centers
+    rebuild,  # in bool, whether the sums hold no row
+    totals,  # in/out ClusterSums, of this share
     counts,  # out (4,) int64, see visit_boxes
-    scratch,  # scratch
+    scratch,  # scratch Scratch
 ):
-    """Label the rows of one share; a function of its own, because scratch is counted.
+    """Label the rows of one share; a function of its own, because scratch is reference-counted.
 
-    Rows of a box that change their label are prefetched, and moved after the next box.
-    Rows that are neighbours in space lie far apart in ``X``, and would have to be waited
-    for: fits take 1.3 to 1.5 times as long then.
+    Rows of a box that change their label are prefetched, and moved after the next box.  Neighbours
+    in space lie far apart in ``X``: without the prefetch fits take 1.3 to 1.5 times as long.
     """
     limits, whole = tree.limits, tree.whole
     of_hyperbox, of_superbox, of_box, near, now, waiting = scratch
@@ -326,21 +325,21 @@ def visit_share(
 @jit_with_scratch
 def visit_boxes(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # in, first place in shares
-    stop,  # in, place to stop before
-    shares,  # in (n_shares,) int64, the shares of the hyperboxes in the order of their turns
-    tree,  # in/out
-    terms,  # in
+    start,  # in int, first place in shares
+    stop,  # in int, place to stop before
+    shares,  # in (n_shares,) int64, the shares in the order of their turns
+    tree,  # in/out Tree
+    terms,  # in Terms
     centers,  # in (k, d) float64
-    given,  # in, the centers as Candidates, in scaled and shifted coordinates
-    n,  # in, how many there are
-    rebuild,  # in, whether no row is in the sums
-    totals,  # in/out
-    counts,  # out (n_shares, 4) int64: rows moved, settled by differences, scored, work
+    given,  # in Candidates, all centers, scaled and shifted
+    n,  # in int, number of centers
+    rebuild,  # in bool, whether the sums hold no row
+    totals,  # in/out ClusterSums
+    counts,  # out (n_shares, 4) int64: rows moved, settled by differences, scored; work
 ):
     """Label the rows of some shares of the hyperboxes and move them between the sums.
 
-    A share is every ``n_shares``-th hyperbox, so that none is much harder than another.
+    A share is every ``n_shares``-th hyperbox, so that no share is much harder than another.
     """
     (_, _, d), room, (sums, cluster_weights) = X.shape, given.ids.size, totals
     for place in range(start, stop):
