@@ -1,11 +1,10 @@
 """Many steps of greedy k-means++ from one pass over the data.
 
-Drawing from an old distribution and rejecting is as good as drawing from the new one: a
-row drawn with probability ``w D_s^2`` in step s and kept with probability ``D_t^2 /
-D_s^2`` in a later step t is drawn with probability ``w D_t^2`` (D only gets smaller;
-von Neumann 1951, "Various techniques used in connection with random digits").  So a
-*pool* of candidates for many steps is drawn at once and compared with all rows at once.
-What a candidate changes is the few rows that it is closer to, a share of about 1/t:
+Draw a row with probability ``w D_s^2`` in step s, and keep it with probability ``D_t^2 / D_s^2`` in
+a later step t.  Then it is drawn with probability ``w D_t^2``: D only gets smaller (von Neumann
+1951, "Various techniques used in connection with random digits").  So a *pool* of candidates for
+many steps is drawn at once and compared with all rows at once.  A candidate changes the few rows
+that it is closer to, a share of about 1/t:
 
     list_closer   one pass: for each candidate the rows that it is closer to than all
                   centers so far, and their squared distances
@@ -13,14 +12,13 @@ What a candidate changes is the few rows that it is closer to, a share of about 
                   candidates.  A candidate c lowers the potential by
                   sum_i w_i max(D_i^2 - |x_i - c|^2, 0) over its list
 
-A candidate that was tried and not kept, or rejected, is not used again, so all draws are
-independent, and the rows chosen have the distribution of a pass for every step.
+A candidate that was rejected, or tried and not kept, is not used again.  So all draws are
+independent, and the rows chosen have the same distribution as with a pass for every step.
 
-Loops of ``list_closer``: *chunks* of ``GROUP_ROWS`` rows outside, then tiles of candidates.
-A chunk is packed once and compared with all candidates while it is in the cache; a row's
-number within a chunk fits a byte.  Within a chunk the lists are candidate by candidate.
-Chunks are dealt out in turn to *shares*, each with room of its own, so that sorted data
-fill the shares evenly.
+Loop order of ``list_closer``: *chunks* of ``GROUP_ROWS`` rows outside, then tiles of candidates.  A
+chunk is packed once and compared with all candidates while it is in the cache.  A row's number
+within a chunk fits a byte.  Chunks are dealt in turn to *shares*, each with its own room, so that
+sorted data fill the shares evenly.
 """
 
 from __future__ import annotations
@@ -49,7 +47,7 @@ class Lists(NamedTuple):
 
     starts: Any  # in/out (n_chunks, n_candidates + 1) int32
     rows: Any  # in/out (n_shares, room) uint8, numbers of rows within their chunk
-    distances: Any  # in/out (n_shares, room) float32, squared
+    distances: Any  # in/out (n_shares, room) float32, squared distances
 
 
 class Draws(NamedTuple):
@@ -57,7 +55,7 @@ class Draws(NamedTuple):
 
     items: Any  # in (n_candidates,) int64, their rows
     drawn: Any  # in (n_candidates,) float64, D^2 of each when it was drawn
-    luck: Any  # in (n_candidates,) float64 in [0, 1): is it rejected?
+    luck: Any  # in (n_candidates,) float64 in [0, 1), decides whether it is rejected
 
 
 @intrinsic
@@ -84,7 +82,7 @@ def _smaller_twin(
     known: Any,  # in (n_blocks, POINTS) float32
     b: int,  # in, row of known
 ) -> int:
-    """Return a bit for each item of a row of squares that is smaller than that of known."""
+    """Return a bit for each item of a row of squares that is below that of known."""
     return sum(1 << p for p in np.flatnonzero(squares[c] < known[b]).tolist())
 
 
@@ -94,16 +92,16 @@ smaller = _smaller_twin if config.DISABLE_JIT else _smaller_intrinsic
 @jit_inline
 def list_tile(
     blocks,  # in (n_blocks, d, POINTS) float32, the packed rows of a chunk
-    n_blocks,  # in, blocks in use
+    n_blocks,  # in int, number of valid blocks
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32
-    tile,  # in, tile to compare with
-    count,  # in, candidates in the tile
+    tile,  # in int, tile to compare with
+    count,  # in int, number of candidates in the tile
     known,  # in (n_blocks, POINTS) float32, D^2; zero for rows that do not exist
     squares,  # scratch (n_blocks, CENTERS, POINTS) float32
-    lists,  # out
-    chunk,  # in, the chunk
-    share,  # in, the share
-    place,  # in, entries of the share so far, with room or without
+    lists,  # out Lists
+    chunk,  # in int, the chunk
+    share,  # in int, the share
+    place,  # in int, entries of the share so far, even those beyond room
 ):
     """List the rows of a chunk that the candidates of a tile are closer to."""
     starts, rows, distances = lists
@@ -127,16 +125,16 @@ def list_tile(
 @jit_with_scratch
 def list_closer(
     X,  # in (2, m, d) float32 or float64, any strides: a block of the data
-    share,  # in, the share
-    next_share,  # in, unused: a share is a range of shares
-    first_chunk,  # in, chunks before this block of the data
+    share,  # in int, the share
+    next_share,  # in int, unused: a share is a range of shares
+    first_chunk,  # in int, number of chunks before this block of the data
     offset,  # in (d,) float32 or float64, no narrower than X
-    scale,  # in, power of two, of offset's dtype
+    scale,  # in float of offset's dtype, power of two
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32, the packed candidates
-    n_candidates,  # in, number of candidates
+    n_candidates,  # in int, number of candidates
     closest,  # in (m,) float32, D^2
-    lists,  # out, of all chunks
-    filled,  # in/out (n_shares,) int64, entries of each share, more than room: no room
+    lists,  # out Lists, of all chunks
+    filled,  # in/out (n_shares,) int64, entries of each share; above room, the rest is missing
 ):
     """List the rows that candidates are closer to, for the chunks of a share."""
     _, m, d = X.shape
@@ -167,10 +165,10 @@ def list_closer(
 
 @jit_inline
 def gain(
-    candidate,  # in, number in the pool
+    candidate,  # in int, number in the pool
     weights,  # in (n,) float64, or of size 0: all ones
     closest,  # in (n,) float32, D^2
-    lists,  # in
+    lists,  # in Lists
 ):
     """Return by how much a candidate would lower the potential."""
     starts, rows, distances = lists
@@ -188,9 +186,9 @@ def gain(
 
 @jit
 def choose(
-    draws,  # in
-    nearest,  # in, of all rows, but closest is in/out
-    lists,  # in
+    draws,  # in Draws
+    nearest,  # in/out Nearest, of all rows; closest is written
+    lists,  # in Lists
     potential,  # in float64, sum of w D^2
     least,  # in float64, potential below which to stop
     tried,  # out (n_trials,) int64, candidates drawn for the next step

@@ -1,28 +1,28 @@
 """Seeding: greedy k-means++ on the tile.
 
-k-means++ (Arthur & Vassilvitskii 2007, SODA) draws each center among the rows with
-probability ``w_i D_i^2``, D_i the distance to the closest center so far; the greedy
-variant draws a few candidates c and keeps the one with the lowest potential
+k-means++ (Arthur & Vassilvitskii 2007, SODA) draws each center among the rows, with probability
+``w_i D_i^2``.  D_i is the distance to the closest center so far.  The greedy variant draws a few
+candidates c and keeps the one with the lowest potential
 
     sum_i w_i min(D_i^2, |x_i - c|^2)
 
 A step by the kernels of this file reads the data once:
 
-    draw    candidates, from sums of ``w D^2`` per group of rows
-    visit   to try them, one pass: the potential with each candidate, and one bit per
-            row and candidate: is the candidate closer?
-    visit   to adopt the winner: D_i of the rows whose bit is set for it (a share of
-            about 1/t in step t); new sums per group
+    draw    draws candidates, from sums of ``w D^2`` over ``GROUP_ROWS`` rows
+    visit   tries them in one pass: the potential with each candidate, and one bit per row and
+            candidate: is the candidate closer?
+    visit   adopts the winner: D_i of the rows whose bit is set (a share of about 1/t in step
+            t), and new sums
 
 (``pool`` does many steps with one pass, once candidates are close to few rows.)
 
-Loops of ``visit``: groups of rows outside, then blocks of rows, then candidates.  A group
-is packed once and compared with all candidates while it is in the cache.  Lanes are rows,
-and every lane has sums of its own, so that no reduction is reordered.
+Loop order of ``visit``: ``GROUP_ROWS`` rows outside, then blocks, then candidates.  The rows are
+packed once and compared with all candidates while they are in the cache.  Lanes are rows, each with
+its own sums, so that no reduction is reordered.
 
-The arithmetic is that of the tiles.  Coordinates are scaled (see ``pack``), so that squares
-are finite.  They are shifted only if they are rounded to fewer digits; otherwise the
-differences of rows keep all their digits.
+The arithmetic is that of the tiles.  Coordinates are scaled (see ``pack``), so squares are finite.
+They are shifted only if they are rounded to fewer digits; otherwise the differences of rows keep
+all digits.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ from ..shared.pack import pack_points
 GROUP_ROWS = 256
 """Rows in one sum of ``w D^2``; row ranges begin at multiples of it."""
 TRY = -1
-"""In place of a winner: there is none yet."""
+"""In place of a winner: candidates are tried."""
 
 
 class Nearest(NamedTuple):
-    """How far rows are from their closest center so far."""
+    """How far rows are from the closest center chosen so far."""
 
     weights: Any  # in (m,) float64, or of size 0: all ones
     closest: Any  # in/out (m,) float32 or float64, D^2
     closer: Any  # in/out (m,) uint16, bit c is set where candidate c is closer
-    group_sums: Any  # in/out (m / GROUP_ROWS,) float64, sums of w D^2
+    group_sums: Any  # in/out (m / GROUP_ROWS,) float64, sums of w D^2 over GROUP_ROWS rows
 
 
 @jit
 def pack_candidates(
     points,  # in (n_candidates, d) float32 or float64
     offset,  # in (d,) float32 or float64, no narrower than points
-    scale,  # in, power of two, of offset's dtype
+    scale,  # in float of offset's dtype, power of two
     tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
-    """Pack rows as the centers of tiles for ``squared_distances``, as blocks are packed."""
+    """Pack rows as the centers of tiles for ``squared_distances``."""
     n_candidates, d = points.shape
     for c in range(n_candidates):
         for f in range(d):
@@ -69,10 +69,10 @@ def pack_candidates(
 @jit_inline
 def compare(
     squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
-    n_candidates,  # in, number of candidates
-    start,  # in, first row of the block
-    stop,  # in, row to stop before, at most POINTS further on
-    nearest,  # in, but closer is out
+    n_candidates,  # in int, number of candidates
+    start,  # in int, first row of the block
+    stop,  # in int, row to stop before, at most POINTS further on
+    nearest,  # in/out Nearest, closer out
     potentials,  # in/out (CENTERS, POINTS) float64
 ):
     """Add the potentials of a block and mark which candidates are closer."""
@@ -92,14 +92,14 @@ def compare(
 
 @jit_inline
 def group_sum(
-    start,  # in, first row
-    stop,  # in, row to stop before
-    nearest,  # in
+    start,  # in int, first row
+    stop,  # in int, row to stop before
+    nearest,  # in Nearest
 ):
     """Return the sum of ``w D^2`` over some rows, in four independent sums.
 
-    A single sum would wait for every addition before the next one; ``dots.dot`` adds in
-    another order, and rounds otherwise.
+    An addition to a single sum would wait for the one before.  ``dots.dot`` adds in another order,
+    so it rounds differently.
     """
     weights, closest, _, _ = nearest
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
@@ -124,10 +124,10 @@ def group_sum(
 @jit_inline
 def lower(
     squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
-    winner,  # in, the candidate that becomes a center
+    winner,  # in int, the candidate that becomes a center
     rows,  # in (n,) int64, the rows of the blocks
-    first,  # in, place in rows of the first row of this block
-    stop,  # in, place in rows to stop before
+    first,  # in int, place in rows of the first row of this block
+    stop,  # in int, place in rows to stop before
     closest,  # in/out (m,) float32 or float64, D^2
 ):
     """Lower D^2 of the rows of a block."""
@@ -139,20 +139,20 @@ def lower(
 @jit_with_scratch
 def visit(
     X,  # in (2, m, d) float32 or float64, any strides
-    start,  # in, first row, a multiple of GROUP_ROWS
-    stop,  # in, row to stop before
-    nearest,  # in/out: closer when candidates are tried; closest and group_sums of a winner
+    start,  # in int, first row, a multiple of GROUP_ROWS
+    stop,  # in int, row to stop before
+    nearest,  # in/out Nearest: a try writes closer, a winner closest and group_sums
     offset,  # in (d,) float32 or float64, no narrower than X
-    scale,  # in, power of two, of offset's dtype
+    scale,  # in float of offset's dtype, power of two
     tiles,  # in (n_tiles, 1 + d, CENTERS) of closest's dtype, the packed candidates
-    n_candidates,  # in, number of candidates, at most CENTERS
-    winner,  # in, the candidate that becomes a center, or TRY
+    n_candidates,  # in int, number of candidates, at most CENTERS
+    winner,  # in int, the candidate that becomes a center, or TRY
     potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
 ):
     """Try candidates on rows ``start:stop``, or make one of them a center.
 
-    Trying packs and measures all rows; a winner needs only those whose bit is set.  Both
-    are one kernel because numba takes half a second for each.
+    Trying packs and measures all rows; a winner needs only the rows whose bit is set.  Both are one
+    kernel because numba takes half a second for each.
     """
     _, closest, closer, group_sums = nearest
     _, _, d = X.shape
@@ -162,7 +162,7 @@ def visit(
     squares = empty((CENTERS, POINTS), tiles.dtype)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        count = np.int64(0)  # numba would compile pack_points once more for the literal 0
+        count = np.int64(0)  # the literal 0 would make numba compile pack_points again
         for i in range(first, last):
             rows[count] = i
             count += winner == TRY or closer[i] >> winner & 1
@@ -184,7 +184,7 @@ def visit(
 
 @jit
 def sum_groups(
-    nearest,  # in, but group_sums is out
+    nearest,  # in/out Nearest, group_sums out
 ):
     """Sum ``w D^2`` again in every group of rows."""
     _, closest, _, group_sums = nearest
@@ -197,13 +197,13 @@ def sum_groups(
 @jit
 def draw(
     uniforms,  # in (n_candidates,) float64 in [0, 1)
-    nearest,  # in, of all rows
-    rows,  # out (n_candidates,) int64
+    nearest,  # in Nearest, of all rows
+    rows,  # out (n_candidates,) int64, the rows drawn
 ):
     """Draw rows with probability proportional to ``w D^2``.
 
-    The group is found first, then the row in it, both by running sums.  A row of
-    probability zero is never drawn.  If all are zero, rows are drawn by weight.
+    Running sums find first the ``GROUP_ROWS`` rows, then the row in them.  A row of probability
+    zero is never drawn.  If all are zero, rows are drawn by weight.
     """
     weights, closest, _, group_sums = nearest
     n = closest.size
