@@ -1,34 +1,32 @@
 """Bounds on the distances of rows to centers, carried from one iteration to the next.
 
-A row carries an upper bound on the distance to its own center and a lower bound on that to
-any other (Hamerly 2010, SDM, "Making k-means even faster").  When the centers move by
-``drift``, the bounds widen by it:
+A row carries an upper bound on the distance to its assigned center and a lower bound on the
+distance to any other (Hamerly 2010, SDM, "Making k-means even faster").  When the centers move by
+``drift``, the bounds widen:
 
     upper += drift[own],   lower -= max of drift[j] over all j except own.
 
-A row keeps its label, and costs nothing more, if then ``upper < lower``.
+If still ``upper < lower``, the row keeps its label and costs nothing more.
 
-Depth.  The tiles hold the centers in the order of their drift, farthest first.  If the
-bounds of a row meet, the upper one is tightened first, by the bytes of the own center.
-Then a center can be closer only if it moved farther than the bounds had been apart, so
-the row needs the first tiles, its *depth*, or none.  Rows are sorted by depth, and a block
-goes as deep as its deepest row.  Centers that are left out widen the lower bound by their
-drift, so it loosens from iteration to iteration; ``_engines.bytes.Patience`` decides when all tiles
-are compared for a new one.
+Depth.  The tiles hold the centers in the order of their drift, largest first.  If the bounds of a
+row meet, the bytes of its assigned center tighten the upper bound.  Then a center can be closer
+only if it moved farther than the gap from there to the old lower bound.  So the row needs the first
+tiles, its *depth*, or none.  Rows are sorted by depth, and a block goes as deep as its deepest row.
+Centers that are left out widen the lower bound by their drift, so it gets looser in every
+iteration.  ``_engines.bytes.Patience`` decides when all tiles are compared for a new one.
 
-Loop order: stretches of ``STRETCH`` rows outside, and in each one pass per step over the
-rows.  What a step writes is still in the first-level cache for the next, and a loop over
-rows that writes next to what it reads vectorises.
+Loop order: ``STRETCH`` rows outside, then one pass over them per step.  What a step writes is still
+in the first-level cache for the next.  A loop over rows that writes next to what it reads
+vectorises.
 
-Lower bounds for groups of centers (Ding et al. 2015, ICML, "Yinyang k-means") instead of
-one for all leave a third of the pairs of a row and a tile of 16 centers over 20
-iterations.  Each row needs other tiles then, which asks for lanes that are centers.  That
-was written and measured: it took 0.5 to 0.75 of the speed of ``bytes`` with 16 to 128
-features, and 1.07 with 384.
+Lower bounds for groups of centers (Ding et al. 2015, ICML, "Yinyang k-means") leave a third of the
+pairs of a row and a tile of 16 centers over 20 iterations.  But each row then needs other tiles, so
+lanes must be centers.  That was written and measured: 0.5 to 0.75 of the speed of ``bytes`` with 16
+to 128 features, 1.07 with 384.
 
-Rounding.  A new bound is rounded outwards by the slack of ``bytes``.  An old one is
-rounded outwards whenever it widens: each time a bound is added to or subtracted from in
-float32, it is stretched or shrunk by 2^-21 of its size, eight times what rounding can take.
+Rounding.  A new bound is rounded outwards by the slack of ``screen``.  An old one is rounded
+outwards whenever it widens.  Each float32 addition or subtraction stretches or shrinks it by 2^-21
+of its size, eight times the rounding error.
 """
 
 from __future__ import annotations
@@ -47,65 +45,64 @@ from .tile import BEST, BIAS, FACTOR, LIMIT, OF_REACH, OF_RESIDUAL, REACH, RESID
 STRETCH = 512
 """Rows whose bounds are widened together."""
 NONE = -1
-"""The place of no center."""
-
+"""In place of a center: there is none."""
 UNIT64 = 2.0**-53
 """Unit roundoff of float64."""
 SLACK_SCORES, SLACK_UNITS = 4.0, 64.0
-"""Multiples of ``g`` and units of roundoff in the slack: two scores take two of the first,
-packing, factors and bounds 16 of the second (``bytes``)."""
+"""Multiples of ``g`` and units of roundoff in the slack.  Two scores take two of the first;
+packing, factors and bounds take 16 of the second (``screen``)."""
 SPARE = 1.02
-"""Factor on the slack: the slack itself is computed in float32."""
+"""Factor on the slack, because the slack itself is computed in float32."""
 SQUARE_SCORES, SQUARE_UNITS = 16.0, 128.0
-"""Multiples of ``g`` and units of roundoff that ``|x'|^2`` may be off, of its size."""
+"""Multiples of ``g`` and units of roundoff in the relative error of ``|x'|^2``."""
 AGREE_SUMS = 3.0
-"""Relative errors of a float64 sum of squares by which the limit is lowered, so that labels
-agree with those by differences."""
+"""Relative errors of a float64 sum of squares by which the limit is lowered.  So labels agree with
+labels by differences."""
 UNDERFLOW = 1e-40
-"""What underflow in float32 may take from a score, per feature."""
+"""Bound on what underflow in float32 takes from a score, per feature."""
 
 
 class ByteRows(NamedTuple):
     """The rows of a block of data as bytes, and their bounds."""
 
-    words: Any  # in (2, m, d4) int32, the bytes, q + 128
+    words: Any  # in (2, m, d4) int32, bytes, q + 128
     reach: Any  # in (m,) float32, |x'| + |r|
     residual: Any  # in (m,) float32, |r|
-    upper: Any  # in/out (m,) float32, bound on the distance to the own center
+    upper: Any  # in/out (m,) float32, bound on the distance to the assigned center
     lower: Any  # in/out (m,) float32, bound on the distance to any other
 
 
 class ByteCenters(NamedTuple):
-    """The centers by their index, and their places in the order of the tiles."""
+    """The centers by index, and their places in the order of the tiles."""
 
     exact: Any  # in (k, d) float64, in the units of the data
     scaled: Any  # in (k, padded) float32, in scaled, shifted coordinates
-    words: Any  # in (k, width) int32, their bytes
+    words: Any  # in (k, width) int32, bytes
     order: Any  # in (k,) int32, the center at each place of the tiles
     place: Any  # in (k,) int32, the place of each center
     farthest: Any  # in float64, largest |c'| + |e|
-    largest: Any  # in float64, largest squared norm
+    largest: Any  # in float64, largest squared norm of a center
 
 
 class Drift(NamedTuple):
     """How far the centers moved since the last iteration."""
 
-    each: Any  # in (k,) float32, by center
-    others: Any  # in (k,) float32, the largest drift of any other center
-    fastest: Any  # in (2, n_tiles + 1) float32, of the first two centers of each tile
+    each: Any  # in (k,) float32, drift of each center
+    others: Any  # in (k,) float32, largest drift of any other center
+    fastest: Any  # in (2, n_tiles + 1) float32, drift of the first two centers of each tile
 
 
 class ErrorTerms(NamedTuple):
-    """What rounding may take, by terms; the slack of a row is ``slope * reach + constant``."""
+    """What rounding may take; the slack of a row is ``slope * reach + constant``."""
 
     g: Any  # in float64, relative error of a float32 score (``assign``)
     differences: Any  # in float64, relative error of a float64 sum of squares
-    tiny: Any  # in float64, what underflow may take from a score
-    slope: Any  # in float32
-    constant: Any  # in float32
-    agree: Any  # in float32, share of the squares for agreement with differences
-    shrunk: Any  # in float32, factor that makes |x'|^2 a bound from below
-    grown: Any  # in float32, factor that makes |x'|^2 a bound from above
+    tiny: Any  # in float64, score that underflow may take
+    slope: Any  # in float32, slack per reach
+    constant: Any  # in float32, slack of any row
+    agree: Any  # in float32, share of squares for agreement with differences
+    shrunk: Any  # in float32, factor that makes |x'|^2 a lower bound
+    grown: Any  # in float32, factor that makes |x'|^2 an upper bound
 
 
 @jit
@@ -114,7 +111,7 @@ def error_terms(
     farthest,  # in float64, largest |c'| + |e|
     largest,  # in float64, largest squared norm of a center
 ):
-    """Return the terms of the errors."""
+    """Return the terms of the rounding errors."""
     g = rounding(d, UNIT, largest)
     unit = SLACK_SCORES * g + SLACK_UNITS * UNIT
     differences, tiny = (d + 4) * UNIT64, d * UNDERFLOW
@@ -133,16 +130,16 @@ def widen(
     start,  # in int64, first row
     stop,  # in int64, row to stop before
     drift,  # in Drift
-    rows,  # in/out ByteRows, upper and lower
-    previous,  # in (m,) int32
-    labels,  # out (m,) int32
+    rows,  # in/out ByteRows, upper and lower are written
+    previous,  # in (m,) int32, labels before
+    labels,  # out (m,) int32, the same labels
     widened,  # scratch (STRETCH,) float32
-    met,  # out (stop - start,) int64, the rows whose bounds meet
+    met,  # out (stop - start,) int64, rows whose bounds meet
 ):
     """Widen the bounds of some rows; return how many may have another center now.
 
-    If the bounds of a row meet, its lower bound stays as it was: ``sort_by_depth`` needs it.
-    The first two loops vectorise; the last does not.
+    If the bounds of a row meet, its lower bound stays: ``sort_by_depth`` needs it.  The first two
+    loops vectorise; the last does not.
     """
     each, others = drift.each, drift.others
     before, now = previous[start:stop], labels[start:stop]
@@ -168,9 +165,9 @@ def widen(
 def list_all(
     start,  # in int64, first row
     stop,  # in int64, row to stop before
-    met,  # out (stop - start,) int64
+    met,  # out (stop - start,) int64, rows
 ):
-    """List all rows of a stretch; return how many there are."""
+    """List all rows of a range; return how many there are."""
     for r in range(stop - start):
         met[r] = start + r
     return stop - start
@@ -179,15 +176,15 @@ def list_all(
 @jit
 def list_loose(
     met,  # in (count,) int64, rows
-    count,  # in int64
-    previous,  # in (m,) int32
-    drift,  # in (k,) float32, by center
-    upper,  # in (m,) float32
-    loose,  # out (count,) int64
+    count,  # in int64, number of rows
+    previous,  # in (m,) int32, labels
+    drift,  # in (k,) float32, drift of each center
+    upper,  # in (m,) float32, upper bounds
+    loose,  # out (count,) int64, rows
 ):
-    """List the rows whose upper bound is wider than it was; return how many there are.
+    """List the rows whose upper bound has widened; return how many there are.
 
-    The upper bounds of the other rows have been tightened before.
+    The upper bounds of the other rows are tight already.
     """
     n_loose = 0
     for r in range(count):
@@ -200,15 +197,15 @@ def list_loose(
 @jit
 def tighten(
     loose,  # in (count,) int64, rows
-    count,  # in int64
-    rows,  # in/out ByteRows, upper
+    count,  # in int64, number of rows
+    rows,  # in/out ByteRows, upper is written
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     terms,  # in ErrorTerms
-    previous,  # in (m,) int32
-    points,  # scratch (8, POINTS) float32
+    previous,  # in (m,) int32, labels
+    points,  # scratch (8, POINTS) float32, see tile.LIMIT
 ):
-    """Tighten the upper bounds of some rows by the bytes of their own centers."""
+    """Tighten the upper bounds of some rows by the bytes of their assigned centers."""
     words, reach, residual, upper = rows.words, rows.reach, rows.residual, rows.upper
     own_words, place = centers.words, centers.place
     starts, parameters = tiles.starts, tiles.parameters
@@ -232,7 +229,7 @@ def tighten(
             norm = root * root
             pad = slope * points[REACH, p] + constant
             square = norm * grown - two * (points[BEST, p] - pad)
-            # A square that is not a number stays so, and bounds nothing.
+            # If the square is not a number, the bound stays.
             near = np.sqrt(zero if square < zero else square) * WIDER
             points[LIMIT, p] = near if near < points[LIMIT, p] else points[LIMIT, p]
         for p in range(length):
@@ -242,19 +239,19 @@ def tighten(
 @jit
 def sort_by_depth(
     met,  # in (count,) int64, rows
-    count,  # in int64
+    count,  # in int64, number of rows
     place,  # in (k,) int32, the place of each center in the order of the tiles
     fastest,  # in (2, n_tiles + 1) float32, see Drift
     rows,  # in/out ByteRows, lower widens by the drift of the centers that are left out
-    previous,  # in (m,) int32
+    previous,  # in (m,) int32, labels
     places,  # scratch (n_tiles + 1,) int64
     depths,  # scratch (count,) int64
-    to_rows,  # out (count,) int64
-    to_depths,  # out (count,) int64, rising, none is zero
+    to_rows,  # out (count,) int64, rows
+    to_depths,  # out (count,) int64, their depths, rising, none is zero
 ):
-    """Find with how many tiles each row has to be compared; return how many rows have any.
+    """Find the depth of each row and sort by it; return how many rows have any.
 
-    A row needs the tiles in which a center moved farther than the row's bounds are apart.
+    A row needs the tiles in which a center moved farther than the gap between the row's bounds.
     """
     upper, lower = rows.upper, rows.lower
     _, n_tiles = fastest.shape
@@ -268,7 +265,7 @@ def sort_by_depth(
         for t in range(n_tiles):
             depth += not fastest[0, t] < gap
         if depth > 0 and at == (depth - 1) * CENTERS and fastest[1, depth - 1] < gap:
-            depth -= 1  # it is its own center that moved so far
+            depth -= 1  # only its assigned center moved so far
         least = lower[i] - fastest[1 if at == depth * CENTERS else 0, depth]
         lower[i] = least * NARROWER if depth < n_tiles else np.inf
         depths[r] = depth
@@ -287,13 +284,13 @@ def sort_by_depth(
 @jit
 def take_all(
     met,  # in (count,) int64, rows
-    count,  # in int64
-    n_tiles,  # in int64
+    count,  # in int64, number of rows
+    n_tiles,  # in int64, number of tiles
     lower,  # out (m,) float32, infinite: no center is left out
-    to_rows,  # out (count,) int64
-    to_depths,  # out (count,) int64
+    to_rows,  # out (count,) int64, rows
+    to_depths,  # out (count,) int64, their depths
 ):
-    """Compare all rows with all tiles; return how many rows there are."""
+    """List all rows for all tiles; return how many rows there are."""
     for r in range(count):
         to_rows[r], to_depths[r] = met[r], n_tiles
         lower[met[r]] = np.inf

@@ -1,15 +1,14 @@
-"""Rows and centers as bytes, and how much the bytes lose (``bytes`` has the bound).
+"""Rows and centers as bytes, and their quantisation error (``screen`` has the bound).
 
     x' = step q + r,   c' = unit p + e,   q and p bytes from -127 to 127
 
-One ``step`` serves all rows and features, so that it can be taken out of the product.  A
-center has a ``unit`` of its own, its largest coordinate divided by 127.  The kernels measure
-the norms ``|r|`` and ``|e|`` and do not estimate them: values that are cut off only make the
-bound of their row worse.
+One ``step`` serves all rows and features, so it can be taken out of the product.  A center has its
+own ``unit``: its largest coordinate divided by 127.  The norms ``|r|`` and ``|e|`` are measured,
+not estimated: values that are cut off only make the bound of their row worse.
 
-Loop order: rows outside, features inside.  A row is loaded once, as floats that stay in the
-first-level cache; its bytes and ``|r|`` come from one pass over them, a vector at a time.  A
-center takes several passes over its features: a loop vectorises if it writes to one array.
+Loop order: rows outside, features inside.  A row is loaded once, as floats in the first-level
+cache.  One pass over them gives the bytes and ``|r|``, a vector at a time.  A center takes several
+passes: a loop over features vectorises if it writes to one array.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from .tile import BIAS, FACTOR, OF_REACH, OF_RESIDUAL
 UNIT = 2.0**-24
 """Unit roundoff of float32."""
 WIDER = np.float32(1.0 + 2.0**-21)
-"""Factor that stretches a bound after an addition in float32: eight times the rounding."""
+"""Factor that stretches a bound after a float32 addition: eight times the rounding error."""
 NARROWER = np.float32(1.0 - 2.0**-21)
-"""Factor that shrinks a bound after a subtraction in float32: likewise."""
+"""Factor that shrinks a bound after a float32 subtraction, likewise."""
 UPWARDS = 1.0 + 2.0**-20
-"""Factor that stretches a float64 bound from above before it is rounded to float32."""
+"""Factor that stretches a float64 upper bound before it is rounded to float32."""
 NORM_UNITS = 16
-"""Units of roundoff, besides one per feature, that a float32 norm is stretched by: for its
-sum, its root and the rounding of the factor itself."""
+"""Units of roundoff, besides one per feature, by which a float32 norm is stretched: for its sum,
+its root and the rounding of the factor itself."""
 PACKING_UNITS = 4
-"""Units of roundoff of ``|x'|`` that are added to ``|r|``: loading a row rounds ``x'``."""
+"""Units of roundoff of ``|x'|`` added to ``|r|``, because loading a row rounds ``x'``."""
 FLOATS = VECTOR_BYTES // 4
 """Values of float32 in a vector register."""
 
@@ -51,23 +50,23 @@ class Coordinates(NamedTuple):
     """The coordinates of the kernels, ``x' = x * scale + x_offset``."""
 
     x_offset: Any  # in (d,) of X's dtype, -shift * scale
-    x_scale: Any  # in float of X's dtype, a power of two
+    x_scale: Any  # in float of X's dtype, power of two
     scale: Any  # in float64, the same power of two
 
 
 class QuantizedCenters(NamedTuple):
-    """The centers in scaled, shifted coordinates and as bytes, by their index.
+    """The centers by index, in scaled, shifted coordinates and as bytes.
 
     ``quantize_centers`` writes all fields.
     """
 
-    before: Any  # in/out (k, d) float64, the centers of the last time, scaled and shifted
+    before: Any  # in/out (k, d) float64, the last centers, scaled and shifted
     scaled: Any  # out (k, padded) float32, scaled and shifted, zero beyond d
     as_bytes: Any  # out (k, 4 * width) int8, zero beyond d
     words: Any  # in (k, width) int32, the same memory as as_bytes
     norms: Any  # out (k,) float64, squared norms
-    drift: Any  # out (k,) float64, how far a center moved at most
-    factors: Any  # out (k,) float64, step * unit: turns products of bytes into scores
+    drift: Any  # out (k,) float64, drift, rounded up
+    factors: Any  # out (k,) float64, step * unit: score per product of bytes
     lost: Any  # out (k,) float64, |e|
     starts: Any  # out (k,) int32, -128 times the sum of a center's bytes
 
@@ -89,10 +88,9 @@ def _quantize_intrinsic(typingctx: Any, values: Any, p: Any, step: Any, out: Any
         total = emit.variables(1, emit.floats)[0]
         builder.store(constant(0.0), total)
         bytes_kind = ir.VectorType(ir.IntType(8), emit.lanes)
-        with cgutils.for_range_slice(builder, integer(0), width, integer(emit.lanes), intp=I64) as (
-            f,
-            _,
-        ):
+        with cgutils.for_range_slice(
+            builder, integer(0), width, integer(emit.lanes), intp=I64
+        ) as (f, _):  # fmt: skip
             x = emit.load(row, f, emit.floats)
             place = emit.fma(x, inverse, constant(128.5))
             place = builder.select(
@@ -114,7 +112,7 @@ def _quantize_intrinsic(typingctx: Any, values: Any, p: Any, step: Any, out: Any
 def _quantize_twin(
     values: Any,  # in (n, width) float32, width a multiple of a vector's lanes
     p: int,  # in int64, row of values
-    step: float,  # in float32, what one unit of a byte stands for
+    step: float,  # in float32, value of one unit of a byte
     out: Any,  # out (width,) uint8
 ) -> Any:
     """Round a row to bytes, ``q + 128``; return ``|r|^2``."""
@@ -133,14 +131,14 @@ def quantize_rows(
     start,  # in int64, first row
     stop,  # in int64, row to stop before
     coordinates,  # in Coordinates
-    step,  # in float32, what one unit of a byte stands for
+    step,  # in float32, value of one unit of a byte
     as_bytes,  # out (m, 4 * d4) uint8, q + 128
     reach,  # out (m,) float32, |x'| + |r|
     residual,  # out (m,) float32, |r|
-    upper,  # out (m,) float32, infinite: bounds on distances say nothing yet
-    lower,  # out (m,) float32, zero: likewise
+    upper,  # out (m,) float32, infinite: bounds nothing yet
+    lower,  # out (m,) float32, zero: bounds nothing yet
 ):
-    """Write rows ``start:stop`` as bytes, with the norms that bound their errors."""
+    """Write rows ``start:stop`` as bytes, and the norms that bound their errors."""
     x_offset, x_scale = coordinates.x_offset, coordinates.x_scale
     (_, _, d), (_, width) = X.shape, as_bytes.shape
     padded = (d + FLOATS - 1) // FLOATS * FLOATS
@@ -164,7 +162,7 @@ def quantize_rows(
 def largest_size(
     values,  # in (d,) float64
 ):
-    """Return the largest absolute value, in four chains that do not wait on each other."""
+    """Return the largest absolute value, in four chains that do not wait for each other."""
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
     whole = values.size // 4 * 4
     for f in range(0, whole, 4):
@@ -184,10 +182,10 @@ def quantize_centers(
     stop,  # in int64, center to stop before
     shift,  # in (d,) float64
     scale,  # in float64, power of two
-    step,  # in float32, what one unit of a row's byte stands for
+    step,  # in float32, value of one unit of a row's byte
     quantized,  # in/out QuantizedCenters
 ):
-    """Write some centers as bytes, and measure how far they moved."""
+    """Write some centers as bytes, and measure their drift."""
     before, scaled, as_bytes = quantized.before, quantized.scaled, quantized.as_bytes
     norms, drift, starts = quantized.norms, quantized.drift, quantized.starts
     factors, lost = quantized.factors, quantized.lost
@@ -234,8 +232,7 @@ def arrange_tiles(
 ):
     """Copy the bytes of the centers to the tiles.
 
-    Returns the largest ``|c'| + |e|`` of the centers that are not repeated, and the largest
-    squared norm.
+    Returns the largest ``|c'| + |e|`` (without repeated centers) and the largest squared norm.
     """
     own_words, norms, lost = quantized.words, quantized.norms, quantized.lost
     factors, own_starts = quantized.factors, quantized.starts

@@ -2,14 +2,14 @@
 
 For a row with the limit ``L``, a center is a rival unless
 
-    score in bytes + reach |e| + residual (|c'| + |e|) < L   (``bytes`` has the bound).
+    score in bytes + reach |e| + residual (|c'| + |e|) < L   (``screen`` has the bound).
 
-Loop order: tiles outside, points in the lanes of ``screen_tile``; then pairs of a point and
-a rival, in the order in which they were found.  The block of words stays in the first-level
-cache while the tiles pass by.  A rival's score in bytes may raise the limit of its row
-(``bytes_tile``), so most rivals that are found early are below the limit in the end.  So
-they wait in a list, each with a bound on its score.  When all tiles have been compared, or
-the list is full, the limits are applied to them again, and only the rest is scored exactly.
+Loop order: tiles outside, points in the lanes of ``screen_tile``; then pairs of a point and a
+rival, in the order in which they were found.  The words of the block stay in the first-level cache
+while the tiles pass by.  A rival's score in bytes may raise the limit of its row.  So most rivals
+that are found early are below the limit in the end.  They wait in a list, each with a bound on its
+score.  When all tiles have been compared, or the list is full, the limits are applied again.  Only
+the rivals that remain are scored exactly.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ from .tile import (
 )
 
 ROOM = 4 * CENTERS * POINTS
-"""Pairs of a point and a rival that are listed at most until they are scored."""
+"""Pairs of a point and a rival that are listed at most before they are scored."""
 
 
 class Block(NamedTuple):
-    """A block of rows, its points: some rows of the data, the first repeated as padding.
+    """A block of rows, its points: some rows of the data, padded by the first.
 
     Centers are given by their places in the order of the tiles.
     """
 
     words: Any  # scratch (1, d4, POINTS) int32, the bytes of the points
     points: Any  # scratch (8, POINTS) float32, LIMIT to SECOND
-    own: Any  # scratch (POINTS,) int32, the center before, or NONE
+    own: Any  # scratch (POINTS,) int32, the assigned center, or NONE
     index: Any  # scratch (POINTS,) int32, the best center, or NONE if no rival was found
     scaled: Any  # scratch (POINTS, padded) float32, the rows that have a rival, zero beyond d
 
 
 class Rivals(NamedTuple):
-    """The rivals of a tile, by bits, and the list of pairs of a point and a rival."""
+    """The rivals of a tile, as bits, and the list of pairs of a point and a rival."""
 
     bits: Any  # scratch (CENTERS * VECTORS,) int64, see screen_tile
     scores: Any  # scratch (CENTERS, POINTS) float32, scores in bytes, see screen_tile
@@ -67,10 +67,10 @@ class Rivals(NamedTuple):
 @jit_inline
 def list_rivals(
     count,  # in int64, number of valid points
-    tile,  # in int64
+    tile,  # in int64, the tile
     k,  # in int64, number of centers
     parameters,  # in (n_tiles, 4, CENTERS) float32, see CenterTiles
-    points,  # in (8, POINTS) float32
+    points,  # in (8, POINTS) float32, see tile.LIMIT
     n_pairs,  # in int64, number of pairs so far
     rivals,  # in/out Rivals
 ):
@@ -94,11 +94,11 @@ def list_rivals(
 
 @jit
 def drop_pairs(
-    n_pairs,  # in int64
+    n_pairs,  # in int64, number of pairs
     rivals,  # in/out Rivals
-    points,  # in/out (8, POINTS) float32
+    points,  # in/out (8, POINTS) float32, see tile.LIMIT
 ):
-    """Drop the rivals that the limits exclude by now; return how many are left."""
+    """Drop the rivals that the limits exclude now; return how many are left."""
     pairs, at_most = rivals.pairs, rivals.at_most
     n_kept = 0
     for n in range(n_pairs):
@@ -114,10 +114,10 @@ def drop_pairs(
 @jit_inline
 def raise_limit(
     score,  # in float32, the best score of a point so far
-    p,  # in int64, point
-    points,  # in/out (8, POINTS) float32
+    p,  # in int64, the point
+    points,  # in/out (8, POINTS) float32, see tile.LIMIT
 ):
-    """Write down a best score: a center whose score is lower by more than the slack is out."""
+    """Store a best score; a center whose score is lower by more than the slack is out."""
     limit = score - points[SLACK, p]
     points[BEST, p] = score
     points[LIMIT, p] = limit if limit > points[LIMIT, p] else points[LIMIT, p]
@@ -130,14 +130,14 @@ def score_pairs(
     coordinates,  # in Coordinates
     centers,  # in ByteCenters
     parameters,  # in (n_tiles, 4, CENTERS) float32, see CenterTiles
-    n_pairs,  # in int64
+    n_pairs,  # in int64, number of pairs
     rivals,  # in Rivals
     block,  # in/out Block
 ):
     """Score rows and their rivals; return the number of exact scores.
 
-    All rows are loaded before the first is scored: they come from anywhere in memory, and
-    no load waits for another.
+    All rows are loaded before the first is scored: they lie anywhere in memory, and no load waits
+    for another.
     """
     x_offset, x_scale, of_centers, order = (
         coordinates.x_offset, coordinates.x_scale, centers.scaled, centers.order
@@ -187,7 +187,7 @@ def compare_block(
     block,  # in/out Block
     rivals,  # scratch Rivals
 ):
-    """Compare a block with the first tiles; return how many rivals and exact scores there were."""
+    """Compare a block with the first tiles; return the number of rivals and exact scores."""
     words, starts = tiles.words, tiles.starts
     parameters, coefficients = tiles.parameters, tiles.coefficients
     packed, points, own = block.words[0], block.points, block.own

@@ -2,10 +2,10 @@
 
 The pass over a block of ``POINTS`` rows, with the arrays that it reads (left) and writes::
 
-    rows of a stretch                    512 at a time
+    rows of the data                     512 at a time
       |  upper, lower, drift             bounds widen; most rows end here late in a run
       v
-    met   bounds of a row that meet      words: own center tightens upper
+    met   rows whose bounds meet         words: the assigned center tightens upper
       |
       v
     list  rows and depths                rows sorted by depth, the tiles that each needs
@@ -17,7 +17,7 @@ The pass over a block of ``POINTS`` rows, with the arrays that it reads (left) a
     pairs (2, ROOM)                      rivals wait; limits rise; most are dropped
       |  X[0, i]                         only a row that has a rival left is read
       v
-    exact scores, float32                own center and rivals: BEST and SECOND
+    exact scores, float32                assigned center and rivals: BEST and SECOND
       |                                  by differences if the two are too close
       v
     labels, upper, lower
@@ -28,49 +28,49 @@ The pass over a block of ``POINTS`` rows, with the arrays that it reads (left) a
     lower          old bound - drift    bound on the distances to all others
     counts         -                    rows moved, settled, met; pairs and scores
 
-Bounds on distances (``bounds``) are carried from iteration to iteration.  They let most
-rows keep their labels late in a run; other rows need only the centers that moved far.
+Bounds on distances (``bounds``) are carried from iteration to iteration.  Late in a run they let
+most rows keep their labels; other rows need only the centers that moved far.
 
-Scores in bytes (``bytes_tile``) compare those rows with the centers.  With
-``x' = step q + r`` and ``c' = unit p + e`` (``q, p`` bytes),
+Scores in bytes (``tile``) compare those rows with the centers.  With ``x' = step q + r`` and
+``c' = unit p + e`` (``q, p`` bytes),
 
     x'.c' = step unit q.p + step q.e + r.c'
           <= step unit q.p + |step q| |e| + |r| |c'|
           <= step unit q.p + reach |e|_max + residual (|c'| + |e|)_max,
 
-``reach = |x'| + |r|``, ``residual = |r|`` per row, the maxima over the centers of a tile,
-by Cauchy-Schwarz, and from below likewise.  These maxima serve to find rivals, all centers
-of a tile at once.  For the own center and for a rival its own norms take their place.
+by Cauchy-Schwarz, and from below likewise.  A row has ``reach = |x'| + |r|`` and
+``residual = |r|``.  To find rivals, one comparison with the tile's largest norms covers all its
+centers.  The assigned center and each rival are bounded again with their own norms, which is
+tighter.
 
-The *limit* of a row is a score that its closest center reaches.  At first it comes from the
-upper bound ``D`` on the distance to the own center, ``(|x'|^2 - D^2) / 2``; a row without a
-center, in the first iteration of a run, has none.  Centers whose scores are surely below
-the limit are excluded; the others are the row's *rivals*.  The lower bound on a rival's
-score raises the limit if it is higher.  Rivals wait until the block has been compared with
-all tiles, and are compared with the limit again.  Most rows without a center have one or two
-left by then.  Rows that have a rival left are read from ``X``, for the exact scores (float32,
-as in ``assign``) of the own center and of the rivals.  Nothing is assumed about the data.
+The *limit* of a row is a score that its closest center reaches.  At first it comes from the upper
+bound ``D`` on the distance to the assigned center: ``(|x'|^2 - D^2) / 2``.  A row without a center,
+in the first iteration of a run, has none.  Centers whose scores are surely below the limit are
+excluded; the others are the row's *rivals*.  The lower bound on a rival's score raises the limit if
+it is higher.  When the block has been compared with all tiles, rivals are compared with the limit
+again.  Then most rows without a center have one or two left.  Rows that have a rival left are read
+from ``X``, for exact scores (float32, as in ``assign``) of the assigned center and the rivals.
+Nothing is assumed about the data.
 
-Loop order: stretches of rows, then blocks, then tiles, then words of four features.  A
-block stays in the first-level cache while the tiles pass by, so the tiles are read once
-per block, and the rows once per iteration.
+Loop order: ``STRETCH`` rows, then blocks, then tiles, then words of four features.  A block stays
+in the first-level cache while the tiles pass by.  So the tiles are read once per block, the rows
+once per iteration.
 
 Rounding
 --------
-With ``u = 2^-24`` and ``g = (d + 4) u`` as in ``assign``, the float32 scores of the own
-center and of a rival are off by at most ``g (|x| |c| + |c|^2/2)`` each (the bound holds
-for any order of the sum).  To this come: packing x' and c' (``2 u``), turning the integer
-into a float and the factor (``4 u`` of ``reach (|c| + |e|)``), the final ``fma`` and the
-bias (``2 u``), the bound itself (``8 u`` of it).  All are below
+As in ``assign``, ``u = 2^-24`` and ``g = (d + 4) u``.  The float32 scores of the assigned center
+and of a rival are off by at most ``g (|x| |c| + |c|^2/2)`` each.  This holds for any order of the
+sum.  Besides: packing x' and c' (``2 u``), converting the integer to float and the factor (``4 u``
+of ``reach (|c| + |e|)``), the final ``fma`` and the bias (``2 u``), the bound itself (``8 u`` of
+it).  All are below
 
     slack = (4 g + 64 u) (reach C + C^2 / 2),
 
-``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``
-plus the margin of ``assign`` that makes the label agree with float64 differences is
-below the limit.  A label is accepted by ``assign.margin_needed`` among the rivals, and
-else settled by differences among the centers that the scores leave open.  ``|x|^2`` is
-taken from ``reach`` and ``residual``, each rounded up by ``(d + 16) u`` or so: right to
-``16 g + 128 u``, because ``|r| <= |x'|``.
+``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``, plus the
+margin of ``assign`` for agreement with float64 differences, is below the limit.
+``assign.margin_needed`` accepts a label among the rivals.  Else differences decide among the
+centers that the scores leave open.  ``|x|^2`` is taken from ``reach`` and ``residual``, each
+rounded up by about ``(d + 16) u``.  Because ``|r| <= |x'|``, its error is at most ``16 g + 128 u``.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ from .rivals import ROOM, Block, Rivals, compare_block
 from .tile import BEST, BIAS, LIMIT, NORM, OTHERS, REACH, RESIDUAL, SECOND, SLACK
 
 MOVED, SETTLED, MET, SCREENED, LISTED, SCORED = range(6)
-"""What ``screen_rows`` counts: rows that moved, rows settled by differences, rows whose
-bounds met, pairs of a row and a center compared in bytes, rivals, exact scores."""
+"""What ``screen_rows`` counts: rows that moved, rows settled by differences, rows whose bounds met,
+pairs of a row and a center compared in bytes, rivals, exact scores."""
 
 
 @jit
@@ -113,10 +113,10 @@ def begin_block(
     place,  # in (k,) int32, the place of each center in the order of the tiles
     farthest,  # in float64, largest |c'| + |e|
     terms,  # in ErrorTerms
-    previous,  # in (m,) int32
-    block,  # out Block, points, own and index
+    previous,  # in (m,) int32, labels before
+    block,  # out Block: points, own and index
 ):
-    """Set the limits of a block by the upper bounds on the distances to the own centers."""
+    """Set the limits of a block by the upper bounds on distances to assigned centers."""
     reach, residual, upper = rows.reach, rows.residual, rows.upper
     slope, constant, agree, shrunk = terms.slope, terms.constant, terms.agree, terms.shrunk
     points, own, index = block.points, block.own, block.index
@@ -145,12 +145,12 @@ def settle(
     centers,  # in ByteCenters
     parameters,  # in (n_tiles, 4, CENTERS) float32, see CenterTiles
     terms,  # in ErrorTerms
-    scaled,  # in (POINTS, padded) float32
+    scaled,  # in (POINTS, padded) float32, loaded rows
     p,  # in int64, the row's place in scaled
     norm,  # in float64, squared norm of the row
-    high,  # in float64, the best score
+    high,  # in float64, best score
 ):
-    """Return the closest center by differences, of those that the scores leave open."""
+    """Return the closest center by differences, among those that the scores leave open."""
     exact, of_centers, place = centers.exact, centers.scaled, centers.place
     g, largest, tiny, error = terms.g, centers.largest, terms.tiny, terms.differences
     best, index = np.inf, 0
@@ -176,11 +176,11 @@ def end_block(
     parameters,  # in (n_tiles, 4, CENTERS) float32, see CenterTiles
     terms,  # in ErrorTerms
     block,  # in/out Block
-    rows,  # in/out ByteRows, upper and lower
-    previous,  # in (m,) int32
-    labels,  # out (m,) int32
+    rows,  # in/out ByteRows, upper and lower are written
+    previous,  # in (m,) int32, labels before
+    labels,  # out (m,) int32, labels
 ):
-    """Write labels and bounds of a block; return how many moved, and were settled."""
+    """Write labels and bounds of a block; return how many rows moved, and were settled."""
     g, largest, tiny, error = terms.g, centers.largest, terms.tiny, terms.differences
     shrunk, grown, order = terms.shrunk, terms.grown, centers.order
     points, index, scaled = block.points, block.index, block.scaled
@@ -221,13 +221,13 @@ def screen_rows(
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     drift,  # in Drift
-    partial,  # in bool, whether rows are compared only with the tiles that they need
+    partial,  # in bool, whether rows are compared only with the tiles they need
     rows,  # in/out ByteRows
-    previous,  # in (m,) int32, labels; all of them are negative (no row has a center), or none
-    labels,  # out (m,) int32
+    previous,  # in (m,) int32, labels before; all are negative (no row has a center), or none
+    labels,  # out (m,) int32, labels
     counts,  # out (6,) int64, MOVED to SCORED
 ):
-    """Assign rows ``start:stop``, each knowing the center that it had before, if any."""
+    """Assign rows ``start:stop``; each knows its center of the last iteration, if any."""
     words, upper, lower = rows.words, rows.upper, rows.lower
     place, fastest, each = centers.place, drift.fastest, drift.each
     farthest, scale, parameters = centers.farthest, coordinates.scale, tiles.parameters

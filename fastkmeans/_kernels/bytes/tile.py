@@ -5,16 +5,15 @@
     sum    = -128 sum_f p_f + sum_f (q_f + 128) p_f = q.p
     score  = sum * factor + bias,  factor = step * unit,  bias = -|c'|^2 / 2
 
-A point is kept as bytes ``q`` (``x' ~ step * q``, -127 to 127, stored plus 128), and a
-center as bytes ``p`` (``c' ~ unit * p``).  Their product is exact in integers.  ``bytes``
-bounds what rounding to bytes may hide.
+A point is stored as bytes ``q`` (``x' ~ step * q``, -127 to 127, stored plus 128), a center bytes
+``p`` (``c' ~ unit * p``).  Their product is exact in integers.  ``screen`` bounds the quantisation
+error.
 
-Loop order: words outside, centers of the tile inside, points in the lanes.  All sums of
-the tile stay in registers; a word of the block is loaded once for all centers.  An
-instruction multiplies and adds four pairs of bytes per lane (``vpdpbusd`` of AVX-512 VNNI
-and AVX-VNNI).  It is four times as fast as the float32 tile, and reads a quarter of the
-memory.  Machines without it get the same integers from plain instructions, slowly; ``auto``
-does not choose this kernel there.
+Loop order: words outside, centers of the tile inside, points in the lanes.  All sums of the tile
+stay in registers, and a word of the block is loaded once for all centers.  One instruction
+multiplies and adds four pairs of bytes per lane (``vpdpbusd`` of AVX-512 VNNI and AVX-VNNI).  It is
+four times as fast as the float32 tile and reads a quarter of the memory.  Other machines get the
+same integers from plain instructions, slowly; ``auto`` does not choose this kernel there.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ from ..emit.dots import emit_dot4
 from ..emit.simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
 
 FACTOR, BIAS, OF_REACH, OF_RESIDUAL = range(4)
-"""Rows of the parameters of a tile of centers, ``(4, CENTERS)``.  The last two are what a
-point's ``reach`` and ``residual`` are multiplied by in the bound of a center; the largest
-of a tile are its coefficients."""
+"""Rows of the parameters of a tile of centers, ``(4, CENTERS)``.  In the bound of a center, the
+last two are multiplied by a point's ``reach`` and ``residual``.  Their largest values in a tile are
+its coefficients."""
 LIMIT, REACH, RESIDUAL, OTHERS, SLACK, NORM, BEST, SECOND = range(8)
-"""Rows of the points of a block, ``(8, POINTS)`` float32; this file needs the first five.
-LIMIT: a center whose score is below it is not the closest.  OTHERS: bound on the scores of
-centers that are excluded.  SLACK: how far below the best score the limit is.  NORM:
-``|x'|^2``.  BEST and SECOND: the best exact scores."""
+"""Rows of the points of a block, ``(8, POINTS)`` float32; this file needs the first five.  LIMIT: a
+center with a lower score is not the closest.  OTHERS: upper bound on the scores of excluded
+centers.  SLACK: distance from the best score down to the limit.  NORM: ``|x'|^2``.  BEST and
+SECOND: the best exact scores."""
 
 
 class CenterTiles(NamedTuple):
     """The centers as tiles of bytes, in the order of ``bounds.ByteCenters``.
 
-    ``quantize.arrange_tiles`` writes all fields.  A repeated center and padding have the
-    bias minus infinity: they never win.
+    ``quantize.arrange_tiles`` writes all fields.  A repeated center and padding have the bias minus
+    infinity, so they never win.
     """
 
     words: Any  # in (n_tiles, d4, CENTERS) int32, the bytes of the centers
@@ -76,7 +75,7 @@ def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: An
 def _write_rivals(
     emit: Emitter, v: int, scores: list[Any], best: Any, error: Any, arrays: tuple[Any, ...]
 ) -> Any:
-    """Emit the raising of a vector's limits, and the rivals; return the best of the others."""
+    """Emit a vector's higher limits and its rivals; return the best score of the others."""
     builder, offset = emit.builder, v * emit.lanes
     points, rivals, found = arrays
     slack = emit.load(points, integer(SLACK * POINTS + offset), emit.floats)
@@ -96,18 +95,9 @@ def _write_rivals(
 
 @intrinsic
 def _screen_tile_intrinsic(
-    typingctx: Any,
-    block: Any,
-    tiles: Any,
-    starts: Any,
-    parameters: Any,
-    coefficients: Any,
-    tile: Any,
-    own: Any,
-    points: Any,
-    rivals: Any,
-    found: Any,
-) -> Any:
+    typingctx: Any, block: Any, tiles: Any, starts: Any, parameters: Any, coefficients: Any,
+    tile: Any, own: Any, points: Any, rivals: Any, found: Any,
+) -> Any:  # fmt: skip
     n = types.intp
     signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals, found)
 
@@ -147,7 +137,7 @@ def _screen_tile_intrinsic(
             limits.append(builder.fsub(limit, error))
             highest.append(top)
             scores.append(row)
-        # Unordered: a limit that is not a number excludes nothing.
+        # Unordered: a limit that is not a number excludes no center.
         hits = [
             emit.bits(builder.fcmp_unordered(">=", top, limit))
             for top, limit in zip(highest, limits, strict=True)
@@ -177,17 +167,16 @@ def _screen_tile_twin(
     starts: Any,  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
     parameters: Any,  # in (n_tiles, 4, CENTERS) float32
     coefficients: Any,  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
-    tile: int,  # in int64, tile to score
-    own: Any,  # in (POINTS,) int32, a center that is no rival of the point
+    tile: int,  # in, tile to score
+    own: Any,  # in (POINTS,) int32, assigned centers: no rivals
     points: Any,  # in/out (5 or more, POINTS) float32, LIMIT to SLACK
-    rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if something is returned
-    found: Any,  # out (CENTERS, POINTS) float32, what the centers score in bytes; likewise
+    rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if the result is not 0
+    found: Any,  # out (CENTERS, POINTS) float32, the centers' scores in bytes; likewise
 ) -> int:
     """Find the centers of a tile whose score may reach a point's limit.
 
-    The best center's score in bytes, less its error and the slack, raises the limit if it
-    is higher.  The bound on the scores of the tile's other centers raises ``OTHERS``.
-    Returns 0 if no point has a rival.
+    The best score in bytes, minus error and slack, raises the limit if it is higher.  The bound on
+    the scores of the tile's other centers raises ``OTHERS``.  Returns 0 if no point has a rival.
     """
     limit, reach, residual, others, slack = points[:5]
     x = np.ascontiguousarray(block).view(np.uint8).reshape(*block.shape, 4).astype(np.int64)
