@@ -1,35 +1,45 @@
 """The kernels: numba only, arrays and scalars in, arrays out.
 
+Glossary
+--------
+    candidate           a center that may be the closest one; in seeding: a row that may become one
+    upper, lower bound  on the distances of a row: to its assigned center, to all other centers
+    drift               how far one center moved since the last iteration
+    quantisation error  what rounding to bytes changes: |r| of a row, |e| of a center
+    centroid shift      squared distance that all centers moved; a fit stops once it is small
+    margin              best score minus second-best score; a large margin proves a label
+    potential           sum of w D^2, D the distance to the closest center chosen so far
+    tile                CENTERS centers, packed feature by feature; a micro-kernel takes it whole
+    block               POINTS rows, packed likewise; outside the kernels: what a source yields
+    limit               score that the closest center of a row reaches; centers below are excluded
+
 The contract
 ------------
-* One argument per line, with its role (``in``, ``out``, ``in/out``, ``scratch``), shape
-  and dtype in a comment.  Kernels return numbers at most; they allocate scratch, never
-  results; they never raise and never touch a Python object.
-* ``X`` is ``(2, m, d)``, the same table twice by a stride of zero (``_data.rows.twice``), so
-  that one compiled kernel serves every layout.  Rows are ``X[0]``.
-* The work is done by serial kernels over a range of rows, ``start, stop``, without the
-  GIL; ``_runtime.drive`` runs them with ``prange``, ``_runtime.threads`` in a pool or one by one.
-  A range writes only to its own rows and its own output: there is no race to lose.
-* Sums that could depend on an order are kept per range and added in the order of the
-  ranges, and the ranges depend on the shape of the data alone.
-* ``fastmath`` allows contraction to fma and nothing else: no reduction is reordered.
-  Loops that must be fast are elementwise, over points (``POINTS`` lanes of a block) or
-  over features, and vectorise as they stand.
-* Coordinates are scaled and shifted (``pack``) in everything the tile reads.
+* One argument per line, with a comment: its role (``in``, ``out``, ``in/out``, ``scratch``),
+  shape and dtype.  A kernel returns numbers at most.  It allocates scratch, never results.
+  It never raises, and never touches a Python object.
+* ``X`` is ``(2, m, d)``: the same table twice, by a stride of zero (``_data.rows.twice``).
+  So one compiled kernel serves every layout.  Rows are ``X[0]``.
+* Serial kernels do the work, on a range of rows, ``start, stop``, without the GIL.
+  ``_runtime.drive`` runs them with ``prange``, ``_runtime.threads`` in a pool or one by one.
+  A range writes only to its own rows and its own output, so there are no races.
+* Sums whose order matters are kept per range and added in the order of the ranges.  The
+  ranges depend on the shape of the data alone.
+* ``fastmath`` allows contraction to fma and nothing else: no reduction is reordered.  Loops
+  that must be fast are elementwise, over points (the lanes of a block) or features.  They
+  vectorise as they stand.
+* Tiles and blocks hold scaled, shifted coordinates (``shared.pack``).
+* ``jit`` compiles a kernel without numba's reference counts, which cost more than a small
+  kernel does.  Such a kernel allocates nothing and calls nothing that allocates.
+  ``jit_with_scratch`` is for kernels that allocate.  They pass whole arrays on: a slice would
+  be counted.  ``jit_inline`` is for parts of one kernel.
+* The first fit waits for the compiler: a second for every ten functions.  So a function that
+  one kernel alone calls is inline.  Types are few: a literal number and a number are two.
+  Scratch is ``scratch.empty``, not ``numpy.empty``.  A shape is unpacked, not indexed.
+  Drivers call by address (``_runtime.calls``).  What data rarely need, like ``settle_rows``,
+  is compiled when they do.
 
-* ``jit`` compiles a kernel without numba's counting of references, which costs more than
-  a small kernel does; such a kernel allocates nothing and calls nothing that does.
-  ``jit_with_scratch`` is for those that do: the ones that take a range of rows.  They
-  hand whole arrays on rather than slices, because a slice is counted.  ``jit_inline`` is
-  for parts of one kernel.
-* The first fit waits for the compiler, a second for every ten functions.  So what one
-  kernel alone calls is inline; types are as few as can be (a literal number and another
-  are two); scratch is ``scratch.empty``, not ``numpy.empty``; a shape is unpacked, not
-  indexed; drivers call by address (``calls``); and nothing is compiled that data rarely
-  ask for, like ``settle_rows``.
-
-``simd`` is the vocabulary of the micro-kernels that emit vector IR: the tiles (``tile``,
-``bytes_tile``), packing (``pack``), single rows (``row``, ``dots``, ``quantize``) and boxes
-(``candidates``).  Each has a twin in plain NumPy for ``NUMBA_DISABLE_JIT=1``, where kernels
-are ordinary Python.
+The micro-kernels emit vector IR: ``plain.tile``, ``bytes.tile``, ``bytes.quantize``,
+``shared.pack``, ``boxes.candidates``; ``emit`` holds what they share.  Each has a twin in NumPy for
+``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
 """
