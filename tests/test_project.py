@@ -7,8 +7,10 @@ import importlib
 import inspect
 import os
 import platform
+import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,9 @@ ORDER = [
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
 KERNELS = ["seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
 """The folders of the kernels, likewise."""
+KERNEL_FILES = [*sorted((PACKAGE / "_kernels").rglob("*.py")), PACKAGE / "_runtime" / "drive.py"]
+JIT = {"jit", "jit_inline", "jit_unfused", "jit_with_scratch", "parallel_jit"}
+"""The decorators under which numba compiles a function."""
 
 
 def name_of(path: Path) -> str:
@@ -172,6 +177,106 @@ def test_functions_are_small(path: Path) -> None:
 def test_lines_about_modules(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), "a module without a docstring"
+
+
+def compiled(path: Path) -> Iterator[ast.FunctionDef]:
+    """Yield the functions of a file that stand under a decorator of _runtime.jit."""
+    for function in functions(path):
+        if {ast.unparse(decorator) for decorator in function.decorator_list} & JIT:
+            yield function
+
+
+def records(path: Path) -> Iterator[ast.ClassDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases):
+            yield node
+
+
+def fields(record: ast.ClassDef) -> list[ast.AnnAssign]:
+    return [node for node in record.body if isinstance(node, ast.AnnAssign)]
+
+
+def comments(path: Path) -> dict[int, str]:
+    """Return the comments of a file by line."""
+    with path.open("rb") as file:
+        tokens = list(tokenize.tokenize(file.readline))
+    return {t.start[0]: t.string for t in tokens if t.type == tokenize.COMMENT}
+
+
+def without_role(path: Path, known: set[str]) -> Iterator[str]:
+    """Yield the arguments and fields of a file whose comment lacks its role or its type."""
+    found = comments(path)
+    types = rf"\b(u?int(8|16|32|64)?|float(32|64)?|bool|dtype|tuple|{'|'.join(known)})\b"
+    named: list[tuple[str, list[tuple[str, int]]]] = [
+        (function.name, [(a.arg, a.lineno) for a in arguments_of(function)])
+        for function in compiled(path)
+    ]
+    named += [
+        (r.name, [(ast.unparse(f.target), f.lineno) for f in fields(r)]) for r in records(path)
+    ]
+    for owner, names in named:
+        lines = [line for _, line in names]
+        for name, line in names:
+            text = found.get(line, "")
+            good = re.match(r"# (in/out|in|out|scratch)\b", text) and re.search(types, text)
+            if not good or lines.count(line) > 1:
+                yield f"{owner}: {name}"
+
+
+def arguments_of(function: ast.FunctionDef) -> list[ast.arg]:
+    given = function.args
+    assert not given.vararg
+    assert not given.kwarg
+    return [*given.posonlyargs, *given.args, *given.kwonlyargs]
+
+
+def test_arguments_of_kernels_and_fields_of_records_have_roles() -> None:
+    known = {record.name for path in KERNEL_FILES for record in records(path)}
+    bad = {name_of(path): list(without_role(path, known)) for path in KERNEL_FILES}
+    assert not {path: names for path, names in bad.items() if names}
+
+
+@pytest.mark.parametrize("line", ["x,", "x,  # float64", "x,  # in", "x,  # inward float64"])
+def test_a_missing_role_or_type_is_found(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "kernel.py"
+    path.write_text(f"@jit\ndef f(\n    {line}\n    y,  # in float64\n):\n    return x\n")
+    assert list(without_role(path, {"Terms"})) == ["f: x"]
+    path.write_text(f"class R(NamedTuple):\n    {line.replace(',', ': Any', 1)}\n")
+    assert list(without_role(path, {"Terms"})) == ["R: x"]
+
+
+@pytest.mark.parametrize("path", KERNEL_FILES, ids=name_of)
+def test_kernels_are_documented(path: Path) -> None:
+    """What a kernel does, and for a file with kernels in what order its loops run."""
+    kernels = list(compiled(path))
+    assert not [kernel.name for kernel in kernels if ast.get_docstring(kernel) is None]
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert len(text) > 20
+    if kernels and "_kernels" in path.parts:
+        assert re.search(r"\b[Ll]oop (order|is)\b", text)
+
+
+def test_the_contract_has_a_glossary() -> None:
+    text = (PACKAGE / "_kernels" / "__init__.py").read_text(encoding="utf-8")
+    glossary = text[text.index("Glossary") : text.index("The contract")]
+    terms = [line.strip().split("  ")[0] for line in glossary.splitlines() if line[:4] == " " * 4]
+    assert {*terms} >= {
+        "candidate", "upper, lower bound", "drift", "quantisation error", "centroid shift",
+        "margin", "potential", "tile", "block", "limit",
+    }  # fmt: skip
+
+
+def test_kernels_take_few_arguments() -> None:
+    counts = {
+        f"{name_of(path)}.{function.name}": len(arguments_of(function))
+        for path in MODULES
+        for function in compiled(path)
+    }
+    assert len(counts) > 50
+    assert max(counts.values()) <= 20
+    assert len([name for name, count in counts.items() if count > 12]) <= 8
+    sizes = {r.name: len(fields(r)) for path in KERNEL_FILES for r in records(path)}
+    assert max(sizes.values()) <= 16
 
 
 @pytest.mark.parametrize("name", fastkmeans.__all__)

@@ -13,11 +13,11 @@ from .jit import parallel_jit
 
 @parallel_jit
 def drive(
-    kernel,  # address of the machine code of a kernel, see ``_runtime.jit.address_of``
-    X,  # in (2, m, d)
+    kernel,  # in int, address of the machine code of a kernel, see jit.address_of
+    X,  # in (2, m, d) float32 or float64, any strides
     bounds,  # in (n_ranges + 1,) int64
-    arguments,  # tuple of what all ranges are given
-    outputs,  # tuple of arrays (n_ranges, ...), an item for each range
+    arguments,  # in tuple, what every range is given
+    outputs,  # in/out tuple of arrays (n_ranges, ...), one item per range
 ):
     """Call ``kernel(X, bounds[r], bounds[r + 1], *arguments, *outputs[r])`` for every r."""
     for r in numba.prange(bounds.size - 1):
