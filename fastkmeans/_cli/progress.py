@@ -8,10 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .._data.rows import BLOCK_MULTIPLE, Block, Rows
+from .._data.rows import Block, Rows, RowsView
 from .._lloyd.run import Iteration, Outcome
 from .._lloyd.watch import Watch
 from .._runtime.disk import human_size
@@ -138,27 +135,15 @@ class Progress(Watch):
             self._bar.set_description(self._doing, refresh=False)
 
 
-class WatchedRows:
+class WatchedRows(RowsView):
     """Rows in blocks so small that a pass shows progress; results do not depend on the blocks."""
 
     def __init__(self, rows: Rows, progress: Progress) -> None:
-        self._rows, self._progress = rows, progress
-        self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
-        self.memory_limit = rows.memory_limit
-        row_bytes = rows.shape[1] * rows.dtype.itemsize
-        self._height = max(1, BLOCK_BYTES // row_bytes // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
+        super().__init__(rows, BLOCK_BYTES // rows.dtype.itemsize)
+        self._progress = progress
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield parts of the blocks, and show the progress before each."""
-        for start, X in self._rows.blocks():
-            for at in range(0, X.shape[1], self._height):
-                self._progress.passed(start + at)
-                yield start + at, X[:, at : at + self._height]
-
-    def take(self, indices: NDArray[np.int64]) -> Block:
-        """Return a copy of some rows."""
-        return self._rows.take(indices)
-
-    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array for values that are kept for every row."""
-        return self._rows.empty(shape, dtype)
+        for start, X in self.pieces():
+            self._progress.passed(start)
+            yield start, X

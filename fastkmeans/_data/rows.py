@@ -19,6 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._runtime.threads import RANGE_MULTIPLE
+
 Block = NDArray[Any]
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -31,8 +33,6 @@ OVERHEAD = 300 << 20
 """Bytes that a process takes without any rows: Python, numba's compiler, blocks of files."""
 SMALL_STATE = 1 << 20
 """Most bytes of an array that is kept in memory even if the rows are in a file."""
-BLOCK_MULTIPLE = 256
-"""Rows: each block begins at a multiple of this, because the kernels group rows."""
 
 
 def twice(array: NDArray[Any]) -> Block:
@@ -146,7 +146,7 @@ class _ScratchRows(_InMemory):
         self.shape, self.dtype = shape, dtype
         n, d = shape
         values = min(max(n * d // 128, 1 << 16), 1 << 20)  # less than 0.1 of the table
-        self._height = min(n, max(1, values // max(1, d) // BLOCK_MULTIPLE) * BLOCK_MULTIPLE)
+        self._height = min(n, max(1, values // max(1, d) // RANGE_MULTIPLE) * RANGE_MULTIPLE)
 
     def _fill(self, out: Block, start: int, stop: int) -> None:
         raise NotImplementedError
@@ -201,26 +201,47 @@ class ColumnRows(_ScratchRows):
             out[:, f] = column(start, stop)
 
 
-class StandardizedRows:
+class RowsView:
+    """Rows made from other rows, in blocks of at most so many values.
+
+    Subclasses change what ``blocks`` yields and ``take`` returns.
+    """
+
+    def __init__(self, rows: Rows, block_values: int) -> None:
+        self._rows = rows
+        self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
+        self.memory_limit = rows.memory_limit
+        self._height = max(1, block_values // rows.shape[1] // RANGE_MULTIPLE) * RANGE_MULTIPLE
+
+    def pieces(self) -> Iterator[tuple[int, Block]]:
+        """Yield the blocks of the other rows, cut into blocks of this height."""
+        for start, X in self._rows.blocks():
+            for at in range(0, X.shape[1], self._height):
+                yield start + at, X[:, at : at + self._height]
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        """Return a copy of some rows."""
+        return self._rows.take(indices)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        """Return an array for values that are kept for every row."""
+        return self._rows.empty(shape, dtype)
+
+
+class StandardizedRows(RowsView):
     """Other rows as ``(x - shift) / scale``, computed in float64, block by block."""
 
     def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
-        self._rows, self._shift, self._scale = rows, shift, scale
-        self.shape, self.dtype, self.room = rows.shape, rows.dtype, rows.room
-        self.memory_limit = rows.memory_limit
-        self._height = max(1, (1 << 18) // rows.shape[1] // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
-
-    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return self._rows.empty(shape, dtype)
+        super().__init__(rows, 1 << 18)
+        self._shift, self._scale = shift, scale
 
     def _standardized(self, X: Block) -> Block:
         with np.errstate(over="ignore"):  # an infinity is reported as such
             return ((X - self._shift) / self._scale).astype(self.dtype)
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
-        for start, X in self._rows.blocks():
-            for at in range(0, X.shape[1], self._height):
-                yield start + at, twice(self._standardized(X[0, at : at + self._height]))
+        for start, X in self.pieces():
+            yield start, twice(self._standardized(X[0]))
 
     def take(self, indices: NDArray[np.int64]) -> Block:
         return self._standardized(self._rows.take(indices))

@@ -15,12 +15,12 @@ resemble each other, a sample is worth less than its size, but at least one row 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import BLOCK_MULTIPLE, ArrayRows, Block, Rows, twice
+from .._data.rows import ArrayRows, Block, Rows, RowsView, twice
 
 KEPT_BYTES = 1 << 26
 """Bytes of the largest sample that is copied; a larger one is gathered on every pass."""
@@ -28,7 +28,7 @@ BLOCK_VALUES = 1 << 20
 """Values gathered at a time."""
 
 
-class SampledRows:
+class SampledRows(RowsView):
     """Runs of rows of a table, one from each stratum, as a table of their own."""
 
     def __init__(
@@ -39,11 +39,9 @@ class SampledRows:
         firsts: NDArray[np.int64],  # first row of each run, from the start of its stratum
         lengths: NDArray[np.int64],  # number of rows of each run
     ) -> None:
-        d = rows.shape[1]
-        self.room, self.memory_limit = rows.room, rows.memory_limit
-        self.shape, self.dtype = (int(lengths.sum()), d), rows.dtype
-        self._height = max(1, BLOCK_VALUES // d // BLOCK_MULTIPLE) * BLOCK_MULTIPLE
-        self._rows, self._counted = rows, counted
+        super().__init__(rows, BLOCK_VALUES)
+        self.shape = int(lengths.sum()), rows.shape[1]
+        self._counted = counted
         self._edges, self._firsts = edges, firsts
         self._ends = np.cumsum(lengths)
         self._begins = self._ends - lengths
@@ -62,9 +60,6 @@ class SampledRows:
         n = self.shape[0]
         for start in range(0, n, self._height):
             yield start, twice(self.take(np.arange(start, min(n, start + self._height))))
-
-    def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        return self._rows.empty(shape, dtype)
 
     def take(self, indices: NDArray[np.int64]) -> Block:
         return self._rows.take(self.places(indices))

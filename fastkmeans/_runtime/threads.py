@@ -34,7 +34,7 @@ from .drive import drive
 from .jit import address_of, fields_of
 
 RANGE_MULTIPLE = 256
-"""Rows.  Ranges begin at multiples of this: a group of blocks, a group of seeding."""
+"""Rows.  Ranges and blocks begin at multiples of this: the groups of rows of every kernel."""
 SERIAL_NANOSECONDS = 200_000
 """Run less estimated work (ns) than this serially: a parallel region would cost more."""
 POOL_NANOSECONDS = 1_000_000

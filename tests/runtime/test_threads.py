@@ -16,10 +16,15 @@ import pytest
 
 from fastkmeans import KMeans
 from fastkmeans._engines.base import work_of
+from fastkmeans._kernels.emit.simd import POINTS
+from fastkmeans._kernels.plain import assign
+from fastkmeans._kernels.seeding import potential
+from fastkmeans._kernels.shared import moments
 from fastkmeans._runtime.aligned import LINE, aligned
 from fastkmeans._runtime.threads import (
     CENTER_RANGES,
     LARGE_CENTERS,
+    RANGE_MULTIPLE,
     SERIAL_NANOSECONDS,
     Team,
     count_threads,
@@ -55,6 +60,11 @@ def test_same_bits_for_any_threads_and_layout(shape: tuple[int, int, int], dtype
                 model = KMeans(k, init=X[-k:], max_iter=3, n_threads=n_threads)
                 found[name, n_threads] = digest(model.fit(table, sample_weight=sample_weight))
         assert len(set(found.values())) == 1, found
+
+
+def test_ranges_begin_where_the_groups_of_the_kernels_do() -> None:
+    groups = moments.GROUP, potential.GROUP_ROWS, assign.GROUP * POINTS
+    assert [RANGE_MULTIPLE % rows for rows in groups] == [0, 0, 0]
 
 
 def test_the_shapes_lie_on_both_sides_of_the_threshold() -> None:
