@@ -74,7 +74,7 @@ def test_narrow_vectors_give_the_same_bits(tmp_path: Path) -> None:
     """A process that takes this processor for one with vectors of 16 bytes fits the same."""
     code = """
         import sys
-        from fastkmeans._kernels.simd import VECTOR_BYTES
+        from fastkmeans._kernels.emit.simd import VECTOR_BYTES
         sys.path.insert(0, TESTS)
         from digests import CASES, lines_of
         assert VECTOR_BYTES == 16

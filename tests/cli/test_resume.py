@@ -253,10 +253,9 @@ def test_two_runs_do_not_share_a_folder(run: Run, tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from fastkmeans import checkpoint
 from fastkmeans._cli import arguments, progress
-from fastkmeans._disk import Temporary, locked
-from fastkmeans._files import csv_blocks
+from fastkmeans._files.readers import csv_blocks
+from fastkmeans._lloyd import checkpoint
 csv_blocks.BLOCK_BYTES = 1 << 14
 where, left = sys.argv[1], 4
 def die(*_):

@@ -475,7 +475,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path):
 KILLED = """
 import os, signal, sys
 from fastkmeans import open_dataset
-from fastkmeans._files import csv_blocks
+from fastkmeans._files.readers import csv_blocks
 csv_blocks.BLOCK_BYTES = 1000
 def progress(phase, done, total):
     if done > total / 2:

@@ -98,15 +98,15 @@ def test_no_folder_for_a_cache(tmp_path: Path) -> None:
         (folder / "__pycache__").write_text("")
     code = """
     import numba
-    from fastkmeans import _errors
+    from fastkmeans._runtime import errors
     try:
-        numba.njit(cache=True)(_errors.convergence_warning)
+        numba.njit(cache=True)(errors.convergence_warning)
     except RuntimeError as error:
         assert "no locator available" in str(error)
     else:
         raise SystemExit("numba found a folder after all")
     from fastkmeans import KMeans
-    from fastkmeans._kernels.assign import assign_rows
+    from fastkmeans._kernels.plain.assign import assign_rows
     X = make(300, 3, 4)
     print(KMeans(4, init=X[:4]).fit(X).labels_.tolist())
     """
@@ -124,7 +124,7 @@ def test_garbage_collector_rests_while_a_kernel_compiles(tmp_path: Path) -> None
     import gc
     import numba
     from numba.core import event
-    from fastkmeans._kernels.assign import assign_few
+    from fastkmeans._kernels.plain.assign import assign_few
 
     class States(event.Listener):
         seen = []

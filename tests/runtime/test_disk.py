@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HELD = """
 import sys
 from pathlib import Path
-from fastkmeans._disk import Temporary
+from fastkmeans._runtime.disk import Temporary
 folder = Temporary(Path(sys.argv[1]))
 (folder.path / "deep").mkdir()
 (folder.path / "deep" / "file").touch()
