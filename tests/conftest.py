@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.register_assert_rewrite("tests.helpers.programs")
+pytest.register_assert_rewrite("tests.helpers")
 
 Array = NDArray[Any]
 
@@ -43,9 +43,11 @@ MARKS = {
     "kernels": {"kernels"},
     "engines": {"engines", "lloyd"},
     "no_jit": {
+        "test_cache",
         "test_cli",
         "test_csv",
         "test_disk",
+        "test_gaps",
         "test_lesson",
         "test_model_file",
         "test_moments",
