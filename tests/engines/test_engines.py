@@ -6,7 +6,6 @@ An engine that is named is used on small data too; ``auto`` uses it on large dat
 from __future__ import annotations
 
 import tracemalloc
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,49 +14,16 @@ import pytest
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans
-from fastkmeans._engines import boxes as _boxes
 from fastkmeans._engines.bytes import state_bytes
 from fastkmeans._kernels.emit.simd import BYTE_DOT
 from tests.helpers import reference
-from tests.helpers.engines import (
-    CASES,
-    F32,
-    F64,
-    Case,
-    blobs,
-)
+from tests.helpers.data import blobs
+from tests.helpers.engines import CASES, ENGINES, F32, F64, Case, each_dtype, each_engine
+from tests.helpers.fits import assert_equals_reference, quietly
 from tests.helpers.processes import digest, layouts, run
-from tests.lloyd.test_runs import assert_equals_reference
 
 Array = NDArray[Any]
-ENGINES = ["boxes", "bytes"]
 ITERATIONS = (1, 2, 3, 5, 8, 13, 20)
-
-each_engine = pytest.mark.parametrize("algorithm", ENGINES)
-each_dtype = pytest.mark.parametrize("dtype", [F32, F64])
-
-
-class Guarded:
-    """NumPy, but for arrays of more than a gigabyte: the data of these tests are small."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
-
-    def empty(self, shape: Any, dtype: Any = float) -> Array:
-        assert np.prod(shape, dtype=F64) * np.dtype(dtype).itemsize < 1e9, shape
-        return np.empty(shape, dtype)
-
-
-@pytest.fixture(autouse=True)
-def _no_huge_array(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_boxes, "np", Guarded())
-
-
-def quietly(model: KMeans, X: Any, weights: Array | None = None) -> KMeans:
-    """Fit; the warning about clusters without rows is the only one allowed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Number of distinct clusters")
-        return model.fit(X, sample_weight=weights)
 
 
 def fit(case: Case, algorithm: str, max_iter: int = 300, **options: Any) -> KMeans:

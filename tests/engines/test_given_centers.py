@@ -15,21 +15,20 @@ from fastkmeans._engines.bytes import Patience
 from fastkmeans._kernels.bytes.rivals import ROOM
 from fastkmeans._kernels.emit.simd import POINTS
 from fastkmeans._kernels.shared.update import COUNT, WEIGHT
-from tests.engines.test_engines import _no_huge_array, each_dtype, each_engine
-from tests.helpers import reference
+from tests.helpers import hard_data, reference
+from tests.helpers.data import blobs
 from tests.helpers.engines import (
     F64,
     NO_WEIGHTS,
-    blobs,
     by_differences,
+    each_dtype,
+    each_engine,
     labels_of,
     near_ties,
     visits,
 )
-from tests.lloyd.test_numerics import CASES as HARD_CASES
 
 Array = NDArray[Any]
-__all__ = ["_no_huge_array"]
 
 
 @each_dtype
@@ -111,8 +110,8 @@ def test_all_centers_are_out_of_reach(algorithm: str, dtype: Any) -> None:
 
 
 @each_engine
-@pytest.mark.parametrize("case", HARD_CASES, ids=[case.name for case in HARD_CASES])
-def test_hard_data(case: Any, algorithm: str) -> None:
+@hard_data.each_case
+def test_hard_data(case: hard_data.Case, algorithm: str) -> None:
     """Extremes, denormals, constants: the labels of centers between and on the rows."""
     X = case.make(np.random.default_rng(0))
     rng = np.random.default_rng(1)

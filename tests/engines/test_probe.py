@@ -11,7 +11,8 @@ from fastkmeans import KMeans
 from fastkmeans._engines.bytes import MOST_PROBED, PROBED, Bytes, Probe, choose_step
 from fastkmeans._kernels.emit.simd import BYTE_DOT
 from fastkmeans._runtime.threads import Team
-from tests.helpers.engines import F32, F64, Array, blobs, problem_of
+from tests.helpers.data import blobs
+from tests.helpers.engines import F32, F64, Array, problem_of
 from tests.helpers.reference import closest
 
 needs_bytes = pytest.mark.skipif(BYTE_DOT is None, reason="no products of bytes")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from fastkmeans._data.problem import Problem, open_problem
@@ -14,10 +15,15 @@ from fastkmeans._data.rows import ArrayRows, twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.plain.assign import closest_by_differences
 from fastkmeans._lloyd.run import Run, Workspace
+from tests.helpers.data import blobs
 from tests.helpers.kernels import sealed
 
 Array = NDArray[Any]
 F32, F64 = np.float32, np.float64
+ENGINES = ["boxes", "bytes"]
+
+each_engine = pytest.mark.parametrize("algorithm", ENGINES)
+each_dtype = pytest.mark.parametrize("dtype", [F32, F64])
 
 
 class Case(NamedTuple):
@@ -90,11 +96,6 @@ def near_ties(rng: np.random.Generator, m: int, d: int, k: int) -> tuple[Array, 
     excess = ((X - (first + second) / 2) * axis).sum(axis=1) / square
     gap = rng.choice([-1.0, 1.0], m) * 10.0 ** rng.uniform(-17, -2, m)
     return X - ((excess - gap) * np.sign(square))[:, None] * axis, centers
-
-
-def blobs(rng: np.random.Generator, n: int, d: int, k: int, spread: float = 1.0) -> Array:
-    middles = rng.normal(size=(k, d)) * 4.0
-    return middles[rng.integers(0, k, n)] + rng.normal(size=(n, d)) * spread
 
 
 def some_rows(rng: np.random.Generator, X: Array, k: int) -> Array:

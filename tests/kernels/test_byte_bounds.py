@@ -28,7 +28,8 @@ from fastkmeans._kernels.bytes.tile import BEST, LIMIT, OTHERS, SLACK
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 from fastkmeans._runtime.threads import Team
 from tests.helpers.byte_screen import Screen, adversarial
-from tests.helpers.engines import F32, F64, blobs, by_differences, visits
+from tests.helpers.data import blobs
+from tests.helpers.engines import F32, F64, by_differences, visits
 from tests.helpers.kernels import sealed
 from tests.helpers.reference import squared_distances
 

@@ -15,6 +15,7 @@ from fastkmeans._kernels.seeding import pool
 from fastkmeans._kernels.seeding import potential as seeding
 from fastkmeans._kernels.seeding.pool import Draws, Lists
 from fastkmeans._kernels.seeding.potential import GROUP_ROWS, Nearest
+from tests.helpers.data import blobs
 from tests.helpers.kernels import sealed
 from tests.helpers.reference import squared_distances
 
@@ -135,16 +136,11 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     assert stopped == (0, 0)
 
 
-def blobs(m: int, d: int, k: int, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(k, d))[rng.integers(0, k, m)] * 3 + rng.normal(size=(m, d))
-
-
 def test_a_pool_draws_as_well_as_a_pass_for_every_center(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The same mean potential, over many seeds, whichever way the centers were chosen."""
-    X = blobs(3000, 2, 40).astype(np.float32)
+    X = blobs(0, 3000, 2, 40, distance=3.0).astype(np.float32)
     used = []
     means, errors = [], []
     choose = pool.choose
@@ -170,7 +166,7 @@ def test_a_pool_draws_as_well_as_a_pass_for_every_center(
 
 @pytest.mark.parametrize("order", ["random", "sorted"])
 def test_many_centers(order: str) -> None:
-    X = blobs(20_000, 3, 60)
+    X = blobs(0, 20_000, 3, 60, distance=3.0)
     if order == "sorted":
         X = X[np.argsort(X[:, 0])]
     weights = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,66 +15,12 @@ from fastkmeans._data.rows import twice
 from fastkmeans._data.scaling import make_scaling
 from fastkmeans._engines.base import Packed
 from fastkmeans._kernels.plain.assign import assign_rows, closest_by_differences, settle_rows
+from tests.helpers.fits import quietly
+from tests.helpers.hard_data import CASES, Case, each_case
 from tests.helpers.reference import squared_distances
 
 Array = NDArray[Any]
 F32, F64 = np.float32, np.float64
-
-
-class Case(NamedTuple):
-    name: str
-    make: Callable[[np.random.Generator], Array]
-    k: int
-
-
-def outliers(rng: np.random.Generator, size: float, width: float, d: int = 2) -> Array:
-    clump = rng.normal(size=(200, d)) * width
-    return np.vstack([clump + 1.0, rng.choice([-1.0, 1.0], (4, d)) * size * [[1], [2], [3], [4]]])
-
-
-def with_constant_columns(rng: np.random.Generator) -> Array:
-    X = np.full((200, 6), [1e6, 0.0, 0.1, -3.0, 1.0, 1.0])
-    X[:, 4:] = rng.normal(size=(200, 2))
-    return X
-
-
-CASES = [
-    Case("integer grid, float32", lambda r: r.integers(-3, 4, (500, 2)).astype(F32), 9),
-    Case("integer grid, float64", lambda r: r.integers(-3, 4, (500, 3)).astype(F64), 20),
-    Case("duplicated rows", lambda r: np.repeat(r.normal(size=(12, 3)), 30, axis=0), 12),
-    Case("more clusters than rows", lambda r: np.repeat(r.normal(size=(7, 3)), 9, axis=0), 20),
-    Case("offset 1e6, float32", lambda r: (r.normal(size=(400, 3)) + 1e6).astype(F32), 6),
-    Case("offset 1e8, float64", lambda r: r.normal(size=(400, 3)) + 1e8, 6),
-    Case("offset 1e8 in one column", lambda r: np.add(r.normal(size=(400, 3)), [1e8, 0, -1e-3]), 6),
-    Case("column scales", lambda r: r.normal(size=(400, 5)) * 10.0 ** np.arange(-6, 9, 3), 8),
-    Case("clump, float32", lambda r: outliers(r, 1e3, 1e-3).astype(F32), 6),
-    Case("clump, float64", lambda r: outliers(r, 1e3, 1e-3), 6),
-    Case("clump, far outliers, float32", lambda r: outliers(r, 1e9, 1e-3).astype(F32), 6),
-    Case("clump, far outliers, float64", lambda r: outliers(r, 1e9, 1e-3), 6),
-    Case("1e25, float32", lambda r: (r.normal(size=(300, 3)) * 1e25).astype(F32), 5),
-    Case("1e38, float32", lambda r: (r.uniform(-3, 3, (300, 3)) * 1e38).astype(F32), 5),
-    Case("1e-25, float32", lambda r: (r.normal(size=(300, 3)) * 1e-25).astype(F32), 5),
-    Case("1e200", lambda r: r.normal(size=(300, 3)) * 1e200, 5),
-    Case("1e-200", lambda r: r.normal(size=(300, 3)) * 1e-200, 5),
-    Case("1e300", lambda r: r.normal(size=(300, 3)) * 1e300, 5),
-    Case("the largest floats", lambda r: (r.random((300, 3)) * 2 - 1) * 1.7e308, 5),
-    Case("1e-300", lambda r: r.normal(size=(300, 3)) * 1e-300, 5),
-    Case("denormals, float32", lambda r: r.integers(0, 99, (300, 2)).astype(F32) * F32(1e-45), 4),
-    Case("denormals, float64", lambda r: r.integers(0, 99, (300, 2)) * 5e-324, 4),
-    Case("one feature", lambda r: r.normal(size=(500, 1)), 7),
-    Case("one feature, float32", lambda r: r.normal(size=(500, 1)).astype(F32), 30),
-    Case("a thousand features", lambda r: r.normal(size=(60, 1000)), 4),
-    Case("a thousand features, float32", lambda r: r.normal(size=(60, 1000)).astype(F32), 14),
-    Case("one cluster", lambda r: r.normal(size=(100, 4)), 1),
-    Case("a cluster per row", lambda r: r.normal(size=(50, 4)), 50),
-    Case("one row", lambda r: r.normal(size=(1, 3)), 1),
-    Case("constant", lambda r: np.full((100, 3), 0.1), 3),
-    Case("constant, float32", lambda r: np.full((100, 3), 0.1, F32), 3),
-    Case("zeros", lambda r: np.zeros((50, 2)), 2),
-    Case("constant columns", with_constant_columns, 4),
-    Case("constant columns, float32", lambda r: with_constant_columns(r).astype(F32), 4),
-]
-each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
 def unit_of(*arrays: Array) -> float:
@@ -110,13 +54,6 @@ def exact_inertia(X: Array, labels: Array, centers: Array) -> float:
     return math.fsum((difference**2).ravel().tolist()) / unit / unit
 
 
-def fit_quietly(model: KMeans, X: Array) -> KMeans:
-    """Fit; the warning about clusters without rows is the only one allowed."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Number of distinct clusters")
-        return model.fit(X)
-
-
 @each_case
 def test_labels_of_given_centers(case: Case) -> None:
     X = case.make(np.random.default_rng(0))
@@ -138,7 +75,7 @@ def test_fit(case: Case, init: str) -> None:
     X = case.make(np.random.default_rng(2))
     start: Any = X[: case.k] if init == "first rows" else init
     model = KMeans(case.k, init=start, n_init=1, random_state=0, max_iter=50)
-    fit_quietly(model, X)
+    quietly(model, X)
     assert np.isfinite(model.cluster_centers_).all()
     assert_closest(X, model.cluster_centers_, model.labels_)
     exact = exact_inertia(X, model.labels_, model.cluster_centers_)
@@ -158,7 +95,7 @@ def test_means(case: Case, init: str) -> None:
     """
     X = case.make(np.random.default_rng(3))
     start: Any = X[: case.k] if init == "first rows" else init
-    model = fit_quietly(KMeans(case.k, init=start, tol=0.0, random_state=0), X)
+    model = quietly(KMeans(case.k, init=start, tol=0.0, random_state=0), X)
     assert model.converged_
     scale = unit_of(X)
     extent = np.ptp(X * F64(scale), axis=0).max()
@@ -194,7 +131,7 @@ def test_centers_far_from_the_data(dtype: Any, far: float) -> None:
     all_far = rng.normal(size=(20, 3)) * far
     assert_closest(X, all_far, find_closest_centroids(X, all_far))
     for init in (centers, all_far):
-        model = fit_quietly(KMeans(20, init=init, max_iter=4), X)
+        model = quietly(KMeans(20, init=init, max_iter=4), X)
         assert_closest(X, model.cluster_centers_, model.labels_)
         exact = exact_inertia(X, model.labels_, model.cluster_centers_)
         assert model.inertia_ == pytest.approx(exact, rel=1e-12)
@@ -204,7 +141,7 @@ def test_centers_so_far_that_squares_overflow() -> None:
     X = np.random.default_rng(6).normal(size=(500, 2))
     init = np.array([[1e200, 0.0], [0.0, 1e250], [0.5, 0.5], [-1e300, 1e300]])
     assert (find_closest_centroids(X, init) == 2).all()
-    model = fit_quietly(KMeans(4, init=init), X)
+    model = quietly(KMeans(4, init=init), X)
     assert np.isfinite(model.cluster_centers_).all()
     assert_closest(X, model.cluster_centers_, model.labels_)
 
@@ -213,7 +150,7 @@ def test_centers_so_far_that_squares_overflow() -> None:
 def test_distances_are_as_good_as_the_dtype(case: Case) -> None:
     """The error is one of the coordinates (relative to the data's extent), not of squares."""
     X = case.make(np.random.default_rng(7))
-    model = fit_quietly(KMeans(case.k, n_init=1, random_state=0, max_iter=2), X)
+    model = quietly(KMeans(case.k, n_init=1, random_state=0, max_iter=2), X)
     unit, dtype, d = unit_of(X), np.finfo(X.dtype), X.shape[1]
     exact = np.sqrt(squared_distances(X * F64(unit), model.cluster_centers_ * unit))
     extent = np.sqrt(d) * np.ptp(X * F64(unit), axis=0).max()

@@ -17,6 +17,8 @@ from sklearn.cluster import KMeans as SklearnKMeans
 from fastkmeans import KMeans
 from tests.conftest import REAL_DATA
 from tests.helpers import reference
+from tests.helpers.engines import each_dtype
+from tests.helpers.fits import assert_equals_reference
 
 Array = NDArray[Any]
 
@@ -26,7 +28,6 @@ PRECISION = {np.float32: 1e-6, np.float64: 1e-10}
 each_data_set = pytest.mark.parametrize(
     ("real_data", "k"), [(name, K[name]) for name in REAL_DATA], indirect=["real_data"]
 )
-each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def some_rows(X: Array, k: int, seed: int) -> Array:
@@ -41,14 +42,6 @@ def mixed_rows(X: Array, k: int, seed: int) -> Array:
     share = rng.random((k, 1))
     rows = some_rows(X.astype(np.float64), 2 * k, seed)
     return (rows[:k] * share + rows[k:] * (1 - share)).astype(X.dtype)
-
-
-def assert_equals_reference(model: KMeans, X: Array, expected: reference.Result) -> None:
-    size = float(np.abs(X).max())
-    np.testing.assert_array_equal(model.labels_, expected.labels)
-    np.testing.assert_allclose(model.cluster_centers_, expected.centers, rtol=0, atol=1e-12 * size)
-    assert model.inertia_ == pytest.approx(expected.inertia, rel=1e-12, abs=1e-24 * size**2)
-    assert model.n_iter_ == expected.n_iter
 
 
 @each_dtype
@@ -184,7 +177,7 @@ def test_fitted_attributes_agree_at_every_max_iter(real_data: Array, k: int, dty
 
 
 @pytest.fixture
-def blobs() -> tuple[Array, Array, Array]:
+def exact_blobs() -> tuple[Array, Array, Array]:
     """Overlapping blobs on a grid of 2^-8, so that shifts and doublings are exact."""
     rng = np.random.default_rng(6)
     X = rng.normal(size=(900, 5)) + rng.integers(0, 4, (900, 1))
@@ -193,8 +186,8 @@ def blobs() -> tuple[Array, Array, Array]:
 
 
 @each_dtype
-def test_weights_count_rows(blobs: tuple[Array, Array, Array], dtype: Any) -> None:
-    X, centers, weights = blobs
+def test_weights_count_rows(exact_blobs: tuple[Array, Array, Array], dtype: Any) -> None:
+    X, centers, weights = exact_blobs
     X = X.astype(dtype)
     weighted = KMeans(6, init=centers).fit(X, sample_weight=weights)
     repeated = KMeans(6, init=centers).fit(np.repeat(X, weights.astype(int), axis=0))
@@ -209,9 +202,9 @@ def test_weights_count_rows(blobs: tuple[Array, Array, Array], dtype: Any) -> No
 
 @pytest.mark.parametrize("factor", [2.0**-600, 0.25, 3.0, 2.0**600])
 def test_a_factor_on_all_weights_changes_nothing(
-    blobs: tuple[Array, Array, Array], factor: float
+    exact_blobs: tuple[Array, Array, Array], factor: float
 ) -> None:
-    X, centers, weights = blobs
+    X, centers, weights = exact_blobs
     model = KMeans(6, init=centers).fit(X, sample_weight=weights)
     scaled = KMeans(6, init=centers).fit(X, sample_weight=weights * factor)
     np.testing.assert_array_equal(scaled.labels_, model.labels_)
@@ -220,8 +213,8 @@ def test_a_factor_on_all_weights_changes_nothing(
     assert scaled.n_iter_ == model.n_iter_
 
 
-def test_equal_weights_are_no_weights(blobs: tuple[Array, Array, Array]) -> None:
-    X, centers, _ = blobs
+def test_equal_weights_are_no_weights(exact_blobs: tuple[Array, Array, Array]) -> None:
+    X, centers, _ = exact_blobs
     model = KMeans(6, init=centers).fit(X)
     for weights in (np.ones(len(X)), 1.0, [1] * len(X)):
         same = KMeans(6, init=centers).fit(X, sample_weight=weights)
@@ -232,9 +225,9 @@ def test_equal_weights_are_no_weights(blobs: tuple[Array, Array, Array]) -> None
 
 @each_dtype
 def test_the_order_of_rows_columns_and_centers(
-    blobs: tuple[Array, Array, Array], dtype: Any
+    exact_blobs: tuple[Array, Array, Array], dtype: Any
 ) -> None:
-    X, centers, _ = blobs
+    X, centers, _ = exact_blobs
     X = X.astype(dtype)
     rng = np.random.default_rng(0)
     rows, columns, clusters = (rng.permutation(count) for count in (900, 5, 6))
@@ -250,10 +243,10 @@ def test_the_order_of_rows_columns_and_centers(
 @each_dtype
 @pytest.mark.parametrize("exponent", [-60, -3, 1, 60])
 def test_powers_of_two_scale_everything(
-    blobs: tuple[Array, Array, Array], exponent: int, dtype: Any
+    exact_blobs: tuple[Array, Array, Array], exponent: int, dtype: Any
 ) -> None:
     """Bit for bit, also where squares of float32 would overflow or vanish."""
-    X, centers, weights = blobs
+    X, centers, weights = exact_blobs
     factor = 2.0**exponent
     model = KMeans(6, init=centers).fit(X.astype(dtype), sample_weight=weights)
     scaled = KMeans(6, init=centers * factor)
@@ -265,8 +258,8 @@ def test_powers_of_two_scale_everything(
 
 
 @each_dtype
-def test_translation_moves_the_centers(blobs: tuple[Array, Array, Array], dtype: Any) -> None:
-    X, centers, _ = blobs
+def test_translation_moves_the_centers(exact_blobs: tuple[Array, Array, Array], dtype: Any) -> None:
+    X, centers, _ = exact_blobs
     far = np.array([1000.0, -2000.0, 0.0, 512.0, 4096.0])  # X + far stays exact in float32
     model = KMeans(6, init=centers).fit(X.astype(dtype))
     moved = KMeans(6, init=centers + far).fit((X + far).astype(dtype))

@@ -18,7 +18,8 @@ from fastkmeans._engines import bytes as _bytes
 from fastkmeans._lloyd.loop import finish
 from fastkmeans._lloyd.run import Run, Workspace
 from tests.helpers.batches import SCHEDULES
-from tests.helpers.engines import F32, F64, Array, blobs
+from tests.helpers.data import blobs
+from tests.helpers.engines import F32, F64, Array
 from tests.helpers.processes import digest
 
 

@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 
 from fastkmeans import KMeans, kmeans_plusplus
 from fastkmeans._seeding.initial import random_rows
+from tests.helpers.data import blobs
 from tests.helpers.reference import squared_distances
 
 Array = NDArray[Any]
-
-
-def blobs(m: int, d: int, k: int, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(k, d))[rng.integers(0, k, m)] * 3 + rng.normal(size=(m, d))
 
 
 def potential(X: Array, centers: Array, weights: Array | float = 1.0) -> float:
@@ -29,7 +25,7 @@ def potential(X: Array, centers: Array, weights: Array | float = 1.0) -> float:
 @pytest.mark.parametrize("shape", [(50, 2, 5), (700, 3, 30), (20_000, 8, 12)], ids=str)
 def test_centers_are_the_rows_at_the_indices(shape: tuple[int, int, int], dtype: Any) -> None:
     m, d, k = shape
-    X = blobs(m, d, k).astype(dtype)
+    X = blobs(0, m, d, k, distance=3.0).astype(dtype)
     centers, indices = kmeans_plusplus(X, k, random_state=0)
     assert centers.dtype == dtype
     assert centers.shape == (k, d)
@@ -57,7 +53,7 @@ def test_signature_is_scikit_learns() -> None:
 def test_potentials_are_as_good_as_scikit_learns(trials: int | None) -> None:
     from sklearn.cluster import kmeans_plusplus as theirs
 
-    X = blobs(600, 3, 12)
+    X = blobs(0, 600, 3, 12, distance=3.0)
     ours, reference = (
         np.array([
             potential(X, seed(X, 15, random_state=s, n_local_trials=trials)[0]) for s in range(120)
@@ -70,7 +66,7 @@ def test_potentials_are_as_good_as_scikit_learns(trials: int | None) -> None:
 
 
 def test_greedy_trials_pay() -> None:
-    X = blobs(600, 3, 12)
+    X = blobs(0, 600, 3, 12, distance=3.0)
     means = [
         np.mean([potential(X, kmeans_plusplus(X, 15, random_state=s, n_local_trials=t)[0])
                  for s in range(40)])
@@ -94,7 +90,7 @@ def test_draws_go_by_squared_distance() -> None:
 
 @pytest.mark.parametrize("trials", [None, 1, 40])
 def test_rows_of_weight_zero_are_never_drawn(trials: int | None) -> None:
-    X = blobs(400, 2, 9)
+    X = blobs(0, 400, 2, 9, distance=3.0)
     weights = np.zeros(400)
     weights[::5] = 1.0
     for seed in range(20):
@@ -108,7 +104,7 @@ def test_rows_of_weight_zero_are_never_drawn(trials: int | None) -> None:
 @pytest.mark.parametrize("trials", [None, 1, 40])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_duplicates_only_when_nothing_else_is_left(trials: int | None, dtype: Any) -> None:
-    distinct = blobs(11, 3, 11).astype(dtype)
+    distinct = blobs(0, 11, 3, 11, distance=3.0).astype(dtype)
     X = np.repeat(distinct, 40, axis=0)[np.random.default_rng(0).permutation(440)]
     for seed in range(10):
         centers, _ = kmeans_plusplus(X, 11, random_state=seed, n_local_trials=trials)
@@ -144,7 +140,7 @@ def test_a_weight_counts_as_so_many_rows(trials: int | None) -> None:
 @pytest.mark.parametrize("n_features", [3, 60])
 def test_the_weights_unit_does_not_matter(unit: float, n_features: int) -> None:
     """Also not at the ends of the range, if sums of weights would lose digits, or overflow."""
-    X = blobs(500, n_features, 8)
+    X = blobs(0, 500, n_features, 8, distance=3.0)
     weights = np.random.default_rng(1).integers(1, 999, 500).astype(float)
     for seed in range(10):
         _, expected = kmeans_plusplus(X, 8, sample_weight=weights, random_state=seed)
@@ -168,7 +164,7 @@ def test_same_draws_for_any_layout_and_dtype(trials: int | None) -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_a_fit_starts_from_the_same_rows_for_any_threads(n_threads: int) -> None:
-    X = blobs(20_000, 6, 10).astype(np.float32)
+    X = blobs(0, 20_000, 6, 10, distance=3.0).astype(np.float32)
     centers, _ = kmeans_plusplus(X, 10, random_state=0)
     model = KMeans(10, random_state=0, max_iter=1, n_threads=n_threads).fit(X)
     given = KMeans(10, init=centers, max_iter=1).fit(X)
@@ -183,7 +179,7 @@ def test_odd_numbers() -> None:
     one = kmeans_plusplus(np.array([[3.0, 4.0]]), 1, random_state=0)
     assert one[1].tolist() == [0]
     for scale in (1e-300, 1e-200, 1e200, 1e300):
-        X = blobs(300, 2, 6)
+        X = blobs(0, 300, 2, 6, distance=3.0)
         scaled = kmeans_plusplus(X * 2.0 ** np.round(np.log2(scale)), 6, random_state=0)
         np.testing.assert_array_equal(scaled[1], kmeans_plusplus(X, 6, random_state=0)[1])
 
@@ -254,7 +250,7 @@ def test_random_init_starts_from_distinct_rows() -> None:
 
 @pytest.mark.parametrize("init", ["random", "k-means++"])
 def test_restarts_keep_the_best_run(init: str) -> None:
-    X = blobs(300, 2, 10)
+    X = blobs(0, 300, 2, 10, distance=3.0)
     best = KMeans(10, init=init, n_init=8, random_state=0).fit(X)
     one = KMeans(10, init=init, n_init=1, random_state=0).fit(X)
     assert best.inertia_ <= one.inertia_
