@@ -1,0 +1,28 @@
+"""The faults that ``tests/mutations.py`` makes, by folder of the package.
+
+plain, shared (with emit), boxes, bytes, seeding
+    in ``_kernels``
+engines
+    in ``_engines``
+lloyd
+    in ``_lloyd``, and in ``_data``
+mutation
+    what one of them holds
+"""
+
+from __future__ import annotations
+
+from faults import boxes, bytes, engines, lloyd, plain, seeding, shared
+from faults.mutation import Mutation
+
+__all__ = ["MUTATIONS", "Mutation"]
+
+MUTATIONS: list[Mutation] = [
+    *plain.MUTATIONS,
+    *shared.MUTATIONS,
+    *seeding.MUTATIONS,
+    *boxes.MUTATIONS,
+    *bytes.MUTATIONS,
+    *engines.MUTATIONS,
+    *lloyd.MUTATIONS,
+]

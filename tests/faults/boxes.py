@@ -1,0 +1,112 @@
+"""Faults in kernels/boxes: candidates of a box, visits of boxes, the order of the rows."""
+
+from __future__ import annotations
+
+from faults.mutation import Mutation
+
+BOXES = "kernels/test_boxes"
+ORDER = "kernels/test_order"
+GIVEN_CENTERS = "engines/test_given_centers"
+
+MUTATIONS = [
+    Mutation(
+        "a candidate is dropped by a margin that is rounding",
+        "_kernels/boxes/candidates.py",
+        "need = builder.fmul(terms, _constant(emit.floats, SURE))",
+        "need = builder.fmul(terms, _constant(emit.floats, 0.0))",
+        f"{BOXES}: test_climbing or test_no_winner",
+    ),
+    Mutation(
+        "the wrong end of a box is the nearer one",
+        "_kernels/boxes/candidates.py",
+        'builder.fcmp_ordered(">", w, zero),',
+        'builder.fcmp_ordered("<", w, zero),',
+        f"{BOXES}: test_narrow_equals",
+    ),
+    Mutation(
+        "rows of a box have no second best",
+        "_kernels/boxes/candidates.py",
+        "builder.store(builder.select(runner_up, loser, low), second)",
+        "builder.store(low, second)",
+        f"{BOXES}: test_label_points",
+    ),
+    Mutation(
+        "unproven rows of the second half are those of the first",
+        "_kernels/boxes/candidates.py",
+        "unproven = builder.or_(unproven, builder.shl(bits, integer(first)))",
+        "unproven = builder.or_(unproven, bits)",
+        f"{BOXES}: test_unproven_bits",
+    ),
+    Mutation(
+        "the margin forgets that the copy is coarse",
+        "_kernels/boxes/visit.py",
+        "bound = 2.0 * g * (root + 0.5 * largest) + 2.01 / STEPS * root",
+        "bound = 2.0 * g * (root + 0.5 * largest)",
+        f"{BOXES}: test_proven_labels",
+    ),
+    Mutation(
+        "unproven rows of a box keep their label",
+        "_kernels/boxes/visit.py",
+        "while unproven != 0:",
+        "while unproven < 0:",
+        f"{GIVEN_CENTERS}: test_near_ties and boxes-float32",
+    ),
+    Mutation(
+        "the sum of a box is added twice",
+        "_kernels/boxes/visit.py",
+        "sums[z, f] += box_sums[b, f]",
+        "sums[z, f] += 2.0 * box_sums[b, f]",
+        f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "a box of one label leaves its old cluster to it",
+        "_kernels/boxes/visit.py",
+        "cluster_weights[kind, old] -= box_weights[b, kind]",
+        "pass",
+        f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "rows leave sums that are built anew",
+        "_kernels/boxes/visit.py",
+        "before, z = -1 if rebuild else part[q], now[q]",
+        "before, z = part[q], now[q]",
+        f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "boxes of one label are left out of sums built anew",
+        "_kernels/boxes/visit.py",
+        "    if old == z and not rebuild:\n",
+        "    if old == z:\n",
+        f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "rows that wait to be moved when a share ends are forgotten",
+        "_kernels/boxes/visit.py",
+        """terms, totals)
+    counts[0]""",
+        """terms, totals) if False else None
+    counts[0]""",
+        f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "the sum of a box ignores the weights",
+        "_kernels/boxes/order.py",
+        "w = weights[i] if weights.size else 1.0",
+        "w = 1.0",
+        f"{ORDER}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "a superbox forgets its last box",
+        "_kernels/boxes/order.py",
+        "first + min(b * fan + fan, count)",
+        "first + min(b * fan + fan - 1, count)",
+        f"{ORDER}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "a value on a cut lies below it",
+        "_kernels/boxes/order.py",
+        """builder.fcmp_ordered("<=", emit.load(row, place, emit.floats), value)""",
+        """builder.fcmp_ordered("<", emit.load(row, place, emit.floats), value)""",
+        f"{ORDER}: test_keys",
+    ),
+]

@@ -1,0 +1,53 @@
+"""Faults in the engines: sums of ranges, the last box, bounds that outlive their run."""
+
+from __future__ import annotations
+
+from faults.mutation import Mutation
+
+THREADS = "runtime/test_threads"
+ORDER = "kernels/test_order"
+
+MUTATIONS = [
+    Mutation(
+        "the ranges of the sums follow the threads",
+        "_engines/sums.py",
+        "self.bounds = cut(n, parts)",
+        "self.bounds = cut(n, 1 if team.serial else 3)",
+        f"{THREADS}: test_same_bits and 5000",
+    ),
+    Mutation(
+        "rows of the last, incomplete box are left out",
+        "_engines/boxes.py",
+        "n_boxes = -(-n // BOX)",
+        "n_boxes = max(1, n // BOX)",
+        f"{ORDER}: test_boxes_hold and float32",
+    ),
+    Mutation(
+        "sums that have cancelled are kept",
+        "_engines/sums.py",
+        "return not self.rebuild and bool(lost.any())",
+        "return False",
+        "lloyd/test_runs: test_light_rows",
+    ),
+    Mutation(
+        "the sums of all centers are added up range by range, by the threads at hand",
+        "_engines/sums.py",
+        "self.center_bounds = cut_centers(n_clusters, d)",
+        "self.center_bounds = np.arange(team.size + 1) * n_clusters // team.size",
+        "runtime/test_threads: test_wide_centers",
+    ),
+    Mutation(
+        "bounds of one run serve the next",
+        "_engines/bytes.py",
+        "self.forget_rows(slice(None))",
+        "pass",
+        "engines/test_probe: test_bounds_end",
+    ),
+    Mutation(
+        "the probe keeps the bounds of rows that moved while it did not look",
+        "_engines/bytes.py",
+        "self._bytes.forget_rows(before != self._labels)",
+        "pass",
+        "engines/test_probe: lost_sight",
+    ),
+]

@@ -1,0 +1,66 @@
+"""Faults in kernels/seeding: distances to candidates, draws, and pools of candidates."""
+
+from __future__ import annotations
+
+from faults.mutation import Mutation
+
+SEEDING = "kernels/test_potential"
+
+MUTATIONS = [
+    Mutation(
+        "candidates ignore the weights",
+        "_kernels/seeding/potential.py",
+        "potentials[c, p] += w[p] * square if w.size else square",
+        "potentials[c, p] += square",
+        f"{SEEDING}: test_try_and_adopt and float32",
+    ),
+    Mutation(
+        "an equal distance counts as closer",
+        "_kernels/seeding/potential.py",
+        "nearer = squares[c, p] < known[p]",
+        "nearer = squares[c, p] <= known[p]",
+        f"{SEEDING}: test_try_and_adopt and float32",
+    ),
+    Mutation(
+        "a row without a share can be drawn",
+        "_kernels/seeding/potential.py",
+        "            if share > 0.0:\n",
+        "            if share >= 0.0:\n",
+        f"{SEEDING}: draw",
+    ),
+    Mutation(
+        "the draw stops one row early",
+        "_kernels/seeding/potential.py",
+        "                if target < share:\n",
+        "                if target <= share:\n",
+        f"{SEEDING}: draw",
+    ),
+    Mutation(
+        "a pool lists rows at an equal distance",
+        "_kernels/seeding/pool.py",
+        'builder.fcmp_ordered("<", left, right)',
+        'builder.fcmp_ordered("<=", left, right)',
+        "kernels/test_pool: lists_hold and float32",
+    ),
+    Mutation(
+        "a pool rejects no candidate",
+        "_kernels/seeding/pool.py",
+        "if not (luck[candidate] * drawn[candidate] < now or drawn[candidate] == 0.0):",
+        "if now < 0.0:",
+        "kernels/test_pool: steps_are",
+    ),
+    Mutation(
+        "gains in a pool ignore the weights",
+        "_kernels/seeding/pool.py",
+        "total += weights[i] * less if weights.size else less",
+        "total += less",
+        "kernels/test_pool: steps_are",
+    ),
+    Mutation(
+        "rows of later blocks of the data are listed for the wrong chunk",
+        "_kernels/seeding/pool.py",
+        "for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):",
+        "for chunk in range(share, n_chunks, n_shares):",
+        "kernels/test_pool: lists_hold and 512",
+    ),
+]

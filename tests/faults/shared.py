@@ -1,0 +1,103 @@
+"""Faults in kernels/shared (packing, sums, moments), and in the row loop of kernels/emit."""
+
+from __future__ import annotations
+
+from faults.mutation import Mutation
+
+PACK = "kernels/test_pack"
+UPDATE = "kernels/test_update"
+MOMENTS = "kernels/test_moments"
+
+MUTATIONS = [
+    Mutation(
+        "the remainder of the features is not packed",
+        "_kernels/shared/pack.py",
+        "for start in range(0, d, width):",
+        "for start in range(0, d - width + 1, width):",
+        f"{PACK}: test_pack_points and C-float32-float32",
+    ),
+    Mutation(
+        "lanes without a row read past the last",
+        "_kernels/shared/pack.py",
+        "rows[p] = rows[count - 1]",
+        "rows[p] = 0",
+        f"{PACK}: test_pack_points and C-float32-float32",
+    ),
+    Mutation(
+        "padding and repeats may win",
+        "_kernels/shared/pack.py",
+        "if j < k and not repeated[j] else -np.inf",
+        "if j < k and not repeated[j] else 0.0",
+        f"{PACK}: test_pack_centers or test_repeated_centers",
+    ),
+    Mutation(
+        "centers of equal norm count as repeated",
+        "_kernels/shared/pack.py",
+        "if same_row(centers, table[slot], j):",
+        "if norms[table[slot]] == norms[j]:",
+        f"{PACK}: test_equal_norms",
+    ),
+    Mutation(
+        "centers are not shifted",
+        "_kernels/shared/pack.py",
+        "c[f] = (center[f] - shift[f]) * scale",
+        "c[f] = center[f] * scale",
+        f"{PACK}: test_pack_centers",
+    ),
+    Mutation(
+        "a dropped weight",
+        "_kernels/shared/update.py",
+        "add_row(X, i, f_start, f_stop, offset, scale, w, total, j)",
+        "add_row(X, i, f_start, f_stop, offset, scale, 1.0, total, j)",
+        f"{UPDATE}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "a row does not leave its old cluster",
+        "_kernels/shared/update.py",
+        "add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)",
+        "pass",
+        f"{UPDATE}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "weights are added once per slice of the features",
+        "_kernels/shared/update.py",
+        "        if s == 0:\n",
+        "        if s >= 0:\n",
+        f"{UPDATE}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "the remainder of a row's features is not added",
+        "_kernels/emit/row.py",
+        "with _loop(builder, middle, stop, integer(1)) as f:",
+        "with _loop(builder, stop, stop, integer(1)) as f:",
+        f"{UPDATE}: (test_move_rows or test_add_squares) and C-float32",
+    ),
+    Mutation(
+        "the first range alone counts",
+        "_kernels/shared/update.py",
+        "for r in range(n_ranges):",
+        "for r in range(1):",
+        f"{UPDATE}: test_update_centers",
+    ),
+    Mutation(
+        "what rounding leaves of a weight makes a cluster",
+        "_kernels/shared/update.py",
+        "if total_weights[COUNT, j] == 0.0:",
+        "if total_weights[WEIGHT, j] == 0.0:",
+        f"{UPDATE}: test_update_centers",
+    ),
+    Mutation(
+        "merged moments forget the distance of the means",
+        "_kernels/shared/moments.py",
+        "m2[f] + delta * delta * (moments[WEIGHT, f] * share)",
+        "m2[f]",
+        f"{MOMENTS}: test_moments and C-float64",
+    ),
+    Mutation(
+        "the last chunk of the moments is dropped",
+        "_kernels/shared/moments.py",
+        "for first in range(start, stop, length):",
+        "for first in range(start, stop - length + 1, length):",
+        f"{MOMENTS}: test_moments and C-float64",
+    ),
+]
