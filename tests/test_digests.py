@@ -21,7 +21,7 @@ SIXTEEN_BYTES = "+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+64bit,+avx,+fma"
 """Features of a processor whose vectors hold 16 bytes, with fused multiply-adds."""
 NARROW = (
     "fit mixture 2048x7 k=33 float32 init=far lloyd",
-    "fit mixture 2048x2 k=33 float32 init=far boxes",
+    "fit mixture 2048x2 k=33 float32 weights=zeros init=far boxes",
     "fit mixture 2048x18 k=33 float32 init=far bytes",
 )
 """Few, since a processor with other vectors compiles its kernels for each of them."""

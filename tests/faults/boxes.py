@@ -96,6 +96,13 @@ MUTATIONS = [
         f"{ORDER}: test_boxes_hold and float32",
     ),
     Mutation(
+        "the sum of a box is added up in as many parts as a wider vector holds",
+        "_kernels/boxes/order.py",
+        "SUM_LANES = 4",
+        "SUM_LANES = 8",
+        f"{ORDER}: test_a_box_is_summed",
+    ),
+    Mutation(
         "a superbox forgets its last box",
         "_kernels/boxes/order.py",
         "first + min(b * fan + fan, count)",

@@ -80,6 +80,20 @@ def test_boxes_hold_their_rows(name: str, dtype: Any) -> None:
         assert (np.abs(back - x[own]) <= 0.501 * step + 1e-15 * np.abs(x[own]) + 1e-300).all()
 
 
+def test_a_box_is_summed_in_one_order_whatever_the_vectors_hold() -> None:
+    """There are four partial sums, and the halves of them are added."""
+    X = np.random.default_rng(5).normal(size=(40 * BOX, 3)) * [1.0, 1e3, 1e-3]
+    boxes, scaling = boxes_of(X)
+    rows = boxes._tree.order.reshape(-1, BOX)
+    x = (X * scaling.scale + scaling.offset)[rows]  # the scale is a power of two
+    parts = np.zeros((4, len(rows), 3))
+    for p in range(BOX):
+        parts[p % 4] += x[:, p]
+    expected = (parts[0] + parts[2]) + (parts[1] + parts[3])
+    np.testing.assert_array_equal(boxes._tree.sums, expected)
+    assert (expected != x.sum(axis=1)).any()
+
+
 def test_far_neighbours_are_in_other_boxes() -> None:
     boxes, _ = boxes_of(np.random.default_rng(2).random((64_000, 2)))
     sides = np.ptp(boxes._tree.limits[:, : len(boxes._tree.sums)], axis=0)

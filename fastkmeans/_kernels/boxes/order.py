@@ -31,6 +31,9 @@ from ..shared.update import COUNT, WEIGHT
 from .candidates import BOX, HIGH, LOW
 from .visit import STEPS
 
+SUM_LANES = 4
+"""Partial sums that the sum of a box is made of, whatever the vectors of the processor
+hold: with as many as they hold, centers would differ in the last digit."""
 FINE = 16
 """Cuts that the second step of a search compares at once: a vector of float32."""
 
@@ -82,10 +85,11 @@ def _extent_intrinsic(typingctx: Any, values: Any, f: Any, weights: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
         row, weights = emit.item(sig.args[0], args[0], args[1]), emit.pointer(sig.args[2], args[2])
-        low = high = emit.load(row, integer(0), emit.floats)
-        total = ir.Constant(emit.floats, [0.0] * emit.lanes)
-        for first in range(0, BOX, emit.lanes):
-            x, w = (emit.load(p, integer(first), emit.floats) for p in (row, weights))
+        floats = ir.VectorType(emit.element, SUM_LANES)
+        low = high = emit.load(row, integer(0), floats)
+        total = ir.Constant(floats, [0.0] * SUM_LANES)
+        for first in range(0, BOX, SUM_LANES):
+            x, w = (emit.load(p, integer(first), floats) for p in (row, weights))
             low, high, total = emit.smaller(x, low), emit.larger(x, high), emit.fma(x, w, total)
         found = emit.fold(low, emit.smaller), emit.fold(high, emit.larger), emit.sum(total)
         return context.make_tuple(builder, sig.return_type, found)
