@@ -241,7 +241,7 @@ def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
                 sequence[-1][rng.integers(k)] = sequence[-1][rng.integers(k)]
         seen = visits(
             "bytes", X, sequence,
-            lambda lloyd: (lloyd.scaling.scale, lloyd.labels.copy(),
+            lambda lloyd: (lloyd.problem.scaling.scale, lloyd.labels.copy(),
                            None if lloyd._workspace.engines.other is None
                            else lloyd._workspace.engines.other._state[2:].astype(F64)),
         )  # fmt: skip

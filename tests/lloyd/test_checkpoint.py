@@ -205,6 +205,6 @@ def test_slow_checkpoints_are_seldom(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(_checkpoint, "write_archive", slow)
     checkpoint, rng = Checkpoint(tmp_path / "c", JOB, False), np.random.default_rng(0)
     while clock[0] < 150.0:
-        checkpoint.save(None, rng, 0, None, None)
+        checkpoint.save(rng, 0, None, None, [])
         clock[0] += 0.5
     assert writes == [102.0, 123.0, 144.0]  # a second in twenty

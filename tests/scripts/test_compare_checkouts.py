@@ -15,7 +15,7 @@ from tests.helpers.fakes import FakeWorker, fit_fakes, outcome
 
 pytestmark = pytest.mark.usefixtures("scripts_path")
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 LIBRARY = """
 import os
