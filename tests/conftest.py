@@ -56,6 +56,7 @@ MARKS = {
         "test_parameters",
         "test_predict",
         "test_project",
+        "test_suite",
         "test_tile",
         "test_update",
         "test_validation",

@@ -1,0 +1,74 @@
+"""The shape of the tests: short files, no imports among them, programs and faults that fit."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+FILES = sorted((ROOT / "tests").rglob("*.py"))
+MOST_LINES = 400
+IMPORT = re.compile(r"^ *from (fastkmeans[\w.]*) import ([\w, ]+)$", re.MULTILINE)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT / "tests").with_suffix(""))
+
+
+def texts_in(path: Path) -> list[str]:
+    """Return all texts of a file, its docstrings and programs among them."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    values = [node.value for node in nodes if isinstance(node, ast.Constant)]
+    return [value for value in values if isinstance(value, str)]
+
+
+def exists(module: str, name: str) -> bool:
+    """Return whether a module has a name, or a submodule of that name."""
+    found = importlib.import_module(module)
+    is_package = hasattr(found, "__path__")
+    return hasattr(found, name) or (
+        is_package and importlib.util.find_spec(f"{module}.{name}") is not None
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_are_short_and_import_no_test(path: Path) -> None:
+    """What two files need is in tests/helpers, or in a conftest.py."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= MOST_LINES
+    assert not re.findall(r"^ *(?:from|import) \S*\btest_\w+", text, re.MULTILINE)
+
+
+def test_programs_import_what_there_is() -> None:
+    """No linter looks into the programs that tests run in processes of their own."""
+    imports = [
+        (name_of(path), module, name.split()[0])
+        for path in FILES
+        for text in texts_in(path)
+        for module, names in IMPORT.findall(text)
+        for name in names.split(",")
+        if name.strip()
+    ]
+    assert len(imports) > 20
+    assert not [found for found in imports if not exists(*found[1:])]
+
+
+def test_faults_fit_the_source() -> None:
+    """Each text that a fault replaces occurs once, and its tests are in a file that exists."""
+    done = subprocess.run(
+        [sys.executable, "tests/mutations.py", "--list"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) >= 87
+    faults = importlib.import_module("faults")  # as the program imports it
+    files = {mutation.tests.partition(":")[0] for mutation in faults.MUTATIONS}
+    assert not [file for file in files if not (ROOT / "tests" / f"{file}.py").exists()]
