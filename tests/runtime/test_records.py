@@ -109,7 +109,9 @@ def subtract(pair):
     return pair.left[0] - pair.right[0]
 """
 CALL = """
-from fastkmeans._kernels.shared.subtraction import Pair, subtract
+from importlib import import_module
+module = import_module("fastkmeans._kernels.shared.subtraction")
+Pair, subtract = module.Pair, module.subtract
 print(subtract(Pair(**{"left": np.array([5.0]), "right": np.array([2.0])})))
 print(sum(subtract.stats.cache_hits.values()))
 """
