@@ -7,7 +7,8 @@
 
 A line is a name, ``n_iter_`` and the start of a SHA-256 over labels, centers, inertia and
 ``n_iter_``.  The digests must not depend on threads, on the processor, on the width of its
-vectors, or on the versions of Python and NumPy.
+vectors, or on the versions of Python and NumPy.  One thing does matter: a processor
+without fused multiply-adds rounds more often, and the last digits of centers differ.
 
 The program uses the public interface only: run it with another checkout in PYTHONPATH to
 compare the two.  ``digest_cases.py`` lists the fits, ``digest_data.py`` makes their data.
