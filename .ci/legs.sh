@@ -99,6 +99,11 @@ digests() {
 }
 
 native_digests() {
+    if .venv/bin/python -c 'from llvmlite.binding import get_host_cpu_features as host
+raise SystemExit(host().get("fma") is not False)'; then
+        left_out "this processor has no fused multiply-adds"
+        return
+    fi
     digests .venv/bin/python
     digests .venv/bin/python --threads 1
 }

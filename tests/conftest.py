@@ -110,6 +110,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
 
 
+@pytest.fixture
+def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Declare that the processor has products of bytes, or none: labels are the same."""
+    from fastkmeans._engines import bytes as engine
+
+    def declare(exist: bool) -> None:
+        monkeypatch.setattr(engine, "BYTE_DOT", "declared" if exist else None)
+
+    return declare
+
+
 @pytest.fixture(scope="session")
 def X() -> Array:  # noqa: N802
     """Three groups that overlap, 400 x 3."""

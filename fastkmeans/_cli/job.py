@@ -102,12 +102,12 @@ class Job:
         try:
             checkpoint = Checkpoint(path, settings, self._resume)
         except ValueError as error:
-            raise UserError(f"{error} Without --resume the work begins anew") from None
+            raise UserError(f"{error} Without --resume the work begins again") from None
         if self._resume and not quiet:
             if checkpoint.found:
                 note(f"going on from {path}")
             else:
-                note(f"{self._folder} holds no state of the clustering: it begins anew")
+                note(f"{self._folder} holds no state of the clustering: it begins again")
         self._checkpoint = checkpoint
         return checkpoint
 

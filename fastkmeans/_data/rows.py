@@ -202,7 +202,7 @@ class ColumnRows(_ScratchRows):
 
 
 class RowsView:
-    """Rows made from other rows, in blocks of at most so many values.
+    """Rows made from other rows, in blocks of so many values, or of 256 rows if those are more.
 
     Subclasses change what ``blocks`` yields and ``take`` returns.
     """

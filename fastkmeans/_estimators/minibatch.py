@@ -287,7 +287,7 @@ class MiniBatchKMeans(Clusterer):
         elif k != len(self.cluster_centers_):
             raise ValueError(
                 f"n_clusters is {k}, but the model has {len(self.cluster_centers_)} centers; "
-                "fit anew to change their number."
+                "fit again to change their number."
             )
         means = None if new else self._means()
         source = getattr(self, "_generator", self.random_state)  # a loaded model has none

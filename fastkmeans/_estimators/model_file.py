@@ -18,9 +18,11 @@ import numpy as np
 from .. import __version__
 from .._data.tables import Preparation
 from .._lloyd.run import Iteration
-from .._runtime.archive import VERSION, read_archive, write_archive
+from .._runtime.archive import read_archive, write_archive
 
 MODEL = "fastkmeans model"
+VERSION = 1
+"""Version of the layout of model files; a reader refuses every other version."""
 CLASSES = ("KMeans", "MiniBatchKMeans")
 """The estimators that a model file may hold."""
 
@@ -70,7 +72,7 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
 
 def read_class(path: str | os.PathLike[str]) -> str:
     """Return the class name of the model in a file; raise errors as ``read_archive`` does."""
-    return _class_of(path, read_archive(path, MODEL)[0])
+    return _class_of(path, read_archive(path, MODEL, VERSION)[0])
 
 
 def _class_of(
@@ -104,7 +106,7 @@ def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -
 
 def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
     """Return the model that ``write_model`` wrote."""
-    metadata, arrays = read_archive(path, MODEL)
+    metadata, arrays = read_archive(path, MODEL, VERSION)
     name = _class_of(path, metadata, model_class.__name__)
     if name != model_class.__name__:
         raise ValueError(f"{path} holds a {name}, not a {model_class.__name__}: use {name}.load.")

@@ -35,11 +35,11 @@ The contract
   be counted.  ``jit_inline`` is for parts of one kernel.
 * The first fit waits for the compiler: a second for every ten functions.  So a function that
   one kernel alone calls is inline.  Types are few: a literal number and a number are two.
-  Scratch is ``scratch.empty``, not ``numpy.empty``.  A shape is unpacked, not indexed.
+  Scratch is ``scratch.empty``, not ``numpy.empty``.  A shape is better unpacked than indexed.
   Drivers call by address (``_runtime.calls``).  What data rarely need, like ``settle_rows``,
   is compiled when they do.
 
 The micro-kernels emit vector IR: ``plain.tile``, ``bytes.tile``, ``bytes.quantize``,
-``shared.pack``, ``boxes.candidates``; ``emit`` holds what they share.  Each has a twin in NumPy for
-``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
+``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``; ``emit`` holds what they
+share.  Each has a twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
 """

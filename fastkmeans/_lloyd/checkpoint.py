@@ -25,6 +25,9 @@ from .._runtime.archive import Arrays, read_archive, write_archive
 from .run import Iteration, Outcome, Run, State, Workspace
 
 CHECKPOINT = "fastkmeans checkpoint"
+VERSION = 2
+"""Version of checkpoints: a fit goes on with the same bits only if sums are added in the same
+order.  Raise it when that order changes."""
 SECONDS = 2.0
 """Least time between two checkpoints, in seconds, if writing one is fast."""
 SHARE = 0.05
@@ -65,7 +68,7 @@ class Checkpoint:
         self._due, self._warned = time.monotonic() + seconds, False
         self._found: tuple[dict[str, Any], Arrays] | None = None
         if resume and path.exists():
-            self._found = read_archive(path, CHECKPOINT)
+            self._found = read_archive(path, CHECKPOINT, VERSION)
             self._compare_jobs(self._found[0].get("job", {}))
         elif not resume:
             path.unlink(missing_ok=True)
@@ -103,7 +106,7 @@ class Checkpoint:
                 if name not in arrays:
                     raise ValueError(
                         f"{self.path} lacks {name}, as of another version of fastkmeans: remove "
-                        "it to begin anew, or go on with that version."
+                        "it to begin again, or go on with that version."
                     )
             kept: dict[str, Any] = {name: arrays[name] for name in SUMS}
             sums = SumsState(**kept, **metadata["sums"])
@@ -130,7 +133,7 @@ class Checkpoint:
             return
         metadata: dict[str, Any] = {
             "format": CHECKPOINT,
-            "format_version": 1,
+            "format_version": VERSION,
             "job": self.job,
             "number": number,
             "generator": rng.bit_generator.state,

@@ -35,7 +35,7 @@ class Rule(Protocol):
     """Squared center shift, in scaled units, above which ``converged`` need not be asked."""
 
     def left(self) -> int:
-        """Return how many iterations may follow; 0 ends the run."""
+        """Return how many iterations may follow; none ends the run."""
         ...
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
@@ -53,7 +53,7 @@ def iterate(run: Run, rule: Rule, together: bool = False) -> str:
     In the end the labels belong to the centers if no label changed; else the centers have
     moved since.  ``together`` allows several iterations in one call, timed together.
     """
-    while left := rule.left():
+    while (left := rule.left()) > 0:
         began = time.perf_counter()
         steps = run.steps(left if together else 1, rule.tolerance)
         last, relocated = steps[-1], 0

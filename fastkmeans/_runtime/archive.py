@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from .. import __version__
 from .disk import replacing
 
-VERSION = 1
-"""Version of the layout of model files; a reader refuses every other version."""
 METADATA = "metadata.json"
 DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can hold
@@ -37,8 +35,10 @@ def write_archive(
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", LONG_AGO), file.getbuffer())
 
 
-def read_archive(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], Arrays]:
-    """Read an archive of ``write_archive``, if its metadata name this kind.
+def read_archive(
+    path: str | os.PathLike[str], kind: str, version: int
+) -> tuple[dict[str, Any], Arrays]:
+    """Read an archive of ``write_archive``, if its metadata name this kind and version.
 
     Raises a ``ValueError`` if the file is something else or damaged, an ``OSError`` if it cannot
     be read.  Nothing in it is ever unpickled.
@@ -53,11 +53,11 @@ def read_archive(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any
         raise ValueError(f"{path} is not a {kind}: it was written by something else.") from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ValueError(f"{path} is not a {kind}, or it is damaged: {error}.") from error
-    if metadata.get("format_version") != VERSION:
+    if metadata.get("format_version") != version:
         raise ValueError(
             f"{path} is a {kind} of version {metadata.get('format_version')}, written by "
             f"fastkmeans {metadata.get('fastkmeans')}; fastkmeans {__version__} reads version "
-            f"{VERSION}."
+            f"{version}."
         )
     try:
         arrays = {name.removesuffix(".npy"): _array(data) for name, data in members.items()}

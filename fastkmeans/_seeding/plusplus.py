@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import FLOAT32, ArrayRows, Block
-from .._kernels.emit.simd import CENTERS, POINTS
+from .._kernels.emit.simd import CENTERS
 from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
 from .._kernels.seeding.potential import (
     GROUP_ROWS,
+    SUMS,
     TRY,
     Nearest,
     draw,
@@ -80,7 +81,7 @@ class _Seeder:
         self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
-        self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, POINTS))
+        self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, SUMS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
         rounds = dtype != rows.dtype
         weight = total_of(weights) if weights.size else n

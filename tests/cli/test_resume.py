@@ -128,7 +128,7 @@ def test_a_run_without_resume_begins_anew(
     code, err = run(*other, "--resume")
     assert code == 2
     assert "error: " in err
-    assert "another job: -k was 7, and is 6 now. Without --resume the work begins anew" in err
+    assert "another job: -k was 7, and is 6 now. Without --resume the work begins again" in err
     assert "to go on:" not in err
     before = (tmp_path / "l.csv.fastkmeans-work" / "checkpoint.npz").read_bytes()
     code, err = run(*CALL, "--exclude", "nothing", "--resume")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
 from fastkmeans import KMeans
 from fastkmeans._engines.bytes import MOST_PROBED, PROBED, Bytes, Probe, choose_step
-from fastkmeans._kernels.emit.simd import BYTE_DOT
 from fastkmeans._runtime.threads import Team
 from tests.helpers.data import blobs
 from tests.helpers.engines import F32, F64, Array, problem_of
 from tests.helpers.reference import closest
-
-needs_bytes = pytest.mark.skipif(BYTE_DOT is None, reason="no products of bytes")
 
 
 class Probed:
@@ -97,22 +95,22 @@ def avoided(X: Array, k: int) -> list[float]:
     return [step.avoided for step in model.history_]
 
 
-@needs_bytes
-def test_bytes_that_do_not_pay_are_not_begun() -> None:
+def test_bytes_that_do_not_pay_are_not_begun(products_of_bytes: Any) -> None:
+    products_of_bytes(True)
     X = np.random.default_rng(3).normal(size=(30_000, 64)).astype(F32)
     assert not any(avoided(X, 64))
 
 
-@needs_bytes
-def test_bytes_that_pay_are_begun_at_once() -> None:
+def test_bytes_that_pay_are_begun_at_once(products_of_bytes: Any) -> None:
+    products_of_bytes(True)
     X = blobs(np.random.default_rng(4), 30_000, 64, 400).astype(F32)
     shares = avoided(X, 400)
     assert not shares[0]
     assert all(shares[1:])
 
 
-@needs_bytes
-def test_many_features_and_clusters_begin_with_bytes() -> None:
+def test_many_features_and_clusters_begin_with_bytes(products_of_bytes: Any) -> None:
+    products_of_bytes(True)
     X = np.random.default_rng(5).normal(size=(4000, 256)).astype(F32)
     assert avoided(X, 600)[0] > 0.9
 

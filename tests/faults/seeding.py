@@ -10,8 +10,8 @@ MUTATIONS = [
     Mutation(
         "candidates ignore the weights",
         "_kernels/seeding/potential.py",
-        "potentials[c, p] += w[p] * square if w.size else square",
-        "potentials[c, p] += square",
+        "potentials[c, first + p] += w[p] * square if w.size else square",
+        "potentials[c, first + p] += square",
         f"{SEEDING}: test_try_and_adopt and float32",
     ),
     Mutation(

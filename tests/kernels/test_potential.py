@@ -40,7 +40,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         np.testing.assert_array_equal(tiles[0, 1:, :n_candidates].T, x[candidates])
         squares = squared_distances(x, x[candidates])
         before = rng.integers(0, 200, m).astype(dtype) / 4
-        closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, POINTS))
+        closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, potential.SUMS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
@@ -53,6 +53,10 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         lower = np.minimum(squares, before[:, None])
         expected = (lower * w[:, None])[start:].sum(axis=0)
         np.testing.assert_array_equal(potentials[:n_candidates].sum(axis=1), expected + 1.0)
+        parts = np.zeros((16, n_candidates))  # on every processor: the choice must not depend on it
+        np.add.at(parts, np.arange(start, m) % 16, (lower * w[:, None])[start:])
+        parts[0] += 1.0
+        np.testing.assert_array_equal(potentials[:n_candidates], parts.T)
         bits = (closer[start:, None] >> np.arange(16)) & 1
         np.testing.assert_array_equal(bits[:, :n_candidates], (squares < before[:, None])[start:])
         assert not bits[:, n_candidates:].any()

@@ -167,13 +167,25 @@ def test_a_checkpoint_of_another_version_is_refused_and_kept(tmp_path: Path) -> 
     model, X, path = KMeans(5, random_state=0, tol=0.0), noise(1500, 5), tmp_path / "state"
     with pytest.raises(StoppedError):
         fit(model, X, Stopping(path, False, 3))
-    metadata, arrays = _checkpoint.read_archive(path, _checkpoint.CHECKPOINT)
+    metadata, arrays = _checkpoint.read_archive(path, _checkpoint.CHECKPOINT, _checkpoint.VERSION)
     del arrays["heaviest"]
     _checkpoint.write_archive(path, metadata, arrays)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="lacks heaviest, as of another version"):
         fit(model, X, Stopping(path, True, -1))
     assert path.read_bytes() == before
+    older = _checkpoint.VERSION - 1  # its sums were added up in another order
+    _checkpoint.write_archive(path, metadata | {"format_version": older}, arrays)
+    with pytest.raises(ValueError, match=f"of version {older}"):
+        Checkpoint(path, JOB, True)
+
+
+def test_no_iteration_follows_where_more_were_done_than_are_wanted(tmp_path: Path) -> None:
+    X, path = noise(1500, 5), tmp_path / "state"
+    with pytest.raises(StoppedError):
+        fit(KMeans(5, random_state=0, tol=0.0), X, Stopping(path, False, 4))
+    resumed = fit(KMeans(5, random_state=0, tol=0.0, max_iter=1), X, Checkpoint(path, JOB, True))
+    assert resumed.n_iter_ == len(resumed.history_) > 1
 
 
 def test_a_short_fit_writes_nothing(tmp_path: Path) -> None:

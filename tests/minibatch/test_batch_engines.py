@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,16 +20,6 @@ from tests.helpers.batches import SCHEDULES
 from tests.helpers.data import blobs
 from tests.helpers.engines import F32, F64, Array
 from tests.helpers.processes import digest
-
-
-@pytest.fixture
-def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Declare that the processor has products of bytes, or none: labels are the same."""
-
-    def declare(exist: bool) -> None:
-        monkeypatch.setattr(_bytes, "BYTE_DOT", "declared" if exist else None)
-
-    return declare
 
 
 def fit(X: Array, k: int, **options: Any) -> MiniBatchKMeans:

@@ -39,7 +39,7 @@ FINE = 16
 
 
 class Cells(NamedTuple):
-    """A grid over the features with the largest extent, with about as many rows in each slice."""
+    """A grid over the features that vary most, with about as many rows in each slice."""
 
     columns: Any  # in (n_columns,) int64, the features of the grid
     coarse: Any  # in (n_columns, a multiple of FINE) of X's dtype, every FINE-th cut, then inf
@@ -67,7 +67,7 @@ def _count_intrinsic(typingctx: Any, cuts: Any, f: Any, start: Any, stop: Any, v
 
 
 def _count_twin(
-    cuts: Any,  # in (d, width) float32 or float64
+    cuts: Any,  # in (n_columns, width) float32 or float64
     f: int,  # in, row of cuts
     start: int,  # in, first cut, a multiple of FINE
     stop: int,  # in, cut to stop before, a multiple of FINE

@@ -197,7 +197,7 @@ def _add_square_twin(
     offset: Any,  # in (d,) float64
     scale: float,  # in, power of two
     weight: float,  # in, of the row
-    squares: Any,  # in/out (CHAINS, d) float64
+    squares: Any,  # in/out (CHAINS, max(d, NARROW_CHAINS)) float64
     chain: int,  # in, row of squares
     centers: Any,  # in (k, d) float64, scaled and shifted
     j: int,  # in, row of centers

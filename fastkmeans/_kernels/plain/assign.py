@@ -155,12 +155,12 @@ def closest_by_differences(
 
 @jit_inline
 def score_blocks(
-    blocks,  # in (GROUP, d, POINTS) float32 or float64, packed points
+    blocks,  # in (n_blocks, d, POINTS) float32 or float64, packed points
     count,  # in int, number of valid blocks
     tiles,  # in (n_tiles, 1 + d, CENTERS) of blocks' dtype
-    best,  # out (GROUP, POINTS) of blocks' dtype
-    second,  # out (GROUP, POINTS) of blocks' dtype
-    index,  # out (GROUP, POINTS) int32
+    best,  # out (n_blocks, POINTS) of blocks' dtype
+    second,  # out (n_blocks, POINTS) of blocks' dtype
+    index,  # out (n_blocks, POINTS) int32
 ):
     """Score blocks against all tiles, panel by panel."""
     for b in range(count):

@@ -39,6 +39,10 @@ from ..shared.pack import pack_points
 
 GROUP_ROWS = 256
 """Rows in one sum of ``w D^2``; row ranges begin at multiples of it."""
+SUMS = 16
+"""Partial sums of the potential with a candidate: row i adds to sum ``i % SUMS``.  With as many
+as a vector has lanes, the last digit would depend on the processor, and so might the choice
+between candidates that lower the potential alike."""
 TRY = -1
 """In place of a winner: candidates are tried."""
 
@@ -73,7 +77,7 @@ def compare(
     start,  # in int, first row of the block
     stop,  # in int, row to stop before, at most POINTS further on
     nearest,  # in/out Nearest, closer out
-    potentials,  # in/out (CENTERS, POINTS) float64
+    potentials,  # in/out (CENTERS, SUMS) float64
 ):
     """Add the potentials of a block and mark which candidates are closer."""
     weights, closest, closer, _ = nearest
@@ -83,11 +87,14 @@ def compare(
         bits[p] = 0
     for c in range(n_candidates):
         bit = np.uint16(1 << c)
-        for p in range(known.size):
-            nearer = squares[c, p] < known[p]
-            square = np.float64(squares[c, p] if nearer else known[p])
-            potentials[c, p] += w[p] * square if w.size else square
-            bits[p] |= bit if nearer else np.uint16(0)
+        for begin in range(0, known.size, SUMS):
+            end = begin + SUMS if begin + SUMS < known.size else known.size
+            first = (start + begin) % SUMS - begin
+            for p in range(begin, end):
+                nearer = squares[c, p] < known[p]
+                square = np.float64(squares[c, p] if nearer else known[p])
+                potentials[c, first + p] += w[p] * square if w.size else square
+                bits[p] |= bit if nearer else np.uint16(0)
 
 
 @jit_inline
@@ -147,7 +154,7 @@ def visit(
     tiles,  # in (n_tiles, 1 + d, CENTERS) of closest's dtype, the packed candidates
     n_candidates,  # in int, number of candidates, at most CENTERS
     winner,  # in int, the candidate that becomes a center, or TRY
-    potentials,  # in/out (CENTERS, POINTS) float64, sum w D^2 with each candidate, by lane
+    potentials,  # in/out (CENTERS, SUMS) float64, parts of sum w D^2 with each candidate
 ):
     """Try candidates on rows ``start:stop``, or make one of them a center.
 
