@@ -16,7 +16,9 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 EXTRAS = ("csv", "plots", "test")
 """The extras whose libraries fastkmeans or its tests import."""
 
-TOOLS = {"asv", "hypothesis", "mypy", "pytest", "ruff", "threadpoolctl", "virtualenv"}
+TOOLS = {
+    "asv", "coverage", "hypothesis", "mypy", "pytest", "ruff", "threadpoolctl", "virtualenv",
+}  # fmt: skip
 """Packages without a constraint: programs that test or check, and what pytest needs."""
 
 REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(\[[\w, -]*\])?\s*(>=\s*(?P<floor>[\d.]+))?")
