@@ -62,7 +62,7 @@ class Clusterer(Estimator):
         raise NotImplementedError
 
     @property
-    def _n_outputs(self) -> int:  # type: ignore[override]
+    def _n_outputs(self) -> int:  # type: ignore[override]  # a property for an attribute
         return len(self.cluster_centers_)
 
     def predict(self, X: Any) -> NDArray[np.int32]:

@@ -217,7 +217,7 @@ def test_starts(X: Array, schedule: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_rows_that_are_in_no_batch_are_not_looked_at(tmp_path: Path) -> None:
-    """Of a memory map as well: NaN in them do not matter."""
+    """A memory map may hold NaN in them as well: they do not matter."""
     path = tmp_path / "rows.npy"
     file = np.lib.format.open_memmap(path, "w+", np.float32, (60_000, 4))
     file[:] = mixture(60_000, 4, 3)

@@ -218,7 +218,7 @@ def test_text_deep_in_a_column_that_nobody_asked_for(opened, small_blocks, suffi
 @pytest.mark.parametrize("row", [1, 2, 1500])
 @pytest.mark.parametrize("bad", ["text", "gap", "short", "infinite", "weight"])
 def test_messages_with_a_row_name_its_file(tmp_path, bad, row):
-    """Of two files of one table, the second holds the fault."""
+    """The second of two files of one table holds the fault."""
     fault = {"text": "x,1", "gap": ",1", "short": "1", "infinite": "inf,1", "weight": "1,-1"}[bad]
     rows = ["1,1", "2,1"] * 1000
     (tmp_path / "1.csv").write_text("\n".join(["a,b", *rows]) + "\n")

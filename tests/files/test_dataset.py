@@ -62,7 +62,7 @@ def test_paths_and_iterables_are_tables(tmp_path):
         np.testing.assert_array_equal(model.labels_, expected.labels_)
         assert model.inertia_ == expected.inertia_
     assert list(model.feature_names_in_) == NAMES
-    # Of a file with more columns, those of the fit are taken, in their order.
+    # A file may have more columns: those of the fit are taken, in their order.
     wider = frame.assign(z=1.0)[["z", *NAMES[::-1]]]
     wider.to_csv(tmp_path / "w.csv", index=False)
     np.testing.assert_array_equal(model.predict(tmp_path / "w.csv"), expected.labels_)

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 def test_iterations_in_one_call_are_those_one_by_one(
     monkeypatch: Any, rebuild_after: int, turnover: float, tol: float, dtype: Any
 ) -> None:
-    """Of small tables, with sums that are built anew, and with clusters that lose all rows."""
+    """Small tables, sums that are built again, and clusters that lose all their rows."""
     monkeypatch.setattr(_sums, "REBUILD_AFTER", rebuild_after)
     monkeypatch.setattr(_sums, "TURNOVER", turnover)
     rng = np.random.default_rng(0)
