@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,6 @@ from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
 from .._runtime.errors import plain
 from .sklearn_protocol import Estimator
-
-Self = TypeVar("Self", bound="Clusterer")
 
 
 class Clusterer(Estimator):
@@ -27,7 +25,6 @@ class Clusterer(Estimator):
     random_state: Any
     n_threads: int | None
 
-    cluster_centers_: NDArray[np.float64]
     labels_: NDArray[np.int32]
     inertia_: float
 
@@ -57,13 +54,9 @@ class Clusterer(Estimator):
         runs = check_count(self.n_init, "n_init")
         return k, 1 if given else runs
 
-    def fit(self: Self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``."""
         raise NotImplementedError
-
-    @property
-    def _n_outputs(self) -> int:  # type: ignore[override]  # a property for an attribute
-        return len(self.cluster_centers_)
 
     def predict(self, X: Any) -> NDArray[np.int32]:
         """Return the closest center of each row.

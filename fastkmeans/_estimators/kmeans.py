@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -29,6 +30,7 @@ from .clusterer import Clusterer
 from .inputs import as_table
 
 
+@dataclass(eq=False, repr=False)
 class KMeans(Clusterer):
     """k-means clustering by Lloyd's algorithm, exact and deterministic.
 
@@ -120,41 +122,23 @@ class KMeans(Clusterer):
     [[1.0, 3.0], [10.0, 3.0]]
     """
 
-    n_iter_: int
-    converged_: bool
-    stop_reason_: str
-    history_: list[Iteration]
+    n_clusters: int = 8
+    _: KW_ONLY
+    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++"
+    n_init: int | str = "auto"
+    max_iter: int = 300
+    tol: float = 1e-4
+    verbose: int = 0
+    random_state: Any = None
+    copy_x: bool = True
+    algorithm: str = "auto"
+    n_threads: int | None = None
+
+    _RANDOM_RUNS = 10
     _stored = (
         "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
         "n_features_in_",
     )  # fmt: skip
-
-    _RANDOM_RUNS = 10
-
-    def __init__(
-        self,
-        n_clusters: int = 8,
-        *,
-        init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
-        n_init: int | str = "auto",
-        max_iter: int = 300,
-        tol: float = 1e-4,
-        verbose: int = 0,
-        random_state: Any = None,
-        copy_x: bool = True,
-        algorithm: str = "auto",
-        n_threads: int | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.init = init
-        self.n_init = n_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.random_state = random_state
-        self.copy_x = copy_x
-        self.algorithm = algorithm
-        self.n_threads = n_threads
 
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
@@ -165,7 +149,7 @@ class KMeans(Clusterer):
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
         return self._check_common()
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeans:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``.
 
         Parameters
@@ -191,7 +175,7 @@ class KMeans(Clusterer):
 
     def _fit(
         self, table: Table, X: Any, sample_weight: Any, watch: Watch, checkpoint: Checkpoint | None
-    ) -> KMeans:
+    ) -> Self:
         """Fit; notify ``watch``, use a checkpoint if given, pass ``X`` to a callable ``init``."""
         k, n_runs = self._check_parameters()
         rows = table.rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._data.scaling import NotFiniteError
 from .._data.validation import (
@@ -20,7 +21,7 @@ from .._data.validation import (
 )
 from .._lloyd.loop import MAX_ITER
 from .._minibatch.fit import count_clusters, label, run, step
-from .._minibatch.step import BatchStep, Course, Means, Plan
+from .._minibatch.step import Course, Means, Plan
 from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
 from .clusterer import Clusterer
@@ -29,6 +30,7 @@ from .inputs import as_table
 SCHEDULES = ("nested", "random")
 
 
+@dataclass(eq=False, repr=False)
 class MiniBatchKMeans(Clusterer):
     """k-means clustering by mini-batches: a fraction of the time, almost the same inertia.
 
@@ -138,55 +140,28 @@ class MiniBatchKMeans(Clusterer):
     [[1.0, 3.0], [10.0, 4.0]]
     """
 
-    n_iter_: int
-    n_steps_: int
-    converged_: bool
-    stop_reason_: str
-    history_: list[BatchStep]
+    n_clusters: int = 8
+    _: KW_ONLY
+    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++"
+    max_iter: int = 100
+    batch_size: int = 1024
+    verbose: int = 0
+    compute_labels: bool = True
+    random_state: Any = None
+    tol: float = 0.0
+    max_no_improvement: int | None = 10
+    init_size: int | None = None
+    n_init: int | str = "auto"
+    reassignment_ratio: float = 0.01
+    schedule: str = "nested"
+    n_threads: int | None = None
 
     _RANDOM_RUNS = 3
-    _mean_weights: NDArray[np.float64]
-    _mean_unit: float
-    _mean_since: int
-    _generator: np.random.Generator
     _stored = (
         "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
         "_mean_since",
     )  # fmt: skip
     _stored_too = ("inertia_", "n_iter_", "converged_", "stop_reason_")
-
-    def __init__(
-        self,
-        n_clusters: int = 8,
-        *,
-        init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++",
-        max_iter: int = 100,
-        batch_size: int = 1024,
-        verbose: int = 0,
-        compute_labels: bool = True,
-        random_state: Any = None,
-        tol: float = 0.0,
-        max_no_improvement: int | None = 10,
-        init_size: int | None = None,
-        n_init: int | str = "auto",
-        reassignment_ratio: float = 0.01,
-        schedule: str = "nested",
-        n_threads: int | None = None,
-    ) -> None:
-        self.n_clusters = n_clusters
-        self.init = init
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.verbose = verbose
-        self.compute_labels = compute_labels
-        self.random_state = random_state
-        self.tol = tol
-        self.max_no_improvement = max_no_improvement
-        self.init_size = init_size
-        self.n_init = n_init
-        self.reassignment_ratio = reassignment_ratio
-        self.schedule = schedule
-        self.n_threads = n_threads
 
     def _plan(self) -> Plan:
         """Check the parameters and return them."""
@@ -208,9 +183,7 @@ class MiniBatchKMeans(Clusterer):
             bool(self.verbose),
         )  # fmt: skip
 
-    def fit(
-        self: MiniBatchKMeans, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> MiniBatchKMeans:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X`` by batches.
 
         Parameters
@@ -259,7 +232,7 @@ class MiniBatchKMeans(Clusterer):
             )
         return self
 
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> MiniBatchKMeans:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one batch; the first one gives the initial centers.
 
         Parameters
@@ -300,7 +273,7 @@ class MiniBatchKMeans(Clusterer):
         self._remember(means, rng)
         if labelled is not None:
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
-        self.n_steps_ = 1 if new else self.n_steps_ + 1
+        self.n_steps_: int = 1 if new else self.n_steps_ + 1
         return self
 
     def _means(self) -> Means:

@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import warnings
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from .._runtime.errors import not_fitted
 from .inputs import as_table
 from .model_file import read_model, write_model
 
-Self = TypeVar("Self", bound="Estimator")
-
 
 class Estimator:
     """Parameters, feature names and output containers of an estimator."""
@@ -30,7 +28,7 @@ class Estimator:
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     preparation_: Preparation | None = None
-    _n_outputs: int
+    cluster_centers_: NDArray[np.float64]
     _stored: tuple[str, ...]  # the fitted attributes in a model file
     _stored_too: tuple[str, ...] = ()  # the same, if the model has them
 
@@ -53,7 +51,7 @@ class Estimator:
         """
         return {name: getattr(self, name) for name in self._parameters()}
 
-    def set_params(self: Self, **params: Any) -> Self:
+    def set_params(self, **params: Any) -> Self:
         """Set parameters by name and return the estimator.
 
         Raises
@@ -158,7 +156,7 @@ class Estimator:
         write_model(self, path)
 
     @classmethod
-    def load(cls: type[Self], path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Return the model that ``save`` wrote, ready to predict.
 
         Nothing is unpickled: a file from an untrusted source can be wrong, but cannot run code.
@@ -182,9 +180,9 @@ class Estimator:
         """Return the names of the columns of ``transform``: ``kmeans0``, ``kmeans1``, ..."""
         self._check_fitted()
         prefix = type(self).__name__.lower()
-        return np.asarray([f"{prefix}{j}" for j in range(self._n_outputs)], dtype=object)
+        return np.asarray([f"{prefix}{j}" for j in range(len(self.cluster_centers_))], dtype=object)
 
-    def set_output(self: Self, *, transform: str | None = None) -> Self:
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the container of ``transform``.
 
         Parameters
