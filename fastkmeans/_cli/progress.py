@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._data.rows import Block, Rows, RowsView
-from .._lloyd.run import Iteration, Outcome
-from .._lloyd.watch import Watch
+from .._lloyd.run import Iteration, Outcome, Watch
 from .._runtime.disk import human_size
 from .console import UserError, install_hint, note
 

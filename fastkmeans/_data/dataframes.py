@@ -99,15 +99,11 @@ def _library(X: Any) -> _Library | None:
     return None
 
 
-def is_dataframe(X: Any) -> bool:
-    """Return whether ``X`` is a table of pandas, polars or pyarrow."""
-    return _library(X) is not None
-
-
-def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]]:
-    """Return the rows of a data frame and the names of its columns."""
+def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
+    """Return the rows of a data frame and the names of its columns; None for other tables."""
     library = _library(X)
-    assert library is not None
+    if library is None:
+        return None
     if type(X).__name__ == "RecordBatch":
         X = sys.modules["pyarrow"].Table.from_batches([X])
     names, columns, n = library.names(X), library.columns(X), int(X.shape[0])

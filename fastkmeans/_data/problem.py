@@ -57,9 +57,14 @@ def open_table(
     table: Table, weights: NDArray[np.float64], n_threads: int | None, work: float
 ) -> Iterator[Problem]:
     """Do as ``open_problem``, with an error that names the first value that is not finite."""
-    with Team(n_threads, work) as team:
-        try:
-            scaling = scaling_of(table.rows, weights, team)
-        except NotFiniteError:
-            raise first_not_finite(table) from None
-        yield Problem(table.rows, weights, scaling, team)
+    with naming(table), open_problem(table.rows, weights, n_threads, work) as problem:
+        yield problem
+
+
+@contextmanager
+def naming(table: Table) -> Iterator[None]:
+    """Replace a ``NotFiniteError`` by an error that names the value in the table."""
+    try:
+        yield
+    except NotFiniteError:
+        raise first_not_finite(table) from None

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runtime.errors import plain
-from .dataframes import dataframe_rows, is_dataframe
 from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
 
@@ -47,10 +46,12 @@ def table_in_memory(X: Any, name: str = "X") -> Table:
     values that are not numbers raise a TypeError.  Tables that are not two-dimensional, are
     empty or complex, or hold text raise a ValueError.
     """
-    if is_dataframe(X):
-        table = Table(*dataframe_rows(X, name))
-    else:
-        table = Table(_array_rows(_as_array(X, name), name), None)
+    found = None
+    if type(X) is not np.ndarray:  # the usual case needs no import
+        from .dataframes import dataframe_rows
+
+        found = dataframe_rows(X, name)
+    table = Table(*found) if found else Table(_array_rows(_as_array(X, name), name), None)
     n, d = table.rows.shape
     for count, what in ((n, "sample"), (d, "feature")):
         if count == 0:

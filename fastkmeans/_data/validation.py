@@ -116,29 +116,18 @@ def _refuse_times(given: NDArray[Any]) -> None:
 
 
 def weights_of(table: Table, sample_weight: Any) -> Weights:
-    """Return ``sample_weight``, or else the table's own weights; raise if there are both."""
-    if table.weights is None:
-        return scaled_weights(sample_weight, table.rows.shape[0])
-    if sample_weight is not None:
+    """Return ``sample_weight``, or else the table's own weights, in a unit that suits the sums."""
+    if table.weights is not None and sample_weight is not None:
         raise ValueError(
             "sample_weight was given for a dataset that has a column of weights: leave "
             "sample_weight out, or open the dataset without weight_column."
         )
-    return scaled_weights(table.weights, table.rows.shape[0])
-
-
-def scaled_weights(sample_weight: Any, n_samples: int) -> Weights:
-    """Check weights and divide them by a unit that suits the arithmetic."""
-    values = as_weights(sample_weight, n_samples)
-    if not values.size:
+    given = sample_weight if table.weights is None else table.weights
+    values = as_weights(given, table.rows.shape[0])
+    largest = float(values.max()) if values.size else 1.0
+    if 1.0 / ROOM <= largest <= ROOM:
         return Weights(values, 1.0)
-    largest = float(values.max())
-    if largest > ROOM:
-        unit = ROOM
-    elif 0.0 < largest < 1.0 / ROOM:
-        unit = 1.0 / ROOM
-    else:
-        return Weights(values, 1.0)
+    unit = ROOM if largest > ROOM else 1.0 / ROOM
     values = values / unit
     values.flags.writeable = False
     return Weights(values, unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -20,14 +20,15 @@ from .._data.validation import (
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
 from .._engines.base import work_of
-from .._lloyd.checkpoint import Checkpoint, Resumed
 from .._lloyd.loop import finish
-from .._lloyd.run import Iteration, Outcome, Workspace
-from .._lloyd.watch import Watch
+from .._lloyd.run import Iteration, Outcome, Resumed, Watch, Workspace
 from .._runtime.errors import convergence_warning, plain
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
+
+if TYPE_CHECKING:
+    from .._lloyd.checkpoint import Checkpoint
 
 
 @dataclass(eq=False, repr=False)

@@ -9,14 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._data.scaling import NotFiniteError
+from .._data.problem import naming
 from .._data.validation import (
     as_generator,
     check_count,
     check_fits,
     check_switch,
     check_tolerance,
-    first_not_finite,
     weights_of,
 )
 from .._lloyd.loop import MAX_ITER
@@ -208,13 +207,11 @@ class MiniBatchKMeans(Clusterer):
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         rng = as_generator(self.random_state)
-        try:
+        with naming(table):
             course = run(plan, rows, weights, rng)
             labelled = course.labelled
             if plan.compute_labels and labelled is None:
                 labelled = label(plan, rows, weights.values, course.means.centers)
-        except NotFiniteError:
-            raise first_not_finite(table) from None
         self._learn_features(table)
         self._keep(course, rows.shape[0], rng)
         if labelled is None:
@@ -264,10 +261,8 @@ class MiniBatchKMeans(Clusterer):
             )
         means = None if new else self._means()
         source = getattr(self, "_generator", self.random_state)  # a loaded model has none
-        try:
+        with naming(table):
             means, labelled, rng = step(plan, table.rows, weights, means, source)
-        except NotFiniteError:
-            raise first_not_finite(table) from None
         if new:
             self._learn_features(table)
         self._remember(means, rng)

@@ -19,7 +19,6 @@ from .._data.rows import StandardizedRows
 from .._data.tables import Preparation, Table
 from .._runtime.errors import not_fitted
 from .inputs import as_table
-from .model_file import read_model, write_model
 
 
 class Estimator:
@@ -152,6 +151,8 @@ class Estimator:
         path : str or path-like
             The file, by its full name; an existing file is replaced.
         """
+        from .model_file import write_model
+
         self._check_fitted()
         write_model(self, path)
 
@@ -173,6 +174,8 @@ class Estimator:
         OSError
             If it cannot be read.
         """
+        from .model_file import read_model
+
         model: Self = read_model(cls, path)
         return model
 

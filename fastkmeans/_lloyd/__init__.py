@@ -1,9 +1,8 @@
 """Lloyd's algorithm, and labels for given centers.
 
 loop         the iterations of a run, and the rules that end it
-run          one run: its buffers, one iteration
+run          one run: its buffers, one iteration; listeners to a fit
 empty        empty clusters
 checkpoint   a fit's state on disk
-watch        listeners to a fit
 predict      labels, distances and inertia for given centers
 """

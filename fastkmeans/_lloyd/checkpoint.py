@@ -16,13 +16,13 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .._engines.sums import SumsState
 from .._runtime.archive import Arrays, read_archive, write_archive
-from .run import Iteration, Outcome, Run, State, Workspace
+from .run import Iteration, Outcome, Resumed, Run, State, Workspace
 
 CHECKPOINT = "fastkmeans checkpoint"
 VERSION = 2
@@ -36,33 +36,15 @@ SUMS = ("parts", "part_weights", "heaviest")
 """The fields of ``SumsState`` that are arrays."""
 
 
-class Resumed(NamedTuple):
-    """Where a fit goes on."""
-
-    number: int  # of the run, from 0
-    run: Run | None  # None if the run has not begun
-    history: list[Iteration]  # the iterations of the run so far
-    best: Outcome | None  # the best of the runs before
-
-
 class Checkpoint:
-    """Saves a fit now and then, and restores it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    job : mapping of str to values that JSON can hold
-        Names and values of all that the result depends on.  A checkpoint of another job is
-        refused.
-    resume : bool
-        Whether to go on from the file if it exists.
-    seconds : float
-        The least time between two checkpoints; it grows if writing one takes long.
-    """
+    """Saves a fit now and then, and restores it; refuses a checkpoint of another job."""
 
     def __init__(
-        self, path: Path, job: Mapping[str, Any], resume: bool, seconds: float = SECONDS
+        self,
+        path: Path,
+        job: Mapping[str, Any],  # all that the result depends on, as JSON can hold it
+        resume: bool,  # whether to go on from the file if it exists
+        seconds: float = SECONDS,  # least time between two checkpoints, if writing is fast
     ) -> None:
         self.path, self.job, self._seconds = path, dict(job), seconds
         self._due, self._warned = time.monotonic() + seconds, False

@@ -69,6 +69,15 @@ class State(NamedTuple):
     sums: SumsState  # with their rounding errors
 
 
+class Resumed(NamedTuple):
+    """Where a fit goes on."""
+
+    number: int  # of the run, from 0
+    run: Run | None  # None if the run has not begun
+    history: list[Iteration]  # the iterations of the run so far
+    best: Outcome | None  # the best of the runs before
+
+
 class Step(NamedTuple):
     """What one iteration found, in scaled units."""
 
@@ -77,6 +86,21 @@ class Step(NamedTuple):
     n_empty: int
     n_moved: int
     avoided: float
+
+
+class Watch:
+    """A listener to the runs of a fit.  This one ignores everything."""
+
+    unit = 1.0  # factor from an inertia of the fit to the inertia with the caller's weights
+
+    def run_begins(self, number: int, n_runs: int) -> None:
+        """Note that run ``number`` of ``n_runs``, counted from 0, begins."""
+
+    def iteration(self, number: int, iteration: Iteration) -> None:
+        """Note that iteration ``number`` of the run, counted from 1, is done."""
+
+    def run_ends(self, run: Outcome) -> None:
+        """Note that the run has ended."""
 
 
 class Workspace:
