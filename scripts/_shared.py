@@ -11,12 +11,12 @@ try:
         UserError,
         exit_with,
         guarded,
-        need,
         note,
     )
     from fastkmeans._cli.outputs import blamed_on, check_outputs, whole_files
     from fastkmeans._cli.values import Parser, whole_number
     from fastkmeans._runtime.disk import human_size
+    from fastkmeans._runtime.extras import need
 except ModuleNotFoundError as error:
     if error.name != "fastkmeans":
         raise

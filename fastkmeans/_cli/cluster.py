@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import Rows
+from .._data.rows import Rows, sizes_of
 from .._data.tables import Preparation, Table
 from .._engines.auto import beyond_limit
 from .._estimators.kmeans import KMeans
 from .._files import open_dataset
 from .._files.errors import shown
-from .console import UserError, need, note
+from .._runtime.extras import need
+from .console import UserError, note
 from .header import first_csv, warn_of_numbers
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_format, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
-from .report import count, rows_line, rows_of, sizes_lines, tell
+from .report import rows_line, rows_of, sizes_lines, tell
 
 if TYPE_CHECKING:
     from .._files.dataset import Dataset
@@ -44,7 +45,7 @@ DOMINANT = 0.9
 def cluster(args: argparse.Namespace) -> None:
     """Run the command ``csv``."""
     outputs = _outputs(args)
-    need("pyarrow", "csv")
+    need("pyarrow")
     with Job(args, outputs) as job:
         seconds = {"reading": time.perf_counter()}
         guard = MemoryGuard(args.memory_limit)
@@ -58,7 +59,7 @@ def cluster(args: argparse.Namespace) -> None:
             seconds["clustering"] = time.perf_counter()
             model = _fit(args, job, dataset, progress)
             seconds["writing"] = time.perf_counter()
-            sizes = count(model.labels_, args.k)
+            sizes = sizes_of(model.labels_, args.k)
             _write(args, outputs, dataset, model, sizes)
             job.is_done()
             ends = [*seconds.values(), time.perf_counter()]

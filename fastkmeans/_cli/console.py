@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
-DISTRIBUTION = "fastkmeans-numba"
+from .._runtime.extras import MissingExtra
+
 FAILED, INTERRUPTED = 2, 130
 _CONTROL = frozenset([*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\u2029"])
 
@@ -34,26 +33,6 @@ def one_line(message: str) -> str:
         else character
         for character in message
     )
-
-
-def install_hint(extra: str | None = None) -> str:
-    """Return the command that installs the package with an extra."""
-    extras = f"[{extra}]" if extra else ""
-    return (
-        f"pip install '{DISTRIBUTION}{extras}', or, in a clone of the repository, "
-        f"pip install '.{extras}'"
-    )
-
-
-def need(module: str, extra: str | None = None) -> ModuleType:
-    """Import a module, or raise an error that names the `pip install` for it."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        missing = (error.name or module).partition(".")[0]
-        if missing != module.partition(".")[0]:
-            raise  # installed, but broken: the traceback helps more than advice
-        raise UserError(f"{missing} is not installed: {install_hint(extra)}") from None
 
 
 @contextlib.contextmanager
@@ -105,7 +84,7 @@ def _expected(error: Exception) -> str | None:
     in_flags = getattr(error, "in_flags", None)  # an error about files
     if in_flags is not None:
         return str(in_flags)
-    if isinstance(error, UserError):
+    if isinstance(error, UserError | MissingExtra):
         return str(error)
     if isinstance(error, OSError):  # an error about a file names it, by ``blamed_on`` at the latest
         return f"{error.filename or 'standard output'}: {error.strerror or error}"

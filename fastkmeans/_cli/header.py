@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._files.readers.csv_blocks import Dialect
 from .._files.sources import FORMATS, find_files
 from .console import note
 
 
 def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
     """Warn if all column names of a file are numbers."""
-    if names and all(_is_number(name.replace(decimal, ".")) for name in names):
+    if names and all(map(Dialect(decimal=decimal).is_number, names)):
         note(
             f"warning: the first line of {path} holds numbers only, and is taken for the names of "
             "the columns: if it is data, give --no-header"
@@ -29,11 +30,3 @@ def first_csv(files: Sequence[Path]) -> Path | None:
             start = file.read(8)
         return None if start.startswith(tuple(FORMATS)) else path
     return None
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

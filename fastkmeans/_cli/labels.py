@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .console import need
+from .._runtime.extras import need
 from .outputs import open_packed, open_text, suffix_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class LabelsFile:
         distances: NDArray[np.float64] | None,
     ) -> None:
         """Write the next rows; labels and distances are those of the kept rows only."""
-        pa = need("pyarrow", "csv")
+        pa = need("pyarrow")
         if ids is None:
             ids = pa.array(np.arange(self._n_rows + 1, self._n_rows + len(kept) + 1))
         columns = {self._id_name: ids, _another("cluster", self._id_name): _spread(labels, kept)}
@@ -104,7 +104,7 @@ def _ids(dataset: Dataset) -> Iterator[tuple[Any, int]]:
 
 def _spread(values: NDArray[Any], kept: NDArray[np.bool_]) -> Any:
     """Return a column of the values of the kept rows, and of nulls for the others."""
-    pa = need("pyarrow", "csv")
+    pa = need("pyarrow")
     if kept.all():
         return pa.array(values)
     spread = np.zeros(kept.size, values.dtype)
@@ -114,7 +114,7 @@ def _spread(values: NDArray[Any], kept: NDArray[np.bool_]) -> Any:
 
 @contextlib.contextmanager
 def _parquet(path: Path, _dialect: tuple[str, str]) -> Iterator[Write]:
-    pa, parquet = need("pyarrow", "csv"), need("pyarrow.parquet", "csv")
+    pa, parquet = need("pyarrow"), need("pyarrow.parquet")
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(open(path, "xb"))
         writers: list[Any] = []
@@ -144,7 +144,7 @@ def _text(path: Path, dialect: tuple[str, str]) -> Iterator[Write]:
 
 def lines_of(columns: Sequence[Any], dialect: tuple[str, str]) -> bytes:
     """Return columns as lines of CSV, as Python's `csv` writes them but many times faster."""
-    pa, pc = need("pyarrow", "csv"), need("pyarrow.compute", "csv")
+    pa, pc = need("pyarrow"), need("pyarrow.compute")
     delimiter, decimal = dialect
     texts = []
     for column in columns:

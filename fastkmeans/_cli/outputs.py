@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import os
 import shutil
@@ -11,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from .._runtime.disk import Temporary, sync
+from .._runtime.disk import Temporary, blamed, sync
 from .console import UserError
 
 NOT_TEXT = frozenset(
@@ -21,6 +22,8 @@ NOT_TEXT = frozenset(
     ]
 )
 """Endings that promise another format than CSV, plain or packed by gzip."""
+
+blamed_on = functools.partial(blamed, UserError)
 
 
 def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = ()) -> None:
@@ -68,15 +71,6 @@ def check_format(flag: str, path: Path | None, *, parquet: bool = False) -> None
 def suffix_of(path: Path) -> str:
     """Return the ending of a file, in lower case; of the target if the path is a link."""
     return path.resolve().suffix.lower()
-
-
-@contextlib.contextmanager
-def blamed_on(path: Path) -> Iterator[None]:
-    """Name the file in a write error: Python names none, or a temporary one."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path} could not be written: {error.strerror or error}") from None
 
 
 @contextlib.contextmanager

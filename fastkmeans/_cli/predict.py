@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import fastkmeans
 
-from .._data.rows import ArrayRows
+from .._data.rows import ArrayRows, sizes_of
 from .._data.tables import Preparation, Table
 from .._estimators.model_file import read_class
 from .._files.errors import listed
@@ -26,17 +26,18 @@ from .._files.sources import Source, choose, find_files, open_sources
 from .._lloyd.predict import closest_centers
 from .._runtime.adding import total_of
 from .._runtime.disk import Temporary
-from .console import UserError, need
+from .._runtime.extras import need
+from .console import UserError
 from .header import warn_of_numbers
 from .labels import LabelsFile, own_distances, write_skipped
 from .outputs import blamed_on, check_format, check_outputs, whole_files
 from .progress import MemoryGuard, Progress
-from .report import count, rows_line, sizes_lines, tell
+from .report import rows_line, sizes_lines, tell
 
 
 def predict(args: argparse.Namespace) -> None:
     """Run the command ``predict``."""
-    need("pyarrow", "csv")
+    need("pyarrow")
     if args.model.is_dir():
         raise UserError(
             f"{args.model} is a folder, not a model: name a file that csv --model-out wrote"
@@ -136,7 +137,7 @@ class _Labeller:
             table = Table(ArrayRows(values), self.names)
             labels = closest_centers(table, centers, self._threads, str(source.path))
             distances = own_distances(values, centers, labels)(0, len(rows))
-        self.sizes += count(labels, len(self.sizes))
+        self.sizes += sizes_of(labels, len(self.sizes))
         self.inertia += total_of(distances * distances)
         n = piece.n_source
         skipped = n - len(rows) - dropped

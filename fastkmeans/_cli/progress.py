@@ -11,7 +11,8 @@ from typing import Any
 from .._data.rows import Block, Rows, RowsView
 from .._lloyd.run import Iteration, Outcome, Watch
 from .._runtime.disk import human_size
-from .console import UserError, install_hint, note
+from .._runtime.extras import install_hint
+from .console import UserError, note
 
 BLOCK_BYTES = 1 << 26
 """Bytes of rows that are read between two checks of clock, memory and Ctrl-C."""

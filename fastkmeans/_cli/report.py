@@ -12,16 +12,6 @@ from numpy.typing import NDArray
 
 from .. import __version__
 
-_CHUNK = 1 << 20
-
-
-def count(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
-    """Return the number of rows of each cluster."""
-    sizes = np.zeros(n_clusters, np.int64)
-    for start in range(0, len(labels), _CHUNK):
-        sizes += np.bincount(labels[start : start + _CHUNK], minlength=n_clusters)
-    return sizes
-
 
 def rows_of(dataset: Any) -> dict[str, int]:
     """Return the numbers of rows: in the input, used, dropped and skipped."""

@@ -266,6 +266,14 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False)
 
 
+def sizes_of(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
+    """Return the number of rows of each cluster, in little memory."""
+    sizes = np.zeros(n_clusters, np.int64)
+    for start in range(0, len(labels), CHUNK):
+        sizes += np.bincount(labels[start : start + CHUNK], minlength=n_clusters)
+    return sizes
+
+
 def largest(pieces: Iterable[NDArray[np.float64]], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values by falling value, ties by rising index.
 

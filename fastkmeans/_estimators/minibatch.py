@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._data.problem import naming
+from .._data.rows import sizes_of
 from .._data.validation import (
     as_generator,
     check_count,
@@ -19,7 +20,7 @@ from .._data.validation import (
     weights_of,
 )
 from .._lloyd.loop import MAX_ITER
-from .._minibatch.fit import count_clusters, label, run, step
+from .._minibatch.fit import label, run, step
 from .._minibatch.step import Course, Means, Plan
 from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
@@ -221,7 +222,7 @@ class MiniBatchKMeans(Clusterer):
             return self
         self.cluster_centers_, self.labels_, inertia = labelled
         self.inertia_ = inertia * weights.unit
-        n_found = count_clusters(self.labels_, k)
+        n_found = int(np.count_nonzero(sizes_of(self.labels_, k)))
         if n_found < k:
             convergence_warning(
                 f"Only {n_found} of the {k} clusters have rows. Possibly due to duplicate points "

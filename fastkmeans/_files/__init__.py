@@ -16,8 +16,9 @@ The map
 Only this folder needs pyarrow, and its functions import it when they use it.
 """
 
+from .._runtime.extras import MissingExtra
 from .dataset import Dataset
-from .errors import FileError, FileWarning, MissingExtra, PathError
+from .errors import FileError, FileWarning, PathError
 from .open import open_dataset
 from .sources import is_source
 

@@ -24,11 +24,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .._runtime.disk import LOCK, Temporary, human_size, locked
+from .._runtime.disk import LOCK, Temporary, blamed, human_size, locked
 from .errors import PathError, argument
 
 META = "meta.json"
@@ -49,18 +49,9 @@ def check_room(folder: Path, n_bytes: float) -> None:
         )
 
 
-@contextlib.contextmanager
-def blamed_on(path: Path) -> Iterator[None]:
-    """Name the file in errors of writing: Python names no file, or a temporary one."""
-    try:
-        yield
-    except PathError:
-        raise
-    except OSError as error:
-        raise PathError(
-            f"{path} could not be written: {error.strerror or error}; name another folder with "
-            f"{argument('cache')}"
-        ) from None
+def blamed_on(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Name the file in errors of writing."""
+    return blamed(PathError, path, f"; name another folder with {argument('cache')}")
 
 
 class Parsed(NamedTuple):

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import MappedRows, Rows
+from .._runtime.extras import need
 from .cache import Parsed
-from .errors import need
 from .parse.growing import read_skipped
 from .readers.csv_errors import Text
 from .readers.pieces import Skipped

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any
 
 FLAGS = {"id_column": "--id", "weight_column": "--weight"}
@@ -79,24 +78,6 @@ class FileWarning(UserWarning):
     def __init__(self, message: str) -> None:
         super().__init__(in_arguments(message))
         self.in_flags = in_flags(message)
-
-
-class MissingExtra(ImportError):  # noqa: N818  the name says what is wrong
-    """A library that files need is not installed."""
-
-
-def need(module: str) -> Any:
-    """Import a module of pyarrow, or raise an error that names the extra to install."""
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "pyarrow":
-            raise  # pyarrow is installed but broken: the traceback helps more than advice
-        raise MissingExtra(
-            "pyarrow is not installed; tables in files are read by it: "
-            "pip install 'fastkmeans-numba[csv]'",
-            name=error.name,
-        ) from None
 
 
 def shown(value: str, width: int = 40) -> str:

@@ -99,11 +99,3 @@ def label(
             inertia = snap(run, inertia)
             labels, centers = run.labels, run.centers
     return Labelled(centers, labels, inertia / scale / scale)
-
-
-def count_clusters(labels: NDArray[np.int32], n_clusters: int) -> int:
-    """Return how many clusters have rows, in little memory."""
-    found = np.zeros(n_clusters, np.bool_)
-    for at in range(0, len(labels), 1 << 16):
-        found[labels[at : at + (1 << 16)]] = True
-    return int(found.sum())

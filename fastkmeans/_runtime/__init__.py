@@ -5,5 +5,5 @@ threads   how many threads run a kernel, over which rows
 drive     a kernel over ranges of rows, in numba's threads    calls    kernels by address
 disk      files that are whole or absent                      archive  arrays in one file
 aligned   arrays that begin with a cache line                 errors   errors and warnings
-adding    sums in one order everywhere
+adding    sums in one order everywhere                        extras   libraries for some uses
 """

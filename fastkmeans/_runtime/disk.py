@@ -183,6 +183,18 @@ def _drop(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def blamed(kind: type[Exception], path: Path, advice: str = "") -> Iterator[None]:
+    """Name the file in an error of writing: Python names none, or a temporary one."""
+    try:
+        yield
+    except kind:
+        raise
+    except OSError as error:
+        reason = error.strerror or error
+        raise kind(f"{path} could not be written: {reason}{advice}") from None
+
+
+@contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name; afterwards give the file written there its final name."""
     target = Path(path).resolve()

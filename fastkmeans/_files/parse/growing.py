@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import need
+from ..._runtime.extras import need
 from ..readers.pieces import Skipped
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..._runtime.extras import need
 from ..cache import blamed_on, check_room
 from ..digits import warn_of_lost_digits
-from ..errors import FileError, FileWarning, argument, need, shown
+from ..errors import FileError, FileWarning, argument, shown
 from ..options import Question
 from ..readers.csv import CsvReader
 from ..readers.csv_blocks import MISSING, Dialect

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._data.rows import FLOAT64
-from ..errors import FileError, need
+from ..._runtime.extras import need
+from ..errors import FileError
 from ..sources import Source
 from .csv_blocks import (
     Block,

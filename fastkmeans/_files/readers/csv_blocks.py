@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import FileError, argument, need, shown
+from ..._runtime.extras import need
+from ..errors import FileError, argument, shown
 from ..options import is_delimiter
 from ..sources import Source
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..._data.rows import FLOAT32, FLOAT64
 from ..._data.tables import Table, table_in_memory
-from ..errors import FileError, argument, listed, need
+from ..._runtime.extras import need
+from ..errors import FileError, argument, listed
 from ..sources import Source
 from .csv import numbered
 from .csv_errors import Text
