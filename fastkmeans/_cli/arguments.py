@@ -10,6 +10,8 @@ from .. import __version__
 from .console import guarded, note
 from .values import Parser, delimiter, memory, names, path, runs, tolerance, whole_number
 
+Add = Callable[..., argparse.Action]
+
 EXIT_CODES = """\
 exit codes:
   0    done: every file that was asked for is there, complete
@@ -61,11 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"fastkmeans {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, help_text, add in (
-        ("csv", "cluster the rows of a table", add_csv),
-        ("predict", "label the rows of a table by a saved model", add_predict),
-    ):
-        add(commands.add_parser(name, help=help_text))
+    add_csv(commands.add_parser("csv", help="cluster the rows of a table"))
+    add_predict(commands.add_parser("predict", help="label the rows of a table by a saved model"))
     return run(parser, argv)
 
 
@@ -78,56 +77,48 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         return 2
     args = parser.parse_args(given)
     args.command_line = [*parser.prog.split(), *given]
-    work: Callable[[argparse.Namespace], None] = args.work
-    return guarded(lambda: work(args))
+    return guarded(lambda: _work(args))
 
 
-def _cluster(args: argparse.Namespace) -> None:
-    from .cluster import cluster
-
-    cluster(args)
-
-
-def _predict(args: argparse.Namespace) -> None:
-    from .predict import predict
-
-    predict(args)
+def _work(args: argparse.Namespace) -> None:
+    if args.clusters:
+        from .cluster import cluster as work
+    else:
+        from .predict import predict as work
+    work(args)
 
 
 def add_csv(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command ``csv``."""
     _describe(parser, CSV, CSV_MORE)
-    parser.set_defaults(work=_cluster)
+    parser.set_defaults(clusters=True)
+    # fmt: off
     parser.add_argument("files", nargs="+", type=path, metavar="FILE",
-        help="the table: files, a folder, or a pipe; the first line of CSV names the columns",
-    )  # fmt: skip
+        help="the table: files, a folder, or a pipe; the first line of CSV names the columns")
     parser.add_argument("-k", type=whole_number(1), default=8,
-        help="number of clusters (default: %(default)s)")  # fmt: skip
-    _add_columns(parser)
-    _add_reading(parser, ("error", "drop", "mean", "zero"), "error")
-    _add_clustering(parser)
-    _add_resources(parser)
-    _add_outputs(parser)
+        help="number of clusters (default: %(default)s)")
+    # fmt: on
+    _add_columns(parser.add_argument_group("columns").add_argument)
+    _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
+    _add_clustering(parser.add_argument_group("clustering").add_argument)
+    _add_resources(parser.add_argument_group("resources").add_argument, clusters=True)
+    _add_outputs(parser.add_argument_group("outputs").add_argument, clusters=True)
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command ``predict``."""
+    """Add the arguments of the command ``predict``; the model has the other options."""
     _describe(parser, PREDICT, PREDICT_MORE)
-    parser.set_defaults(work=_predict)
+    parser.set_defaults(clusters=False)
     add = parser.add_argument
     # fmt: off
     add("model", type=path, metavar="MODEL", help="a file that csv --model-out wrote")
     add("files", nargs="+", type=path, metavar="FILE",
         help="the table, with the columns that the model was made from, in any order")
-    add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
     # fmt: on
-    _add_reading(parser, ("error", "drop", "mean", "zero"), None)
-    group = parser.add_argument_group("resources")
-    _add_threads(group)
-    _add_memory(group)
-    group = parser.add_argument_group("outputs")
-    _add_labels(group, required=True)
-    _add_talk(group)
+    _add_id(add)
+    _add_reading(parser.add_argument_group("reading").add_argument, None, "that of the model")
+    _add_resources(parser.add_argument_group("resources").add_argument, clusters=False)
+    _add_outputs(parser.add_argument_group("outputs").add_argument, clusters=False)
 
 
 def _describe(parser: argparse.ArgumentParser, description: str, epilog: str) -> None:
@@ -135,28 +126,28 @@ def _describe(parser: argparse.ArgumentParser, description: str, epilog: str) ->
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
-def _add_columns(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("columns").add_argument
+def _add_id(add: Add) -> None:
+    text = "a column to carry into the file of labels, unchanged"
+    add("--id", dest="id_column", metavar="NAME", help=text)
+
+
+def _add_columns(add: Add) -> None:
     # fmt: off
     add("--columns", type=names, metavar="A,B",
         help="columns to cluster (default: all numeric ones)")
     add("--exclude", type=names, default=[], metavar="A,B", help="columns to leave out")
-    add("--id", metavar="NAME", help="a column to carry into the file of labels, unchanged")
-    add("--weight", metavar="NAME",
+    _add_id(add)
+    add("--weight", dest="weight_column", metavar="NAME",
         help="a column of weights: 2 counts as the row twice, 0 as the row absent")
     add("--standardize", action="store_true", help="give all columns the same weight")
     # fmt: on
 
 
-def _add_reading(
-    parser: argparse.ArgumentParser, policies: Sequence[str], default: str | None
-) -> None:
-    add = parser.add_argument_group("reading").add_argument
-    as_default = "%(default)s" if default else "that of the model"
+def _add_reading(add: Add, missing: str | None, missing_shown: str) -> None:
     # fmt: off
-    add("--missing", choices=policies, default=default,
+    add("--missing", choices=("error", "drop", "mean", "zero"), default=missing,
         help="what to do with rows that lack a value: an error, drop the row, or fill in the mean "
-        f"of the column or zero (default: {as_default})")
+        f"of the column or zero (default: {missing_shown})")
     add("--na", action="append", default=[], metavar="VALUE",
         help="a further value that means missing, besides NA, NaN, null and the like")
     add("--bad-rows", choices=("error", "skip"), default="error",
@@ -174,8 +165,7 @@ def _add_reading(
     # fmt: on
 
 
-def _add_clustering(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("clustering").add_argument
+def _add_clustering(add: Add) -> None:
     # fmt: off
     add("--init", choices=("k-means++", "random"), default="k-means++",
         help="how the first centers are found (default: %(default)s)")
@@ -196,12 +186,14 @@ def _add_clustering(parser: argparse.ArgumentParser) -> None:
     # fmt: on
 
 
-def _add_resources(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("resources")
-    add = group.add_argument
+def _add_resources(add: Add, *, clusters: bool) -> None:
     # fmt: off
-    _add_threads(group)
-    _add_memory(group)
+    add("--threads", type=whole_number(1), metavar="N", help="number of threads (default: all)")
+    add("--memory-limit", type=memory, metavar="SIZE",
+        help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
+        "which lies in a file, does not count (enforced on Linux; default: none)")
+    if not clusters:
+        return
     add("--dtype", choices=("auto", "float32", "float64"), default="auto",
         help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
         "the files themselves hold float32)")
@@ -213,41 +205,21 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     # fmt: on
 
 
-def _add_threads(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--threads", type=whole_number(1), metavar="N",
-        help="number of threads (default: all)")  # fmt: skip
-
-
-def _add_memory(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--memory-limit", type=memory, metavar="SIZE",
-        help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
-        "which lies in a file, does not count (enforced on Linux; default: none)")  # fmt: skip
-
-
-def _add_outputs(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("outputs")
-    _add_labels(group, required=False)
+def _add_outputs(add: Add, *, clusters: bool) -> None:
     # fmt: off
-    group.add_argument("--centers-out", type=path, metavar="FILE",
-        help="write the centers here, in the units of the input (packed, if it ends in .gz)")
-    group.add_argument("--model-out", type=path, metavar="FILE",
-        help="write the model here, for the command predict and for KMeans.load")
-    # fmt: on
-    _add_talk(group)
-
-
-def _add_labels(group: argparse._ArgumentGroup, *, required: bool) -> None:
-    group.add_argument("--labels-out", type=path, metavar="FILE", required=required,
+    add("--labels-out", type=path, metavar="FILE", required=not clusters,
         help="write the cluster of every row here: CSV (packed, if it ends in .gz), or Parquet, if "
-        "it ends in .parquet")  # fmt: skip
-    group.add_argument("--distances", action="store_true",
+        "it ends in .parquet")
+    add("--distances", action="store_true",
         help="add the distance of each row to its center (of standardised columns, where those "
-        "are) to the labels")  # fmt: skip
-
-
-def _add_talk(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--json", action="store_true",
-        help="the summary as JSON on standard output; the one for people goes to standard error",
-    )  # fmt: skip
-    group.add_argument("--quiet", action="store_true",
-        help="no progress bar and no notes, only errors and warnings")  # fmt: skip
+        "are) to the labels")
+    if clusters:
+        add("--centers-out", type=path, metavar="FILE",
+            help="write the centers here, in the units of the input (packed, if it ends in .gz)")
+        add("--model-out", type=path, metavar="FILE",
+            help="write the model here, for the command predict and for KMeans.load")
+    add("--json", action="store_true",
+        help="the summary as JSON on standard output; the one for people goes to standard error")
+    add("--quiet", action="store_true",
+        help="no progress bar and no notes, only errors and warnings")
+    # fmt: on

@@ -18,24 +18,23 @@ from .._data.tables import Preparation, Table
 from .._engines.auto import beyond_limit
 from .._estimators.kmeans import KMeans
 from .._files import open_dataset
-from .._files.errors import shown
+from .._files.errors import flag_of, shown
+from .._files.options import Question
 from .._runtime.extras import need
 from .console import UserError, note
 from .header import first_csv, warn_of_numbers
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
-from .outputs import blamed_on, check_format, check_outputs, whole_files
+from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
 from .report import rows_line, rows_of, sizes_lines, tell
 
 if TYPE_CHECKING:
     from .._files.dataset import Dataset
 
-SETTINGS = (
-    *("missing", "na", "bad_rows", "standardize", "weight"),
-    *("init", "n_init", "max_iter", "tol", "seed", "algorithm"),
-)
-"""Arguments that the result depends on, besides the table and k."""
+READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
+FITTING = ("init", "n_init", "max_iter", "tol", "algorithm")
+"""Arguments that the result depends on, besides the table, k and the seed."""
 FEW = 5
 """Number of skipped rows that get a note each; the others are only counted."""
 DOMINANT = 0.9
@@ -77,9 +76,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
         "--skipped-out": args.skipped_out,
     }
     check_outputs(outputs, inputs=args.files)
-    check_format("--labels-out", args.labels_out, parquet=True)
-    check_format("--centers-out", args.centers_out)
-    check_format("--skipped-out", args.skipped_out)
+    check_formats(outputs)
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
     return outputs
@@ -88,22 +85,10 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
 def _open(args: argparse.Namespace, job: Job, progress: Progress) -> Dataset:
     return open_dataset(
         args.files,
-        columns=args.columns,
-        exclude=args.exclude,
-        id_column=args.id,
-        weight_column=args.weight,
-        missing=args.missing,
-        bad_rows=args.bad_rows,
-        na=args.na,
-        standardize=args.standardize,
-        delimiter=args.delimiter,
-        decimal=args.decimal,
-        encoding=args.encoding,
-        header=args.header,
-        dtype=args.dtype,
         cache=job.table,
         memory_limit=args.memory_limit,
         progress=progress.read,
+        **{name: getattr(args, name) for name in Question._fields},
     )
 
 
@@ -127,7 +112,7 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
     """Note skipped columns and rows; warn of constant columns and of a dominant one."""
     statistics, names = dataset.statistics, dataset.names
     known = [*names, *dataset.text, *dataset.empty, *args.exclude]
-    known += [name for name in (args.id, args.weight) if name is not None]
+    known += [name for name in (args.id_column, args.weight_column) if name is not None]
     if args.header and (path := first_csv(args.files)) is not None:
         warn_of_numbers(path, known, args.decimal)
     text = [f"{name} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first]
@@ -162,19 +147,11 @@ def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progres
             f"clustering {n} rows of {d} columns (a first run compiles the kernels, for some "
             "seconds)"
         )
-    settings = {"the table": _digest(dataset), "-k": args.k}
-    settings |= {f"--{name.replace('_', '-')}": getattr(args, name) for name in SETTINGS}
+    fitting = {name: getattr(args, name) for name in FITTING}
+    settings = {"the table": _digest(dataset), "-k": args.k, "--seed": args.seed}
+    settings |= {flag_of(name): getattr(args, name) for name in (*READING, *FITTING)}
     checkpoint = job.checkpoint(settings, args.quiet)
-    model = KMeans(
-        args.k,
-        init=args.init,
-        n_init=args.n_init,
-        max_iter=args.max_iter,
-        tol=args.tol,
-        random_state=args.seed,
-        algorithm=args.algorithm,
-        n_threads=args.threads,
-    )
+    model = KMeans(args.k, random_state=args.seed, n_threads=args.threads, **fitting)
     rows: Rows = dataset.rows
     if args.algorithm != "boxes":
         # "auto" never takes boxes for WatchedRows; boxes round the sums in another way.  So
@@ -217,7 +194,7 @@ def _write(
         distances = own_distances(dataset.rows, model.cluster_centers_, model.labels_)
     writers: dict[str, Callable[[Path], None]] = {
         "--labels-out": lambda path: write_labels(
-            path, dataset, args.id, model.labels_, distances, dialect
+            path, dataset, args.id_column, model.labels_, distances, dialect
         ),
         "--centers-out": lambda path: write_centers(
             path, dataset.names, _centers(dataset, model), sizes, dialect

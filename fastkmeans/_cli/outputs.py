@@ -57,15 +57,18 @@ def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = (
             raise UserError(f"{flag} {path}: cannot write into {path.parent} ({reason})") from None
 
 
-def check_format(flag: str, path: Path | None, *, parquet: bool = False) -> None:
-    """Refuse a file name whose ending promises another format."""
-    suffix = "" if path is None else suffix_of(path)
-    if suffix in NOT_TEXT and not (parquet and suffix == ".parquet"):
-        formats = "CSV, plain or packed by gzip," + (" or Parquet," if parquet else "")
-        endings = ".csv or .csv.gz" if not parquet else ".csv, .csv.gz or .parquet"
-        raise UserError(
-            f"{flag} {path}: what is written is {formats} not {suffix}: end the name in {endings}"
-        )
+def check_formats(outputs: dict[str, Path | None]) -> None:
+    """Refuse names of files of text whose ending promises another format."""
+    for flag, path in outputs.items():
+        suffix = "" if path is None or flag == "--model-out" else suffix_of(path)
+        parquet = flag == "--labels-out"
+        if suffix in NOT_TEXT and not (parquet and suffix == ".parquet"):
+            formats = "CSV, plain or packed by gzip," + (" or Parquet," if parquet else "")
+            endings = ".csv or .csv.gz" if not parquet else ".csv, .csv.gz or .parquet"
+            raise UserError(
+                f"{flag} {path}: what is written is {formats} not {suffix}: end the name in "
+                f"{endings}"
+            )
 
 
 def suffix_of(path: Path) -> str:

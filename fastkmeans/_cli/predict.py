@@ -17,11 +17,12 @@ from .._data.rows import ArrayRows, sizes_of
 from .._data.tables import Preparation, Table
 from .._estimators.model_file import read_class
 from .._files.errors import listed
-from .._files.options import Question
+from .._files.options import Question, check, missing_values
+from .._files.parse.first_pass import infinite_rows
 from .._files.parse.growing import SkippedLog, read_skipped
 from .._files.parse.table import open_reader
-from .._files.readers.csv_errors import TextFound, infinite, refuse_text
-from .._files.readers.pieces import Piece, Reader, Skipped, Wanted
+from .._files.readers.csv_errors import TextFound, refuse_text
+from .._files.readers.pieces import Piece, Reader, Wanted
 from .._files.sources import Source, choose, find_files, open_sources
 from .._lloyd.predict import closest_centers
 from .._runtime.adding import total_of
@@ -30,7 +31,7 @@ from .._runtime.extras import need
 from .console import UserError
 from .header import warn_of_numbers
 from .labels import LabelsFile, own_distances, write_skipped
-from .outputs import blamed_on, check_format, check_outputs, whole_files
+from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress
 from .report import rows_line, sizes_lines, tell
 
@@ -44,8 +45,7 @@ def predict(args: argparse.Namespace) -> None:
         )
     outputs = {"--labels-out": args.labels_out, "--skipped-out": args.skipped_out}
     check_outputs(outputs, inputs=[args.model, *args.files])
-    check_format("--labels-out", args.labels_out, parquet=True)
-    check_format("--skipped-out", args.skipped_out)
+    check_formats(outputs)
     labeller = _Labeller(args)
     progress = Progress(MemoryGuard(args.memory_limit), args.quiet)
     began = time.perf_counter()
@@ -54,9 +54,9 @@ def predict(args: argparse.Namespace) -> None:
     with Temporary() as pipes, whole_files(*paths) as temporary, progress.shown(0, "B"):
         sources = open_sources(find_files(args.files), pipes.path)
         skipped = SkippedLog(temporary[0].with_name("skipped rows.jsonl"))
-        with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id, dialect) as file:
-            for piece, source in _pieces(args, sources, labeller, progress):
-                kept, labels, distances = labeller.label(source, piece, skipped)
+        with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id_column, dialect) as file:
+            for source, wanted, piece in _pieces(args, sources, labeller, progress):
+                kept, labels, distances = labeller.label(source, wanted, piece, skipped)
                 file.write(piece.ids, kept, labels, distances if args.distances else None)
         skipped.close()
         if args.skipped_out is not None:
@@ -92,7 +92,7 @@ class _Labeller:
                 )
         self.own = own
         self.missing = args.missing or own.missing
-        self.skips, self._threads = args.bad_rows == "skip", args.threads
+        self._threads = args.threads
         self.names: list[str] | None = None
         if hasattr(self.model, "feature_names_in_"):
             self.names = self.model.feature_names_in_.tolist()
@@ -119,20 +119,24 @@ class _Labeller:
         return names
 
     def label(
-        self, source: Source, piece: Piece, log: SkippedLog
+        self, source: Source, wanted: Wanted, piece: Piece, log: SkippedLog
     ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.float64]]:
         """Return a mask of the kept rows, their labels and their distances."""
-        rows, values = self._without_infinite(source, piece, log)
+        rows, values = piece.source_rows(), piece.values
+        bad = infinite_rows(source, piece, values, rows, wanted, fixed=True)
+        for _, skipped_row in sorted((piece.skipped | bad).items()):
+            log.append(skipped_row)
+        good = ~np.isin(rows, list(bad))
+        rows, values = rows[good], values[good]
         dropped = len(rows)
-        gaps = np.isnan(values)
-        if gaps.any():
-            rows, values = self._without_gaps(source, piece, rows, values, gaps)
+        if np.isnan(values).any():
+            rows, values = self._without_gaps(source, wanted, piece, rows, values)
         dropped -= len(rows)
         labels = np.empty(0, np.int32)
         distances = np.empty(0)
         if len(rows):
             own, centers = self.own, self.model.cluster_centers_
-            if own.shift.any() or (own.scale != 1.0).any():
+            if own:
                 values = ((values - own.shift) / own.scale).astype(values.dtype)
             table = Table(ArrayRows(values), self.names)
             labels = closest_centers(table, centers, self._threads, str(source.path))
@@ -147,42 +151,21 @@ class _Labeller:
         kept[rows] = True
         return kept, labels, distances
 
-    def _without_infinite(
-        self, source: Source, piece: Piece, log: SkippedLog
-    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return the rows without infinite values, and the values; log the skipped rows."""
-        rows, values = piece.source_rows(), piece.values
-        bad = np.isinf(values)
-        skipped = dict(piece.skipped)
-        for i in np.flatnonzero(bad.any(axis=1)):
-            row = int(rows[i])
-            reason = infinite(self._name(int(bad[i].argmax())), values.dtype.name)
-            place = piece.place(row)
-            if not self.skips:
-                raise UserError(
-                    f"{source.path}: {place}: {reason}: correct it, or leave such rows out with "
-                    "--bad-rows skip"
-                )
-            skipped[row] = Skipped(str(source.path), place, reason, "")
-        for row in sorted(skipped):
-            log.append(skipped[row])
-        good = ~bad.any(axis=1)
-        return rows[good], values[good]
-
     def _without_gaps(
         self,
         source: Source,
+        wanted: Wanted,
         piece: Piece,
         rows: NDArray[np.int64],
         values: NDArray[Any],
-        gaps: NDArray[np.bool_],
     ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        gaps = np.isnan(values)
         lacking = gaps.any(axis=1)
         if self.missing == "error":
             i = int(lacking.argmax())
             raise UserError(
                 f"{source.path}: {piece.place(int(rows[i]))} lacks a value in column "
-                f"{self._name(int(gaps[i].argmax()))!r}: use --missing drop to leave such rows "
+                f"{wanted.names[int(gaps[i].argmax())]!r}: use --missing drop to leave such rows "
                 "out, or --missing mean to fill in the mean of the table the model was made from"
             )
         if self.missing == "drop":
@@ -190,32 +173,28 @@ class _Labeller:
         fill = self.own.fill if self.missing == "mean" else np.zeros(values.shape[1])
         return rows, np.where(gaps, fill.astype(values.dtype), values)
 
-    def _name(self, column: int) -> str:
-        return self.names[column] if self.names is not None else f"x{column + 1}"
-
 
 def _pieces(
     args: argparse.Namespace, sources: list[Source], labeller: _Labeller, progress: Progress
-) -> Iterator[tuple[Piece, Source]]:
+) -> Iterator[tuple[Source, Wanted, Piece]]:
     """Yield the pieces of all files."""
-    question = Question(
-        labeller.names, [], args.id, None, labeller.missing, args.bad_rows,
-        [value.strip() for value in args.na], False, args.delimiter, args.decimal, args.encoding,
-        args.header, labeller.own.dtype,
-    )  # fmt: skip
+    asked: dict[str, Any] = {name: getattr(args, name, None) for name in Question._fields}
+    asked |= {"missing": labeller.missing, "dtype": labeller.own.dtype}
+    question = Question(**asked | {"na": missing_values(args.na)})
+    check(question)
+    dtype = np.dtype(question.dtype)
     total, before = sum(source.size for source in sources), 0
     for source in sources:
         reader = open_reader(source, question)
-        names = labeller.columns_of(reader, args.id)
-        dtype = np.dtype(question.dtype)
-        wanted = Wanted(names, args.id, None, dtype, labeller.skips, asked=False)
+        names = labeller.columns_of(reader, args.id_column)
+        wanted = Wanted(names, args.id_column, None, dtype, args.bad_rows == "skip", asked=False)
         if args.header and labeller.names is None and source.format == "csv":
             warn_of_numbers(source.path, reader.names, args.decimal)
         try:
             if text := reader.text(wanted):
                 raise TextFound(text)
             for piece in reader.pieces(wanted):
-                yield piece, source
+                yield source, wanted, piece
                 progress.read("predicting", before + piece.read, total)
         except TextFound as found:  # asked=False: there is no --columns to advise
             refuse_text(*next(iter(found.text.items())), asked=False)

@@ -38,12 +38,17 @@ def in_arguments(message: str) -> str:
     return _MARK.sub(words, message)
 
 
+def flag_of(name: str) -> str:
+    """Return the flag of an argument."""
+    return FLAGS.get(name, "--" + name.replace("_", "-"))
+
+
 def in_flags(message: str) -> str:
     """Return a message that names flags of the command line."""
 
     def flag(match: re.Match[str]) -> str:
         name, value = match[1], match[2]
-        text = FLAGS.get(name, "--" + name.replace("_", "-"))
+        text = flag_of(name)
         if not value:
             return text
         value = value.removeprefix(_EMPTY)

@@ -80,7 +80,7 @@ class FirstPass:
         """Add rows with missing values, infinite values, or invalid weights."""
         values, rows, skipped = piece.values, piece.source_rows(), dict(piece.skipped)
         x = values.astype(np.float64)
-        if bad := self._find_infinite(source, piece, x, rows):
+        if bad := infinite_rows(source, piece, x, rows, self.wanted):
             skipped |= bad
             good = ~np.isin(rows, list(bad))
             rows, values, x = rows[good], values[good], x[good]
@@ -92,20 +92,6 @@ class FirstPass:
         weights = weights[keep] if weights.size else weights
         self.moments.add_with_gaps(x, gaps, weights)
         self._write(piece, skipped, rows, values, weights)
-
-    def _find_infinite(
-        self, source: Source, piece: Piece, x: NDArray[np.float64], rows: NDArray[np.int64]
-    ) -> dict[int, Skipped]:
-        """Return the rows to skip because a value is infinite; raise if rows may not be skipped."""
-        bad: dict[int, Skipped] = {}
-        for i in np.flatnonzero(np.isinf(x).any(axis=1)).tolist():
-            name = self.wanted.names[int(np.isinf(x[i]).argmax())]
-            at = int(rows[i])
-            place, dtype = piece.place(at), self.wanted.dtype.name
-            if not self.wanted.skip:
-                refuse_infinite(source, name, place, dtype)
-            bad[at] = Skipped(str(source.path), place, infinite(name, dtype), "")
-        return bad
 
     def _weighted(
         self, source: Source, piece: Piece, weights: NDArray[np.float64], rows: NDArray[np.int64]
@@ -200,6 +186,25 @@ class FirstPass:
             for file in (self.rows, self.kept, self.weights, self.ids, self.log):
                 if file is not None:
                     stack.callback(file.close)
+
+
+def infinite_rows(
+    source: Source,
+    piece: Piece,
+    x: NDArray[Any],  # values of some rows of the piece
+    rows: NDArray[np.int64],  # their numbers
+    wanted: Wanted,
+    fixed: bool = False,  # whether the columns are those of a model
+) -> dict[int, Skipped]:
+    """Return the rows to skip because a value is infinite; raise if rows may not be skipped."""
+    bad: dict[int, Skipped] = {}
+    for i in np.flatnonzero(np.isinf(x).any(axis=1)).tolist():
+        name = wanted.names[int(np.isinf(x[i]).argmax())]
+        place, dtype = piece.place(int(rows[i])), wanted.dtype.name
+        if not wanted.skip:
+            refuse_infinite(source, name, place, dtype, fixed)
+        bad[int(rows[i])] = Skipped(str(source.path), place, infinite(name, dtype), "")
+    return bad
 
 
 def _read_only(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -118,9 +118,11 @@ def infinite(name: str, dtype: str) -> str:
     return f"column {name!r} is infinite as {dtype}"
 
 
-def refuse_infinite(source: Source, name: str, place: str, dtype: str) -> NoReturn:
-    """Raise because a value is infinite in the dtype."""
+def refuse_infinite(source: Source, name: str, place: str, dtype: str, fixed: bool) -> NoReturn:
+    """Raise because a value is infinite in the dtype; a model's columns are ``fixed``."""
     advice = f"correct it or leave the column out with {argument('exclude', name)}"
-    if dtype == "float32":
+    if fixed:
+        advice = f"correct it, or leave such rows out with {argument('bad_rows', 'skip')}"
+    elif dtype == "float32":
         advice += f"; {argument('dtype', 'float64')} holds numbers beyond 3.4e38"
     raise FileError(f"{source.path}: column {name!r} is infinite in {place} as {dtype}: {advice}")
