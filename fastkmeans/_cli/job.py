@@ -20,7 +20,6 @@ import shlex
 import shutil
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from .._lloyd.checkpoint import SECONDS, Checkpoint
@@ -32,13 +31,7 @@ LOCK, CHECKPOINT = "fastkmeans.lock", "checkpoint.npz"
 
 
 class Job:
-    """The work folder of one call, as a context manager.
-
-    Attributes
-    ----------
-    table : Path or None
-        Folder of the parsed table; None stands for a temporary folder.
-    """
+    """The work folder of one call, as a context manager."""
 
     def __init__(self, args: argparse.Namespace, outputs: dict[str, Path | None]) -> None:
         first = next((path for path in outputs.values() if path is not None), None)
@@ -57,7 +50,7 @@ class Job:
         self._check_apart(outputs)
         self._checkpoint: Checkpoint | None = None
         self._table_done = self._done = False
-        self._lock: Lock | None = None
+        self._lock = Lock()
 
     def _check_apart(self, outputs: dict[str, Path | None]) -> None:
         """Refuse outputs that are, contain or lie in the cache or the work folder."""
@@ -76,6 +69,7 @@ class Job:
 
     @property
     def table(self) -> Path | None:
+        """Folder of the parsed table; None stands for a temporary folder."""
         return self._cache or (self._folder and self._folder / "table")
 
     def __enter__(self) -> Job:
@@ -111,16 +105,10 @@ class Job:
         self._checkpoint = checkpoint
         return checkpoint
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._folder is not None:
             self._leave(self._folder, kind)
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
 
     def _leave(self, folder: Path, kind: type[BaseException] | None) -> None:
         """Remove the work folder, or print what it keeps and how to go on."""
@@ -136,7 +124,7 @@ class Job:
             note(f"    {shlex.join([*words, '--resume'])}")
 
 
-def _entered(folder: Path) -> Lock | None:
+def _entered(folder: Path) -> Lock:
     """Create the work folder, or find that of a stopped run; lock it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

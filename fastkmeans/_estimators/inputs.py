@@ -10,18 +10,10 @@ from .._data.tables import Preparation, Table, table_in_memory
 
 
 def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
-    """Wrap anything array-like without copying it, and open files.
+    """Wrap anything array-like as ``table_in_memory`` does, and open files.
 
-    float32 and float16 give float32 rows, everything else gives float64 rows.  A path, a list of
-    paths or an iterator over arrays is parsed once into temporary files.  ``columns`` names the
-    columns to read from files with names; None reads all numeric ones.
-
-    Raises
-    ------
-    TypeError
-        For sparse matrices, and for values that are not numbers.
-    ValueError
-        For tables that are empty, complex, not two-dimensional, or hold text.
+    A path, a list of paths or an iterator over arrays is parsed once into temporary files.
+    ``columns`` names the columns to read from files with names; None reads all numeric ones.
     """
     if isinstance(X, np.ndarray):  # the usual case needs no import
         return table_in_memory(X, name)

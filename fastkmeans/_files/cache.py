@@ -76,14 +76,13 @@ class Entry:
             lock = locked(self.folder / META, shared=True)
         except OSError:
             return None
-        let_go = lock.close if lock else _nothing
         meta, asked = _complete(self.folder), (self._question, self._sources)
         if meta is None or (meta.get("question"), meta.get("sources")) != asked:
-            let_go()
+            lock.close()
             return None
         with contextlib.suppress(OSError):
             os.utime(self.folder / META)  # used last
-        return Parsed(self.folder, meta, let_go, reused=True)
+        return Parsed(self.folder, meta, lock.close, reused=True)
 
     def keep(self, temporary: Temporary, meta: dict[str, Any]) -> Parsed:
         """Move a parsed table to its place, unless another process was faster."""
@@ -94,18 +93,17 @@ class Entry:
             if self.folder.exists():  # ``find`` did not accept it, so it is damaged
                 _move_away(self.folder)
             lock = locked(temporary.path / META, shared=True)
-            let_go = lock.close if lock else _nothing
             try:
                 temporary.rename(self.folder)
             except OSError:
-                let_go()
+                lock.close()
                 if (found := self.find()) is None:
                     raise
                 temporary.remove()
                 return found
         with contextlib.suppress(OSError):  # other processes may remove the same
             self._push_out()
-        return Parsed(self.folder, meta, let_go)
+        return Parsed(self.folder, meta, lock.close)
 
     def _push_out(self) -> None:
         """Remove entries of the same files that are out of date, or were not used for long."""
@@ -118,15 +116,9 @@ class Entry:
                 stale.append(folder)
         current.sort(key=lambda folder: (folder / META).stat().st_mtime_ns)
         for folder in [*stale, *current[:-KEPT]]:
-            with contextlib.suppress(OSError):
-                lock = locked(folder / META)
-                if lock is not None:
-                    with lock:
-                        _move_away(folder)
-
-
-def _nothing() -> None:
-    """Do nothing: there is no lock to release."""
+            with contextlib.suppress(OSError), locked(folder / META) as lock:
+                if lock:
+                    _move_away(folder)
 
 
 def _paths(sources: list[Any]) -> list[str]:

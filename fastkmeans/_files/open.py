@@ -17,7 +17,7 @@ from .errors import FileError
 from .options import Question, check, missing_values, names_of
 from .parse.table import Progress, open_reader, parse
 from .readers.typed import ArrayReader, array_source
-from .sources import Source, contents, find_files, fingerprint, names_files, open_sources
+from .sources import contents, find_files, fingerprint, names_files, open_sources
 
 
 def open_dataset(
@@ -134,7 +134,9 @@ def _parsed(
             if (found := entry.find()) is not None:
                 temporary.remove()
                 return found
-        meta = parse(_readers(opened, arrays, question), temporary.path, question, progress)
+        readers: list[Any] = [ArrayReader(opened[0], arrays)] if arrays is not None else []
+        readers = readers or [open_reader(source, question) for source in opened]
+        meta = parse(readers, temporary.path, question, progress)
         if contents(before) != contents(fingerprint(source) for source in opened):
             raise FileError(f"{paths[0]}: a file changed while it was read: try again")
         for source in opened:
@@ -149,9 +151,3 @@ def _parsed(
     except BaseException:
         temporary.remove()
         raise
-
-
-def _readers(opened: Sequence[Source], arrays: Any, question: Question) -> list[Any]:
-    if arrays is not None:
-        return [ArrayReader(opened[0], arrays)]
-    return [open_reader(source, question) for source in opened]

@@ -15,7 +15,7 @@ from .._engines.base import work_of
 from .._lloyd.empty import ROUNDING, snap
 from .._lloyd.predict import assess
 from .._lloyd.run import Workspace
-from .nested import Nested
+from .nested import nested_batches
 from .random import random_batches
 from .sample import Sample
 from .step import Course, Labelled, Means, Plan, is_due, reassign, start, take_in
@@ -54,7 +54,7 @@ def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> C
     centers, scaling = start(plan, plan.n_init, sample.first(size), rng)
     if plan.schedule == "random":  # drawn by weight, so each row counts one
         return random_batches(plan, rows, values, centers, scaling, rng)
-    course = Nested(plan, sample, size).run(centers)
+    course = nested_batches(plan, sample, size, centers)
     return course._replace(means=course.means._replace(unit=weights.unit))
 
 

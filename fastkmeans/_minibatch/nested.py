@@ -42,62 +42,47 @@ SETTLED = 1.0
 larger batch follows."""
 
 
-class Nested:
-    """The schedule of nested batches; the first has ``size`` rows."""
-
-    def __init__(self, plan: Plan, sample: Sample, size: int) -> None:
-        self._plan, self._sample = plan, sample
-        self._first = min(size, sample.n_rows)
-        self._enough = sample.n_rows
-        if plan.patience is not None:
-            self._enough = min(self._enough, ROWS_PER_CLUSTER * plan.n_clusters)
-        self._most = plan.max_iter * sample.n_rows
-        self._n_read = 0
-        self.history: list[BatchStep] = []
-
-    def run(self, centers: NDArray[np.float64]) -> Course:
-        """Iterate from ``centers`` on batches that grow."""
-        plan, size, k = self._plan, self._first, self._plan.n_clusters
-        while True:
-            batch = self._sample.first(size)
-            n = batch.rows.shape[0]
-            work = work_of(batch.rows.shape, k)
-            with open_problem(batch.rows, batch.weights, plan.n_threads, work) as problem:
-                last = size >= self._enough
-                workspace = Workspace(problem, k, "auto" if last else "lloyd")
-                left = self._left(n)
-                # Boxes pay sooner here than in a whole fit.
-                run = workspace.begin(centers, max(left, REPAID_AFTER))
-                rule = _Batch(plan, self.history, left, last, problem.scaling.mean_variance)
-                reason = iterate(run, rule)
-                self._n_read += n * rule.n_done
-                centers = run.centers
-                if rule.n_done == left:
-                    reason = MAX_ITER
-                if last or reason == MAX_ITER:
-                    return self._end(run, reason, n == self._sample.n_samples)
-            size = self._next(size)
-
-    def _left(self, n_rows: int) -> int:
-        """Return how many steps on a batch ``max_iter`` still allows, at least one."""
-        return max(1, (self._most - self._n_read) // n_rows)
-
-    def _next(self, size: int) -> int:
-        """Return the size of the next batch; no size is between half and full size."""
+def nested_batches(plan: Plan, sample: Sample, size: int, centers: NDArray[np.float64]) -> Course:
+    """Iterate from ``centers`` on batches that grow; the first has ``size`` rows."""
+    k, enough = plan.n_clusters, sample.n_rows
+    if plan.patience is not None:
+        enough = min(enough, ROWS_PER_CLUSTER * k)
+    size, n_read = min(size, sample.n_rows), 0
+    history: list[BatchStep] = []
+    while True:
+        batch = sample.first(size)
+        n = batch.rows.shape[0]
+        work = work_of(batch.rows.shape, k)
+        with open_problem(batch.rows, batch.weights, plan.n_threads, work) as problem:
+            last = size >= enough
+            workspace = Workspace(problem, k, "auto" if last else "lloyd")
+            left = max(1, (plan.max_iter * sample.n_rows - n_read) // n)  # steps, by max_iter
+            # Boxes pay sooner here than in a whole fit.
+            run = workspace.begin(centers, max(left, REPAID_AFTER))
+            rule = _Batch(plan, history, left, last, problem.scaling.mean_variance)
+            reason = iterate(run, rule)
+            n_read += n * rule.n_done
+            centers = run.centers
+            if rule.n_done == left:
+                reason = MAX_ITER
+            if last or reason == MAX_ITER:
+                labels = n == sample.n_samples and plan.compute_labels
+                return _end(run, history, reason, labels)
         grown = GROWTH * size
-        if 2 * grown >= self._enough:
-            grown = max(2 * size, self._enough)
-        return min(grown, self._sample.n_rows)
+        if 2 * grown >= enough:  # no batch is between half and full size
+            grown = max(2 * size, enough)
+        size = min(grown, sample.n_rows)
 
-    def _end(self, run: Run, reason: str, whole: bool) -> Course:
-        """Return the result; label the rows if the batch is the whole table."""
-        means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
-        labelled, scale = None, run.problem.scaling.scale
-        if whole and self._plan.compute_labels:
-            run.step()
-            inertia = snap(run, run.inertia())
-            labelled = Labelled(run.centers.copy(), run.labels.copy(), inertia / scale / scale)
-        return Course(means, self.history[-1].inertia, self.history, reason, labelled)
+
+def _end(run: Run, history: list[BatchStep], reason: str, labels: bool) -> Course:
+    """Return the result; label the rows if the batch is the whole table."""
+    means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
+    labelled, scale = None, run.problem.scaling.scale
+    if labels:
+        run.step()
+        inertia = snap(run, run.inertia())
+        labelled = Labelled(run.centers.copy(), run.labels.copy(), inertia / scale / scale)
+    return Course(means, history[-1].inertia, history, reason, labelled)
 
 
 class _Batch:

@@ -35,10 +35,13 @@ def human_size(n_bytes: float) -> str:
 
 
 class Lock:
-    """An open file, locked until it is closed or garbage collected."""
+    """An open file, locked until it is closed or garbage collected; false if it is not locked."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: int = -1) -> None:
         self.file = file
+
+    def __bool__(self) -> bool:
+        return self.file >= 0
 
     def __enter__(self) -> Lock:
         return self
@@ -55,8 +58,8 @@ class Lock:
     __del__ = close
 
 
-def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | None:
-    """Lock a file, which must exist unless ``create``; return None if there are no locks here.
+def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock:
+    """Lock a file, which must exist unless ``create``; the lock is false if there are none here.
 
     Several holders may have a ``shared`` lock.  Raises a ``BlockingIOError`` if another holder
     prevents the lock, a ``FileNotFoundError`` if the file was removed or replaced meanwhile.
@@ -75,7 +78,6 @@ def locked(path: Path, *, shared: bool = False, create: bool = False) -> Lock | 
         raise
     except (ImportError, OSError):
         lock.close()
-        return None
     return lock
 
 
@@ -116,7 +118,7 @@ class Temporary:
         """Remove the folder; a forked child leaves it to its parent."""
         if self._process == os.getpid():
             _empty(self.path)
-            self._unlock()
+            self._lock.close()
             _drop(self.path)
 
     def rename(self, path: Path) -> None:
@@ -124,16 +126,12 @@ class Temporary:
         for part in (*self.path.iterdir(), self.path):
             sync(part)
         os.replace(self.path, path)  # from here on, ``remove`` finds nothing
-        self._unlock()
+        self._lock.close()
         (path / LOCK).unlink(missing_ok=True)
         sync(path.parent)
 
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
 
-
-def _begun(parent: Path, prefix: str) -> tuple[Path, Lock | None]:
+def _begun(parent: Path, prefix: str) -> tuple[Path, Lock]:
     """Make a folder with a lock in it."""
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -150,9 +148,9 @@ def sweep(parent: Path, prefix: str = PREFIX) -> None:
     """Remove the folders of processes that were killed."""
     for folder in parent.glob(prefix + "*"):
         with contextlib.suppress(OSError):
-            lock = locked(folder / LOCK) if _is_own(folder) else None
-            if lock is not None:
-                with lock:
+            lock = locked(folder / LOCK) if _is_own(folder) else Lock()
+            with lock:
+                if lock:
                     _empty(folder)
                     _drop(folder)
 

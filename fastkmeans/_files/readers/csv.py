@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +40,6 @@ from .csv_errors import (
 from .pieces import FIRST_ROWS, Piece, Skipped, Wanted, n_workers
 
 _CONVERSION = re.compile(r"CSV conversion error to \w+: invalid value '(.*)'$", re.DOTALL)
-
-
-class _Parsed(NamedTuple):
-    """The columns of a block, and its skipped rows."""
-
-    values: NDArray[Any]
-    weights: NDArray[np.float64] | None
-    ids: Any
-    n_source: int
-    skipped: dict[int, Skipped]
 
 
 class CsvReader:
@@ -143,7 +133,7 @@ class CsvReader:
         """Yield the rows in order; may raise ``TextFound``."""
         workers = n_workers()
         number, line = 1, self._first_line
-        waiting: deque[tuple[Block, Future[_Parsed]]] = deque()
+        waiting: deque[tuple[Block, Future[Piece]]] = deque()
         stream, parse = self._blocks(), self._parse_block(wanted)
         # One more thread reads and unpacks the next block.
         with readable(self.source, self.dialect), ThreadPoolExecutor(workers + 1) as pool:
@@ -165,7 +155,7 @@ class CsvReader:
             skip = 0
 
     def _piece(
-        self, block: Block, parsing: Future[_Parsed], wanted: Wanted, number: int, line: int
+        self, block: Block, parsing: Future[Piece], wanted: Wanted, number: int, line: int
     ) -> tuple[Piece, int]:
         """Return the piece of a block, and the line after it."""
         invalid = need("pyarrow").ArrowInvalid
@@ -185,8 +175,7 @@ class CsvReader:
             row = next((row for row in rows() if row.number == number + i), None)
             return row.place if row else f"row {number + i}"
 
-        piece = Piece(*parsed, block.read, place)
-        return piece, line + n_lines(block.data)
+        return parsed._replace(read=block.read, place=place), line + n_lines(block.data)
 
     # --- the fast way: pyarrow ----------------------------------------------------------------
 
@@ -219,7 +208,7 @@ class CsvReader:
 
         return parse
 
-    def _parse_block(self, wanted: Wanted) -> Callable[[bytes], _Parsed]:
+    def _parse_block(self, wanted: Wanted) -> Callable[[bytes], Piece]:
         """Return a function that turns a block into arrays."""
         pa = need("pyarrow")
         places = [self.names.index(name) for name in wanted.names]
@@ -233,7 +222,7 @@ class CsvReader:
             types[id_at] = pa.string()
         parser = self._parser(types, len(self.names))
 
-        def parse(data: bytes) -> _Parsed:
+        def parse(data: bytes) -> Piece:
             columns = parser(data)
             n = len(columns[places[0]])
             values = np.empty((n, len(places)), wanted.dtype)
@@ -241,13 +230,13 @@ class CsvReader:
                 values[:, f] = columns[at].to_numpy()
             weights = columns[weight_at].to_numpy() if weight_at is not None else None
             ids = columns[id_at].combine_chunks() if id_at is not None else None
-            return _Parsed(values, weights, ids, n, {})
+            return Piece(values, weights, ids, n, {})
 
         return parse
 
     # --- the careful way: row by row ----------------------------------------------------------
 
-    def _carefully(self, rows: list[Row], wanted: Wanted, message: str) -> _Parsed:
+    def _carefully(self, rows: list[Row], wanted: Wanted, message: str) -> Piece:
         """Read a block that pyarrow refused: skip bad rows, or raise an error that names one."""
         match = _CONVERSION.search(message)
         odd = {match[1].strip()} if match else set()  # values that only pyarrow takes for text
@@ -266,9 +255,8 @@ class CsvReader:
 
     def _bad_columns(self, row: Row, wanted: Wanted, odd: set[str]) -> list[str]:
         """Return the columns of numbers in which a row of the right length holds text."""
-        names = [*wanted.names, *([wanted.weight_column] if wanted.weight_column else [])]
         bad = []
-        for name in names:
+        for name in wanted.numbers:
             value = row.fields[self.names.index(name)].strip()
             if value in odd or not (self._is_missing(value) or self.dialect.is_number(value)):
                 bad.append(name)
@@ -294,7 +282,7 @@ class CsvReader:
                 refuse_encoding(self.source, row)
         raise FileError(f"{self.source.path} could not be read as CSV: {message}")
 
-    def _skipping(self, rows: list[Row], wanted: Wanted, odd: set[str]) -> _Parsed:
+    def _skipping(self, rows: list[Row], wanted: Wanted, odd: set[str]) -> Piece:
         pa = need("pyarrow")
         good, skipped = [], {}
         for i, row in enumerate(rows):
@@ -318,7 +306,7 @@ class CsvReader:
         ids = None
         if wanted.id_column is not None:
             ids = self._ids(rows, self.names.index(wanted.id_column))
-        return _Parsed(values, weights, ids, len(rows), skipped)
+        return Piece(values, weights, ids, len(rows), skipped)
 
     def _numbers(self, rows: list[Row], name: str, kind: Any) -> NDArray[Any]:
         """Convert one column of these rows by pyarrow, as in the fast way."""

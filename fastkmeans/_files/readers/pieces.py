@@ -28,6 +28,11 @@ class Wanted(NamedTuple):
     skip: bool  # whether to skip rows that cannot be read
     asked: bool  # whether the user named the columns
 
+    @property
+    def numbers(self) -> list[str]:
+        """The columns that must hold numbers."""
+        return self.names if self.weight_column is None else [*self.names, self.weight_column]
+
 
 class Skipped(NamedTuple):
     """A row that was skipped because it could not be read."""
@@ -46,8 +51,8 @@ class Piece(NamedTuple):
     ids: Any  # pyarrow.Array of n_source values, null for a skipped row without an id; or None
     n_source: int  # number of source rows
     skipped: dict[int, Skipped]  # by the number of the source row
-    read: int  # bytes of the file read so far
-    place: Callable[[int], str]  # returns the place in the file of a source row
+    read: int = 0  # bytes of the file read so far
+    place: Callable[[int], str] = str  # returns the place in the file of a source row
 
     def source_rows(self) -> NDArray[np.int64]:
         """Return the numbers of the source rows that ``values`` holds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -39,14 +40,11 @@ class ArrowReader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        with self._blamed():
+        with _whole(self.source):
             self._schema = self._open()[0]
         self.names, self.nameless = list(self._schema.names), list[str]()
         if not self.names:
             raise FileError(f"{source.path} has no columns")
-
-    def _blamed(self) -> Any:
-        return _Blamed(self.source)
 
     def _open(self) -> tuple[Any, Any]:
         """Return the schema, and a function that yields batches of the named columns."""
@@ -82,9 +80,8 @@ class ArrowReader:
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return the columns whose type is not numeric."""
-        names = [*wanted.names, *([wanted.weight_column] if wanted.weight_column else [])]
         found = {}
-        for name in names:
+        for name in wanted.numbers:
             if not self._is_numeric(name):
                 value = self._first_value(name)
                 found[name] = Text(str(self.source.path), value[0], value[1], True, True)
@@ -92,7 +89,7 @@ class ArrowReader:
 
     def _first_value(self, name: str) -> tuple[str, str]:
         kind = self._schema.field(name).type
-        with self._blamed():
+        with _whole(self.source):
             for batch in self._open()[1]([name]):
                 column = batch.column(0)
                 for i in range(min(len(column), 1)):
@@ -101,7 +98,7 @@ class ArrowReader:
 
     def first_values(self, name: str) -> NDArray[np.float64]:
         """Return the numbers of a column in the first rows."""
-        with self._blamed():
+        with _whole(self.source):
             for batch in self._open()[1]([name]):
                 if batch.num_rows:
                     return _without_gaps(_numbers(batch.column(0).slice(0, FIRST_ROWS)))
@@ -112,7 +109,7 @@ class ArrowReader:
         extra = {name for name in (wanted.id_column, wanted.weight_column) if name is not None}
         names = list(dict.fromkeys([*wanted.names, *sorted(extra)]))
         size, height, number = self.source.size, _height(len(names)), 1
-        with self._blamed():
+        with _whole(self.source):
             for whole in self._open()[1](names):
                 for at in range(0, whole.num_rows, height):
                     batch = whole.slice(at, height)
@@ -130,21 +127,17 @@ class ArrowReader:
                     number += n
 
 
-class _Blamed:
-    """Names the file in errors of pyarrow about a damaged file."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, _: Any) -> None:
-        if isinstance(error, FileError) or not isinstance(error, OSError | ValueError):
-            return
-        what = {"parquet": "Parquet"}.get(self._source.format, "Arrow")
+@contextlib.contextmanager
+def _whole(source: Source) -> Iterator[None]:
+    """Name the file in errors about a damaged file."""
+    try:
+        yield
+    except FileError:
+        raise
+    except (OSError, ValueError) as error:
+        what = {"parquet": "Parquet", "npy": ".npy"}.get(source.format, "Arrow")
         raise FileError(
-            f"{self._source.path} could not be read as {what}, damaged or incomplete: {error}"
+            f"{source.path} could not be read as {what}, damaged or incomplete: {error}"
         ) from None
 
 
@@ -232,7 +225,11 @@ class ArrayReader:
                         values = part[:, places].astype(wanted.dtype)
                     if exact:
                         _check_exact(label, values, part[:, places], wanted.dtype)
-                    weights, ids = self._beside(part, wanted, at_name)
+                    weights = ids = None
+                    if wanted.weight_column is not None:
+                        weights = part[:, at_name[wanted.weight_column]].astype(np.float64)
+                    if wanted.id_column is not None:
+                        ids = need("pyarrow").array(part[:, at_name[wanted.id_column]])
                     yield Piece(values, weights, ids, len(part), {}, size, _places(number))
                     number += len(part)
 
@@ -258,16 +255,6 @@ class ArrayReader:
             found[name] = names.index(name)
         return found
 
-    def _beside(
-        self, part: NDArray[Any], wanted: Wanted, at_name: dict[str, int]
-    ) -> tuple[Any, Any]:
-        weights = ids = None
-        if wanted.weight_column is not None:
-            weights = part[:, at_name[wanted.weight_column]].astype(np.float64)
-        if wanted.id_column is not None:
-            ids = need("pyarrow").array(part[:, at_name[wanted.id_column]])
-        return weights, ids
-
 
 def _check_exact(
     label: str, values: NDArray[Any], given: NDArray[Any], dtype: np.dtype[Any]
@@ -284,13 +271,8 @@ def _check_exact(
 
 
 def _mapped(source: Source) -> NDArray[Any]:
-    try:
-        array = np.load(source.kept, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FileError(
-            f"{source.path} could not be read as .npy, damaged or incomplete: {error}"
-        ) from None
-    return np.asarray(array)
+    with _whole(source):
+        return np.asarray(np.load(source.kept, mmap_mode="r", allow_pickle=False))
 
 
 def array_source(name: str = "X") -> Source:
