@@ -21,10 +21,8 @@ class _Library(NamedTuple):
     """How to read the columns of a library's tables."""
 
     columns: Callable[[Any], list[Any]]  # table -> its columns
-    names: Callable[[Any], list[Any]]  # table -> their names
     slice: Callable[[Any, int, int], NDArray[Any]]  # column, start, stop -> values
     whole: Callable[[Any], NDArray[Any]]  # column -> values, or raise if that needs a copy
-    kind: Callable[[Any], str]  # column -> its type, for messages
 
 
 def _pandas_slice(column: Any, start: int, stop: int) -> NDArray[Any]:
@@ -65,25 +63,15 @@ def _pyarrow_whole(column: Any) -> NDArray[Any]:
 _LIBRARIES = {
     "pandas": _Library(
         lambda table: [table.iloc[:, f] for f in range(table.shape[1])],
-        lambda table: list(table.columns),
         _pandas_slice,
         _pandas_whole,
-        lambda column: str(column.dtype),
     ),
     "polars": _Library(
         lambda table: [table.to_series(f) for f in range(table.shape[1])],
-        lambda table: list(table.columns),
         _polars_slice,
         lambda column: np.asarray(column.to_numpy(allow_copy=False)),
-        lambda column: str(column.dtype),
     ),
-    "pyarrow": _Library(
-        lambda table: list(table.columns),
-        lambda table: list(table.schema.names),
-        _pyarrow_slice,
-        _pyarrow_whole,
-        lambda column: str(column.type),
-    ),
+    "pyarrow": _Library(lambda table: list(table.columns), _pyarrow_slice, _pyarrow_whole),
 }
 
 
@@ -106,7 +94,9 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
         return None
     if type(X).__name__ == "RecordBatch":
         X = sys.modules["pyarrow"].Table.from_batches([X])
-    names, columns, n = library.names(X), library.columns(X), int(X.shape[0])
+    # The columns of a pyarrow table are the data themselves.
+    names = list(X.column_names if library is _LIBRARIES["pyarrow"] else X.columns)
+    columns, n = library.columns(X), int(X.shape[0])
     if n == 0 or not columns:
         return ConvertedRows(np.empty((n, len(columns))), FLOAT64), names
     samples = [library.slice(column, 0, 1) for column in columns]
@@ -137,7 +127,7 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
 def _check_numbers(library: _Library, column: Any, n: int, what: str) -> None:
     """Raise an error that names the first value of a column that is not a number."""
     values = library.slice(column, 0, n)
-    kind = library.kind(column)
+    kind = column.type if library is _LIBRARIES["pyarrow"] else column.dtype
     for row, value in enumerate(values):
         try:
             if isinstance(value, np.datetime64 | np.timedelta64):

@@ -62,15 +62,12 @@ class Rows(Protocol):
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
         """Yield (first row, read-only block) in order; a block is valid until the next."""
-        ...
 
     def take(self, indices: NDArray[np.int64]) -> Block:
         """Return a C-ordered copy of some rows, in ``dtype``."""
-        ...
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an empty array for the state of all rows."""
-        ...
 
 
 class _InMemory:

@@ -138,19 +138,15 @@ def load(parsed: Parsed, memory_limit: int | None) -> Dataset:
         rows.base.madvise(mmap.MADV_SEQUENTIAL)
     dataset = Dataset(
         rows=MappedRows(rows, folder, memory_limit),
-        names=meta["names"],
         weights=mapped("weights.npy"),
         statistics=statistics,
         sample=np.load(folder / "sample.npy"),
-        n_source_rows=meta["n_source_rows"],
         kept=mapped("kept.npy"),
         shift=np.array(meta["shift"]),
         scale=np.array(meta["scale"]),
         id_column=meta["question"]["id_column"],
         text={name: Text(*text) for name, text in meta["text"].items()},
-        empty=meta["empty"],
-        n_skipped=meta["n_skipped"],
-        named=meta["named"],
+        **{name: meta[name] for name in ("names", "n_source_rows", "empty", "n_skipped", "named")},
         folder=folder,
         reused=parsed.reused,
     )

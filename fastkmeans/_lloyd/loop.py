@@ -36,15 +36,12 @@ class Rule(Protocol):
 
     def left(self) -> int:
         """Return how many iterations may follow; none ends the run."""
-        ...
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
         """Record iterations; each took ``seconds``."""
-        ...
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         """Return why the run ends after its centers have moved, or "" to go on."""
-        ...
 
 
 def iterate(run: Run, rule: Rule, together: bool = False) -> str:

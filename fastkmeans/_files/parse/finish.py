@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +21,10 @@ _BLOCK = 1 << 20  # values that are rewritten at a time
 _EXTREME = 1e70  # a weighted square of a value beyond it may overflow; below 1 / it, vanish
 
 
-class Finished(NamedTuple):
-    """The columns that are left, and how they were scaled."""
-
-    names: list[str]
-    empty: list[str]
-    statistics: ColumnStatistics
-    shift: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    sample: NDArray[Any]
-
-
-def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None) -> Finished:
-    """Rewrite the rows of the first pass in the form to cluster."""
+def finish(
+    first: FirstPass, label: Any, standardize: bool, progress: Any = None
+) -> tuple[dict[str, Any], NDArray[Any]]:
+    """Rewrite the rows of the first pass in the form to cluster; return metadata and a sample."""
     if first.log.n == first.n_source:
         raise FileError(f"{label}: not one row can be read: every one was skipped")
     alive, names = first.alive, first.wanted.names
@@ -77,7 +68,13 @@ def finish(first: FirstPass, label: Any, standardize: bool, progress: Any = None
             if progress is not None:
                 progress("finishing", first.rows.n_rows, n)
         sample = new(sample)
-    return Finished(left, empty, statistics, shift / unit, scale / unit, sample)
+    return {
+        "names": left,
+        "empty": empty,
+        "statistics": {name: field.tolist() for name, field in vars(statistics).items()},
+        "shift": (shift / unit).tolist(),
+        "scale": (scale / unit).tolist(),
+    }, sample
 
 
 def _scales(

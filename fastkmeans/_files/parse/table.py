@@ -20,7 +20,7 @@ from ..readers.csv_errors import Text, TextFound, refuse_nothing, refuse_text
 from ..readers.pieces import Reader, Wanted
 from ..readers.typed import ArrayReader, ArrowReader
 from ..sources import Source, choose
-from .finish import Finished, finish
+from .finish import finish
 from .first_pass import FirstPass
 
 Progress = Callable[[str, int, int], None]
@@ -62,7 +62,7 @@ def parse(
             if not first.n_source:
                 _refuse_no_rows(readers[0], question)
             with blamed_on(folder.parent):
-                done = finish(first, label, question.standardize, progress)
+                meta, sample = finish(first, label, question.standardize, progress)
             break
         except TextFound as late:
             text |= late.text
@@ -72,7 +72,11 @@ def parse(
     _warn_of_text(text)
     if question.dtype == "float32":
         warn_of_lost_digits(readers, first.wanted.names, first.reservoir.result())
-    meta = _written(first, done, text, folder)
+    with blamed_on(folder.parent):
+        np.save(folder / "sample.npy", sample)
+        if first.n_kept == first.n_source:
+            first.kept.remove()
+    meta |= {"text": text, "n_source_rows": first.n_source, "n_skipped": first.log.n}
     return meta | {"named": all(reader.named for reader in readers)}
 
 
@@ -154,23 +158,3 @@ def _warn_of_text(text: dict[str, Text]) -> None:
                 ),
                 stacklevel=5,
             )
-
-
-def _written(
-    first: FirstPass, done: Finished, text: dict[str, Text], folder: Path
-) -> dict[str, Any]:
-    """Write the small files; return the metadata."""
-    with blamed_on(folder.parent):
-        np.save(folder / "sample.npy", done.sample)
-        if first.n_kept == first.n_source:
-            first.kept.remove()
-    return {
-        "names": done.names,
-        "empty": done.empty,
-        "text": text,
-        "n_source_rows": first.n_source,
-        "n_skipped": first.log.n,
-        "shift": done.shift.tolist(),
-        "scale": done.scale.tolist(),
-        "statistics": {name: field.tolist() for name, field in vars(done.statistics).items()},
-    }

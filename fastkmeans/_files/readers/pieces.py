@@ -70,19 +70,15 @@ class Reader(Protocol):
 
     def dtype(self, names: list[str]) -> np.dtype[Any]:
         """Return float32 if it holds the columns exactly, else float64."""
-        ...
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return the columns that hold text in the first rows."""
-        ...
 
     def first_values(self, name: str) -> NDArray[np.float64]:
         """Return the values of a column in the first rows, as float64, without missing ones."""
-        ...
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
         """Yield the rows in order; may raise ``TextFound``."""
-        ...
 
 
 def n_workers() -> int:
