@@ -26,43 +26,35 @@ CHUNK_VALUES = 1 << 19
 Write = Callable[[dict[str, Any]], None]
 
 
-class LabelsFile:
-    """A file with a line per input row, in order: Parquet if it ends in .parquet, else CSV.
+@contextlib.contextmanager
+def labels_file(
+    path: Path, id_column: str | None, dialect: tuple[str, str]
+) -> Iterator[Callable[..., None]]:
+    """Open a file with a line per input row, in order; yield a function that writes rows.
 
-    ``id_column`` names the ids; None writes row numbers.  ``dialect`` is the delimiter and the
-    decimal point of CSV.
+    The file is Parquet if it ends in .parquet, else CSV.  ``id_column`` names the ids; None writes
+    row numbers.  ``dialect`` is the delimiter and the decimal point of CSV.
     """
-
-    def __init__(self, path: Path, id_column: str | None, dialect: tuple[str, str]) -> None:
-        self._writer = _parquet if suffix_of(path) == ".parquet" else _text
-        self._path, self._dialect = path, dialect
-        self._id_name = "row" if id_column is None else id_column
-        self._n_rows = 0
-
-    def __enter__(self) -> LabelsFile:
-        self._stack = contextlib.ExitStack()
-        self._write = self._stack.enter_context(self._writer(self._path, self._dialect))
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._stack.__exit__(*exception)
+    pa, id_name, n_rows = need("pyarrow"), "row" if id_column is None else id_column, 0
 
     def write(
-        self,
         ids: Any,
         kept: NDArray[np.bool_],
-        labels: NDArray[np.int32],
+        labels: NDArray[np.int32],  # of the kept rows only, as the distances
         distances: NDArray[np.float64] | None,
     ) -> None:
-        """Write the next rows; labels and distances are those of the kept rows only."""
-        pa = need("pyarrow")
+        nonlocal n_rows
         if ids is None:
-            ids = pa.array(np.arange(self._n_rows + 1, self._n_rows + len(kept) + 1))
-        columns = {self._id_name: ids, _another("cluster", self._id_name): _spread(labels, kept)}
+            ids = pa.array(np.arange(n_rows + 1, n_rows + len(kept) + 1))
+        columns = {id_name: ids, _another("cluster", id_name): _spread(labels, kept)}
         if distances is not None:
-            columns[_another("distance", self._id_name)] = _spread(distances, kept)
-        self._write(columns)
-        self._n_rows += len(kept)
+            columns[_another("distance", id_name)] = _spread(distances, kept)
+        write_columns(columns)
+        n_rows += len(kept)
+
+    opened = _parquet if suffix_of(path) == ".parquet" else _text
+    with opened(path, dialect) as write_columns:
+        yield write
 
 
 def write_labels(
@@ -75,14 +67,14 @@ def write_labels(
 ) -> None:
     """Write the labels of a dataset; ``distances(i, j)`` returns those of rows i to j."""
     first = at = 0  # positions among the input rows, and among the kept rows
-    with LabelsFile(path, id_column, dialect) as file:
+    with labels_file(path, id_column, dialect) as write:
         for ids, n in _ids(dataset):
             kept = np.ones(n, np.bool_)
             if dataset.kept is not None:
                 kept = np.asarray(dataset.kept[first : first + n]).view(np.bool_)
             stop = at + int(kept.sum())
             far = distances(at, stop) if distances is not None else None
-            file.write(ids, kept, labels[at:stop], far)
+            write(ids, kept, labels[at:stop], far)
             first, at = first + n, stop
 
 

@@ -30,7 +30,7 @@ from .._runtime.disk import Temporary
 from .._runtime.extras import need
 from .console import UserError
 from .header import warn_of_numbers
-from .labels import LabelsFile, own_distances, write_skipped
+from .labels import labels_file, own_distances, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress
 from .report import rows_line, sizes_lines, tell
@@ -54,10 +54,11 @@ def predict(args: argparse.Namespace) -> None:
     with Temporary() as pipes, whole_files(*paths) as temporary, progress.shown(0, "B"):
         sources = open_sources(find_files(args.files), pipes.path)
         skipped = SkippedLog(temporary[0].with_name("skipped rows.jsonl"))
-        with blamed_on(args.labels_out), LabelsFile(temporary[0], args.id_column, dialect) as file:
+        file = labels_file(temporary[0], args.id_column, dialect)
+        with blamed_on(args.labels_out), file as write:
             for source, wanted, piece in _pieces(args, sources, labeller, progress):
                 kept, labels, distances = labeller.label(source, wanted, piece, skipped)
-                file.write(piece.ids, kept, labels, distances if args.distances else None)
+                write(piece.ids, kept, labels, distances if args.distances else None)
         skipped.close()
         if args.skipped_out is not None:
             with blamed_on(args.skipped_out):

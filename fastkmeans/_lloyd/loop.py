@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -66,24 +67,18 @@ def iterate(run: Run, rule: Rule, together: bool = False) -> str:
     return MAX_ITER
 
 
+@dataclass
 class Convergence:
     """The rule of a full run: ``max_iter`` iterations, or until the centers hardly move."""
 
-    def __init__(
-        self,
-        run: Run,
-        history: list[Iteration],  # the iterations so far; new ones are appended
-        max_iter: int,
-        tol: float,  # squared center shift to stop at, as a share of the mean variance
-        report: Callable[[int, Iteration], None] | None,  # gets each iteration, from number 1
-        pause: Callable[[list[Iteration]], None] | None,  # called when the run can be saved
-    ) -> None:
-        self.tolerance = tol * run.problem.scaling.mean_variance
-        self._history, self._max_iter = history, max_iter
-        self._report, self._pause = report, pause
+    history: list[Iteration]  # the iterations so far; new ones are appended
+    max_iter: int
+    tolerance: float
+    report: Callable[[int, Iteration], None] | None  # gets each iteration, from number 1
+    pause: Callable[[list[Iteration]], None] | None  # called when the run can be saved
 
     def left(self) -> int:
-        return self._max_iter - len(self._history)
+        return self.max_iter - len(self.history)
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
         scale = run.problem.scaling.scale
@@ -92,16 +87,16 @@ class Convergence:
                 step.inertia / scale / scale, math.sqrt(step.moved) / scale, step.n_moved, seconds,
                 step.avoided,
             )  # fmt: skip
-            self._history.append(record)
-            if self._report is not None:
-                self._report(len(self._history), record)
+            self.history.append(record)
+            if self.report is not None:
+                self.report(len(self.history), record)
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if step.moved <= self.tolerance and not relocated:
             # One more step labels the rows for the new centers; it may empty a cluster.
             return "" if run.step().n_empty else SMALL_SHIFT
-        if self._pause is not None:
-            self._pause(self._history)
+        if self.pause is not None:
+            self.pause(self.history)
         return ""
 
 
@@ -113,8 +108,12 @@ def finish(
     report: Callable[[int, Iteration], None] | None = None,
     pause: Callable[[list[Iteration]], None] | None = None,
 ) -> Outcome:
-    """Iterate a run to its end; see ``Convergence`` for the parameters."""
-    rule = Convergence(run, history, max_iter, tol, report, pause)
+    """Iterate a run to its end; see ``Convergence`` for the parameters.
+
+    ``tol`` is the squared center shift to stop at, as a share of the mean variance.
+    """
+    tolerance = tol * run.problem.scaling.mean_variance
+    rule = Convergence(history, max_iter, tolerance, report, pause)
     # For a large table, each iteration is timed and can be interrupted.
     reason = iterate(run, rule, together=run.problem.team.small and pause is None)
     if reason == MAX_ITER:

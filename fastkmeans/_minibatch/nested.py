@@ -13,6 +13,7 @@ step on a batch costs most.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ def nested_batches(plan: Plan, sample: Sample, size: int, centers: NDArray[np.fl
             left = max(1, (plan.max_iter * sample.n_rows - n_read) // n)  # steps, by max_iter
             # Boxes pay sooner here than in a whole fit.
             run = workspace.begin(centers, max(left, REPAID_AFTER))
-            rule = _Batch(plan, history, left, last, problem.scaling.mean_variance)
+            rule = _Batch(plan, history, left, last, plan.tol * problem.scaling.mean_variance)
             reason = iterate(run, rule)
             n_read += n * rule.n_done
             centers = run.centers
@@ -85,46 +86,43 @@ def _end(run: Run, history: list[BatchStep], reason: str, labels: bool) -> Cours
     return Course(means, history[-1].inertia, history, reason, labelled)
 
 
+@dataclass
 class _Batch:
-    """The rule that ends the iterations on one batch.
+    """The rule that ends the iterations on one batch."""
 
-    Its steps are appended to ``history``; there are at most ``most`` of them.  No larger batch
-    follows if ``last``.  ``mean_variance`` is the features' mean variance, in scaled units.
-    """
-
-    def __init__(
-        self, plan: Plan, history: list[BatchStep], most: int, last: bool, mean_variance: float
-    ) -> None:
-        self.tolerance = plan.tol * mean_variance
-        self.n_done = 0
-        self._plan, self._history, self._most, self._last = plan, history, most, last
-        self._before = np.inf  # inertia of the step before
+    plan: Plan
+    history: list[BatchStep]  # of all batches; new steps are appended
+    most: int  # steps
+    last: bool  # whether no larger batch follows
+    tolerance: float
+    n_done: int = 0
+    before: float = math.inf  # inertia of the step before
 
     def left(self) -> int:
-        return self._most - self.n_done
+        return self.most - self.n_done
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> None:
         scale, weight = run.problem.scaling.scale, total_of(run.sums.total_weights[WEIGHT])
         for step in steps:
             mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
             record = BatchStep(run.problem.shape[0], mean, shift, seconds, step.avoided)
-            self._history.append(record)
-            if self._plan.verbose:
-                record.report(len(self._history))
+            self.history.append(record)
+            if self.plan.verbose:
+                record.report(len(self.history))
         self.n_done += len(steps)
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if relocated:
             return ""
-        before, self._before = self._before, step.inertia
-        if not self._last:
+        before, self.before = self.before, step.inertia
+        if not self.last:
             return TAUGHT if step.moved <= SETTLED * _sampling_error(run, step.inertia) else ""
         if step.moved <= self.tolerance:
             return SMALL_SHIFT
         return NO_IMPROVEMENT if self._promises_little(before, step.inertia) else ""
 
     def _promises_little(self, before: float, inertia: float) -> bool:
-        patience = self._plan.patience
+        patience = self.plan.patience
         return patience is not None and (before - inertia) * patience <= ENOUGH * inertia
 
 

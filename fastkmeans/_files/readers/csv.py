@@ -65,7 +65,8 @@ class CsvReader:
         if header is None:
             what = "the first line should name the columns" if self.dialect.header else "no rows"
             raise FileError(f"{self.source.path} is empty: {what}")
-        self._sniffed = [row for row, _ in zip(rows, range(FIRST_ROWS), strict=False)]
+        sniffed = (row for row, _ in zip(rows, range(FIRST_ROWS), strict=False))
+        self._sniffed = [row for row in sniffed if len(row.fields) == len(header.fields)]
         if not self.dialect.header:
             self._sniffed.insert(0, header)
             return numbered(len(header.fields))
@@ -102,8 +103,7 @@ class CsvReader:
         found: dict[str, Text] = {}
         for name in wanted.names:
             at = self.names.index(name)
-            rows = [row for row in self._sniffed if len(row.fields) == len(self.names)]
-            full = [row for row in rows if not self._is_missing(row.fields[at])]
+            full = [row for row in self._sniffed if not self._is_missing(row.fields[at])]
             bad = [row for row in full if not self.dialect.is_number(row.fields[at].strip())]
             if bad and (not wanted.skip or 2 * len(bad) > len(full)):
                 check_closed(self.source, bad[0])
@@ -120,8 +120,7 @@ class CsvReader:
     def first_values(self, name: str) -> NDArray[np.float64]:
         """Return the numbers of a column in the first rows."""
         at, point = self.names.index(name), self.dialect.decimal
-        rows = (row.fields for row in self._sniffed if len(row.fields) == len(self.names))
-        texts = [fields[at].strip() for fields in rows]
+        texts = [row.fields[at].strip() for row in self._sniffed]
         numbers = [
             float(text.replace(point, "."))
             for text in texts
