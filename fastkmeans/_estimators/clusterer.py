@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
@@ -13,22 +15,21 @@ from .._runtime.errors import plain
 from .sklearn_protocol import Estimator
 
 
+@dataclass(eq=False, repr=False)
 class Clusterer(Estimator):
     """Base of the estimators that describe rows by ``cluster_centers_``."""
 
-    n_clusters: int
-    init: Any
-    n_init: int | str
-    max_iter: int
-    tol: float
-    verbose: int
-    random_state: Any
-    n_threads: int | None
+    n_clusters: int = 8
+    _: KW_ONLY
+    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++"
+    n_init: int | str = "auto"
+    max_iter: int = 300
+    tol: float = 1e-4
+    verbose: int = 0
+    random_state: Any = None
+    n_threads: int | None = None
 
-    labels_: NDArray[np.int32]
-    inertia_: float
-
-    _RANDOM_RUNS: int
+    _RANDOM_RUNS: ClassVar[int]
     """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
 
     def _check_common(self) -> tuple[int, int]:

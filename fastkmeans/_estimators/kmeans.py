@@ -7,8 +7,6 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from numpy.typing import ArrayLike
-
 from .._data.problem import open_table
 from .._data.tables import Table
 from .._data.validation import (
@@ -123,17 +121,9 @@ class KMeans(Clusterer):
     [[1.0, 3.0], [10.0, 3.0]]
     """
 
-    n_clusters: int = 8
     _: KW_ONLY
-    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++"
-    n_init: int | str = "auto"
-    max_iter: int = 300
-    tol: float = 1e-4
-    verbose: int = 0
-    random_state: Any = None
     copy_x: bool = True
     algorithm: str = "auto"
-    n_threads: int | None = None
 
     _RANDOM_RUNS = 10
     _stored = (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._data.problem import naming
 from .._data.rows import sizes_of
@@ -140,21 +138,15 @@ class MiniBatchKMeans(Clusterer):
     [[1.0, 3.0], [10.0, 4.0]]
     """
 
-    n_clusters: int = 8
     _: KW_ONLY
-    init: str | ArrayLike | Callable[..., ArrayLike] = "k-means++"
     max_iter: int = 100
     batch_size: int = 1024
-    verbose: int = 0
     compute_labels: bool = True
-    random_state: Any = None
     tol: float = 0.0
     max_no_improvement: int | None = 10
     init_size: int | None = None
-    n_init: int | str = "auto"
     reassignment_ratio: float = 0.01
     schedule: str = "nested"
-    n_threads: int | None = None
 
     _RANDOM_RUNS = 3
     _stored = (

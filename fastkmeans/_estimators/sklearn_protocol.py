@@ -28,6 +28,8 @@ class Estimator:
     feature_names_in_: NDArray[Any]
     preparation_: Preparation | None = None
     cluster_centers_: NDArray[np.float64]
+    labels_: NDArray[np.int32]
+    inertia_: float
     _stored: tuple[str, ...]  # the fitted attributes in a model file
     _stored_too: tuple[str, ...] = ()  # the same, if the model has them
 

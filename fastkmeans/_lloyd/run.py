@@ -22,29 +22,13 @@ from .._runtime.aligned import aligned
 
 
 class Iteration(NamedTuple):
-    """What happened in one iteration.
+    """What happened in one iteration."""
 
-    Attributes
-    ----------
-    inertia : float
-        Sum of squared distances to the closest center, before the centers move.  Its error is
-        about 1e-15 of the sum of squared distances to the mean of the data.
-    center_shift : float
-        Euclidean norm of the move of all centers, in the units of the data.
-    n_moved : int
-        Rows that changed cluster (all rows in the first iteration).
-    seconds : float
-        Wall time; the iterations of small tables share the time of one call.
-    avoided : float
-        Share of the distances between rows and centers that were not computed because
-        bounds excluded the center; comparisons in bytes count as avoided.
-    """
-
-    inertia: float
-    center_shift: float
-    n_moved: int
-    seconds: float
-    avoided: float
+    inertia: float  # before the centers move; its error: 1e-15 of the scatter around the mean
+    center_shift: float  # Euclidean norm of the move of all centers, in the units of the data
+    n_moved: int  # rows that changed cluster (all rows in the first iteration)
+    seconds: float  # wall time; the iterations of small tables share the time of one call
+    avoided: float  # share of the distances not computed; comparisons in bytes count as avoided
 
 
 class Outcome(NamedTuple):

@@ -31,28 +31,13 @@ NO_IMPROVEMENT = "the inertia of the batches did not improve any more"
 
 
 class BatchStep(NamedTuple):
-    """What happened in one step.
+    """What happened in one step."""
 
-    Attributes
-    ----------
-    n_rows : int
-        Rows of the batch.
-    inertia : float
-        Weighted mean squared distance of its rows to the closest center, before the
-        centers move.
-    center_shift : float
-        Euclidean norm of the move of all centers, in the units of the data.
-    seconds : float
-        Wall time.
-    avoided : float
-        Share of the distances between rows and centers not computed, as for ``KMeans``.
-    """
-
-    n_rows: int
-    inertia: float
-    center_shift: float
-    seconds: float
-    avoided: float
+    n_rows: int  # of the batch
+    inertia: float  # weighted mean over the batch, before the centers move
+    center_shift: float  # Euclidean norm of the move of all centers, in the units of the data
+    seconds: float  # wall time
+    avoided: float  # share of the distances not computed, as for ``KMeans``
 
     def report(self, number: int) -> None:
         """Print the step."""

@@ -28,11 +28,11 @@ def plain(value: Any) -> str:
     return str(value) if isinstance(value, np.generic) else repr(value)
 
 
-def convergence_warning(message: str, stacklevel: int = 3) -> None:
+def convergence_warning(message: str) -> None:
     """Warn of a fit that stopped before it reached what the caller asked for."""
     theirs = sys.modules.get("sklearn.exceptions")
     category = theirs.ConvergenceWarning if theirs else _ConvergenceWarning
-    warnings.warn(message, category, stacklevel=stacklevel + 1)
+    warnings.warn(message, category, stacklevel=4)
 
 
 def not_fitted(estimator: object) -> Exception:
