@@ -252,7 +252,10 @@ class MiniBatchKMeans(Clusterer):
                 f"n_clusters is {k}, but the model has {len(self.cluster_centers_)} centers; "
                 "fit again to change their number."
             )
-        means = None if new else self._means()
+        means = None
+        if not new:
+            own = self._mean_weights, self._mean_unit, self._mean_since
+            means = Means(self.cluster_centers_, *own)
         source = getattr(self, "_generator", self.random_state)  # a loaded model has none
         with naming(table):
             means, labelled, rng = step(plan, table.rows, weights, means, source)
@@ -263,9 +266,6 @@ class MiniBatchKMeans(Clusterer):
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
         self.n_steps_: int = 1 if new else self.n_steps_ + 1
         return self
-
-    def _means(self) -> Means:
-        return Means(self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since)
 
     def _remember(self, means: Means, rng: np.random.Generator) -> None:
         self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since = means

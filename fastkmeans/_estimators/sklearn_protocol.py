@@ -117,18 +117,10 @@ class Estimator:
         seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
         if seen is not None and names is not None:
             _compare_names(list(seen), names)
-        elif names is not None:
-            warnings.warn(
-                f"X has feature names, but {name} was fitted without feature names",
-                UserWarning,
-                stacklevel=3,
-            )
-        elif seen is not None:
-            warnings.warn(
-                f"X does not have valid feature names, but {name} was fitted with feature names",
-                UserWarning,
-                stacklevel=3,
-            )
+        elif names is not None or seen is not None:
+            have, had = ("has", "without") if seen is None else ("does not have valid", "with")
+            message = f"X {have} feature names, but {name} was fitted {had} feature names"
+            warnings.warn(message, UserWarning, stacklevel=3)
         if d != self.n_features_in_:
             raise ValueError(
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features "

@@ -51,7 +51,13 @@ class Checkpoint:
         self._found: tuple[dict[str, Any], Arrays] | None = None
         if resume and path.exists():
             self._found = read_archive(path, CHECKPOINT, VERSION)
-            self._compare_jobs(self._found[0].get("job", {}))
+            found = self._found[0].get("job", {})
+            for key, value in self.job.items():
+                if found.get(key) != value:
+                    raise ValueError(
+                        f"{path} belongs to another job: {key} was {found.get(key)}, and is "
+                        f"{value} now."
+                    )
         elif not resume:
             path.unlink(missing_ok=True)
 
@@ -59,14 +65,6 @@ class Checkpoint:
     def found(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return self._found is not None
-
-    def _compare_jobs(self, found: Mapping[str, Any]) -> None:
-        for key, value in self.job.items():
-            if found.get(key) != value:
-                raise ValueError(
-                    f"{self.path} belongs to another job: {key} was {found.get(key)}, and is "
-                    f"{value} now."
-                )
 
     def restore(self, workspace: Workspace, rng: np.random.Generator, max_iter: int) -> Resumed:
         """Restore the fit from the checkpoint."""

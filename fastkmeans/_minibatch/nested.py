@@ -119,11 +119,9 @@ class _Batch:
             return TAUGHT if step.moved <= SETTLED * _sampling_error(run, step.inertia) else ""
         if step.moved <= self.tolerance:
             return SMALL_SHIFT
-        return NO_IMPROVEMENT if self._promises_little(before, step.inertia) else ""
-
-    def _promises_little(self, before: float, inertia: float) -> bool:
-        patience = self.plan.patience
-        return patience is not None and (before - inertia) * patience <= ENOUGH * inertia
+        gain, patience = before - step.inertia, self.plan.patience
+        little = patience is not None and gain * patience <= ENOUGH * step.inertia
+        return NO_IMPROVEMENT if little else ""
 
 
 def _sampling_error(run: Run, inertia: float) -> float:

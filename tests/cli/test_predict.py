@@ -136,7 +136,7 @@ def test_predict_refuses_what_does_not_fit(call: Any, tmp_path: Path) -> None:
     assert "--columns" not in done.err
     write("t.csv", "a,b,c\n1,inf,3\n")
     done = call("predict", "m.npz", "t.csv", *out)
-    refused(done, "row 1 (line 2): column 'b' is infinite", "--bad-rows skip")
+    refused(done, "column 'b' is infinite in row 1 (line 2)", "--bad-rows skip")
     assert "--exclude" not in done.err
     refused(call("predict", ".", "d.csv", *out), ". is a folder, not a model")
     refused(call("predict", "m.npz", "d.csv", "--labels-out", "d.csv"), "overwrite the input")
