@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import fastkmeans
-
 from .._data.rows import ArrayRows, sizes_of
 from .._data.tables import Preparation, Table
-from .._estimators.model_file import read_class
+from .._estimators.model_file import read_model
 from .._files.errors import listed
 from .._files.options import Question, check, missing_values
 from .._files.parse.first_pass import infinite_rows
@@ -69,7 +67,7 @@ def predict(args: argparse.Namespace) -> None:
 def _load(path: Path) -> Any:
     """Return the model in a file, of any class."""
     try:
-        return getattr(fastkmeans, read_class(path)).load(path)
+        return read_model(path)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError as error:

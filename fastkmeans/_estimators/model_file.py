@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+import fastkmeans
+
 from .. import __version__
 from .._data.tables import Preparation
 from .._lloyd.run import Iteration
@@ -70,21 +72,18 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
     write_archive(path, metadata, arrays)
 
 
-def read_class(path: str | os.PathLike[str]) -> str:
-    """Return the class name of the model in a file; raise errors as ``read_archive`` does."""
-    return _class_of(path, read_archive(path, MODEL, VERSION)[0])
-
-
-def _class_of(
-    path: str | os.PathLike[str], metadata: Mapping[str, Any], expected: str = CLASSES[0]
-) -> str:
-    name = metadata.get("class")
-    if name not in (*CLASSES, expected):  # a subclass may read its own models
+def _class_of(path: str | os.PathLike[str], name: Any, expected: type[Any] | None) -> type[Any]:
+    """Return the class of a model by its name, which must be that of ``expected`` if given."""
+    own = None if expected is None else expected.__name__  # a subclass may read its own models
+    if name not in (*CLASSES, own):
         raise ValueError(
             f"{path} is damaged, or of a later version: it holds a {name!r}, which is no model of "
             f"fastkmeans {__version__}."
         )
-    return str(name)
+    if expected is not None and name != own:
+        raise ValueError(f"{path} holds a {name}, not a {own}: use {name}.load.")
+    found: type[Any] = expected or getattr(fastkmeans, str(name))
+    return found
 
 
 def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -> None:
@@ -104,12 +103,10 @@ def _check_metadata(path: str | os.PathLike[str], metadata: Mapping[str, Any]) -
         raise ValueError(f"{path} is damaged: it holds no known preparation of its rows.")
 
 
-def read_model(model_class: type[Any], path: str | os.PathLike[str]) -> Any:
-    """Return the model that ``write_model`` wrote."""
+def read_model(path: str | os.PathLike[str], expected: type[Any] | None = None) -> Any:
+    """Return the model that ``write_model`` wrote, of any class if none is expected."""
     metadata, arrays = read_archive(path, MODEL, VERSION)
-    name = _class_of(path, metadata, model_class.__name__)
-    if name != model_class.__name__:
-        raise ValueError(f"{path} holds a {name}, not a {model_class.__name__}: use {name}.load.")
+    model_class = _class_of(path, metadata.get("class"), expected)
     _check_metadata(path, metadata)
     try:
         parameters = metadata["parameters"]

@@ -170,7 +170,7 @@ class Estimator:
         """
         from .model_file import read_model
 
-        model: Self = read_model(cls, path)
+        model: Self = read_model(path, cls)
         return model
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:

@@ -34,7 +34,7 @@ def human_size(n_bytes: float) -> str:
     return f"{n_bytes:.1f} GB"
 
 
-class Lock:
+class Lock(contextlib.AbstractContextManager["Lock"]):
     """An open file, locked until it is closed or garbage collected; false if it is not locked."""
 
     def __init__(self, file: int = -1) -> None:
@@ -42,9 +42,6 @@ class Lock:
 
     def __bool__(self) -> bool:
         return self.file >= 0
-
-    def __enter__(self) -> Lock:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -96,7 +93,7 @@ def sync(path: Path) -> None:
         os.close(file)
 
 
-class Temporary:
+class Temporary(contextlib.AbstractContextManager["Temporary"]):
     """A folder that its process removes, or a later process if that one was killed.
 
     It is made in ``parent``, by default in the system's folder of temporary files.
@@ -107,9 +104,6 @@ class Temporary:
         sweep(parent, prefix)
         self.path, self._lock = _begun(parent, prefix)
         self._process = os.getpid()
-
-    def __enter__(self) -> Temporary:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
