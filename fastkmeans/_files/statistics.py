@@ -17,23 +17,13 @@ FEWEST_SAMPLED, MOST_SAMPLED = 1 << 10, 1 << 16
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """Statistics of columns over the kept rows, in the units of the file.
+    """Statistics of columns over the kept rows, in the units of the file: (n_features,) each."""
 
-    Attributes
-    ----------
-    n : ndarray of shape (n_features,), int64
-        Values present.
-    missing : ndarray of shape (n_features,), int64
-        Values missing, including those in rows that were dropped because of them.
-    minimum, maximum, mean, variance : ndarray of shape (n_features,), float64
-        Over the values present.  A column of weights weights mean and variance.
-    """
-
-    n: NDArray[np.int64]
-    missing: NDArray[np.int64]
-    minimum: NDArray[np.float64]
+    n: NDArray[np.int64]  # values present
+    missing: NDArray[np.int64]  # values missing, including those in rows dropped because of them
+    minimum: NDArray[np.float64]  # over the values present, like all that follow
     maximum: NDArray[np.float64]
-    mean: NDArray[np.float64]
+    mean: NDArray[np.float64]  # a column of weights weights mean and variance
     variance: NDArray[np.float64]
 
     @property

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..._data.moments import block_moments
 from ..._data.rows import twice
+from ..._data.validation import NO_WEIGHTS
 from ..._runtime.adding import total_of
 from ..cache import blamed_on
 from ..errors import FileError, argument
@@ -63,7 +64,8 @@ class FirstPass:
     def add(self, source: Source, piece: Piece) -> None:
         """Add the next rows."""
         values, n = piece.values, len(piece.values)
-        weights = _read_only(piece.weights)
+        weights = NO_WEIGHTS if piece.weights is None else piece.weights.view()
+        weights.flags.writeable = False  # the one type that kernels are compiled for
         part = block_moments(twice(values), weights)
         if n and np.isfinite(part).all() and (weights >= 0.0).all():
             if self._first_row is None:
@@ -205,10 +207,3 @@ def infinite_rows(
             refuse_infinite(source, name, place, dtype, fixed)
         bad[int(rows[i])] = Skipped(str(source.path), place, infinite(name, dtype), "")
     return bad
-
-
-def _read_only(weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return weights (size 0 for none) read-only, the one type that kernels are compiled for."""
-    weights = np.empty(0) if weights is None else weights.view()
-    weights.flags.writeable = False
-    return weights
