@@ -90,11 +90,6 @@ class Column:
                 self._file.seek(0)
                 self._write(self._header())
 
-    def remove(self) -> None:
-        """Close and delete the file."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
 
 class Ids:
     """The ids of all source rows, in an Arrow file that is read batch by batch."""

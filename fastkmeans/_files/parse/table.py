@@ -75,7 +75,7 @@ def parse(
     with blamed_on(folder.parent):
         np.save(folder / "sample.npy", sample)
         if first.n_kept == first.n_source:
-            first.kept.remove()
+            first.kept.path.unlink()
     meta |= {"text": text, "n_source_rows": first.n_source, "n_skipped": first.log.n}
     return meta | {"named": all(reader.named for reader in readers)}
 

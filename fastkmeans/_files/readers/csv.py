@@ -72,10 +72,9 @@ class CsvReader:
             return numbered(len(header.fields))
         check_header(self.source, header)
         self.header_line = header.line
-        lines_before = text.split(header.raw, 1)[0]
-        whole = (lines_before + header.raw).encode("utf-8", "surrogateescape")
-        self._header_bytes, self._first_line = len(whole), header.line + n_lines(whole)
-        self._first_line -= n_lines(lines_before.encode("utf-8", "surrogateescape"))
+        before = text.split(header.raw, 1)[0].encode("utf-8", "surrogateescape")
+        own = header.raw.encode("utf-8", "surrogateescape")
+        self._header_bytes, self._first_line = len(before + own), header.line + n_lines(own)
         return self._named_apart(header.fields)
 
     def _named_apart(self, names: list[str]) -> list[str]:
