@@ -13,14 +13,13 @@ Ordinary columns pass: those with few values lose none, and those with many keep
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FileWarning, argument
+from .errors import argument, warn
 from .readers.pieces import Reader
 
 FEW_VALUES = 256
@@ -41,12 +40,10 @@ def warn_of_lost_digits(
             exact = reader.first_values(name)
             before, after = _n_different(exact), _n_different(_rounded(exact))
             if before > 1 and 2 * after <= before and _n_different(sample[:, f]) <= FEW_VALUES:
-                warnings.warn(
-                    FileWarning(
-                        f"column {name!r} loses digits as float32: in the first rows of "
-                        f"{reader.source.path}, {before} different values become {after}; "
-                        f"{argument('dtype', 'float64')} keeps them apart"
-                    ),
+                warn(
+                    f"column {name!r} loses digits as float32: in the first rows of "
+                    f"{reader.source.path}, {before} different values become {after}; "
+                    f"{argument('dtype', 'float64')} keeps them apart",
                     stacklevel=5,
                 )
                 break

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -83,6 +84,11 @@ class FileWarning(UserWarning):
     def __init__(self, message: str) -> None:
         super().__init__(in_arguments(message))
         self.in_flags = in_flags(message)
+
+
+def warn(message: str, stacklevel: int) -> None:
+    """Give a ``FileWarning``; the level counts from the caller."""
+    warnings.warn(FileWarning(message), stacklevel=stacklevel + 1)
 
 
 def shown(value: str, width: int = 40) -> str:

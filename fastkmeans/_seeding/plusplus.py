@@ -73,7 +73,7 @@ class _Seeder:
     def __init__(self, problem: Problem, dtype: np.dtype[Any]) -> None:
         rows, weights, scaling, team = problem
         n, d = rows.shape
-        self.rows, self.team = rows, team
+        self._problem, self.rows, self.team = problem, rows, team
         closest, closer = rows.empty(n, dtype), rows.empty(n, np.uint16)
         group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
         closest[:], closer[:], group_sums[:] = np.inf, 1, 0.0
@@ -113,24 +113,13 @@ class _Seeder:
         return self._read() if self._kept is None else self._kept
 
     def _read(self) -> Iterator[_Part]:
-        weights, closest, closer, group_sums = self.nearest
-        for start, X in self.rows.blocks():
-            stop = start + X.shape[1]
-            part = slice(start, stop)
-            groups = slice(start // GROUP_ROWS, -(-stop // GROUP_ROWS))
-            ranges, bounds = within(self.ranges, start, stop)
-            yield _Part(
-                start,
-                X,
-                Nearest(
-                    weights[part] if weights.size else weights,
-                    closest[part],
-                    closer[part],
-                    group_sums[groups],
-                ),
-                bounds,
-                self._potentials[ranges],
-            )
+        _, closest, closer, group_sums = self.nearest
+        for part, X in self._problem.blocks():
+            weights = self._problem.weights_of(part)
+            groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
+            ranges, bounds = within(self.ranges, part.start, part.stop)
+            nearest = Nearest(weights, closest[part], closer[part], group_sums[groups])
+            yield _Part(part.start, X, nearest, bounds, self._potentials[ranges])
 
     def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return a row for each uniform number, drawn by potential."""

@@ -6,14 +6,13 @@ All of this happens in place, in a file that does not have its final name yet.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._data.scaling import power_of_two
-from ..errors import FileError, FileWarning, argument
+from ..errors import FileError, argument, warn
 from ..statistics import ColumnStatistics, Moments
 from .first_pass import FirstPass
 
@@ -91,12 +90,7 @@ def _scales(
         scale = np.sqrt(share * statistics.variance + share * (1.0 - share) * apart * apart)
     constant = statistics.constant & ((share == 1.0) | (apart == 0.0))
     for name, value in zip(np.array(names)[constant], statistics.minimum[constant], strict=True):
-        warnings.warn(
-            FileWarning(
-                f"column {str(name)!r} is constant ({value:g}): it does not tell rows apart"
-            ),
-            stacklevel=6,
-        )
+        warn(f"column {str(name)!r} is constant ({value:g}): it does not tell rows apart", 6)
     shift = np.where(constant, statistics.minimum, shift)
     return shift, np.where(constant, 1.0, scale), constant
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from ..._runtime.extras import need
 from ..cache import blamed_on, check_room
 from ..digits import warn_of_lost_digits
-from ..errors import FileError, FileWarning, argument, shown
+from ..errors import FileError, argument, shown, warn
 from ..options import Question
 from ..readers.csv import CsvReader
 from ..readers.csv_blocks import MISSING, Dialect
@@ -151,10 +150,8 @@ def _warn_of_text(text: dict[str, Text]) -> None:
     for name, found in text.items():
         if not found.first:
             way_out = f" ({argument('na', found.value[:40])} would read it as missing)"
-            warnings.warn(
-                FileWarning(
-                    f"skipped column {name!r}: {found.place} of {found.file} holds "
-                    f"{shown(found.value)}, which is no number{'' if found.typed else way_out}"
-                ),
+            warn(
+                f"skipped column {name!r}: {found.place} of {found.file} holds "
+                f"{shown(found.value)}, which is no number{'' if found.typed else way_out}",
                 stacklevel=5,
             )
