@@ -27,12 +27,7 @@ def note(message: str) -> None:
 
 def one_line(message: str) -> str:
     """Escape control characters, such as a line break in the name of a file."""
-    return "".join(
-        character.encode("unicode_escape").decode()
-        if not _CONTROL.isdisjoint(character)
-        else character
-        for character in message
-    )
+    return "".join(c.encode("unicode_escape").decode() if c in _CONTROL else c for c in message)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import gzip
 import os
 import shutil
@@ -22,8 +21,6 @@ NOT_TEXT = frozenset(
     ]
 )
 """Endings that promise another format than CSV, plain or packed by gzip."""
-
-blamed_on = functools.partial(blamed, UserError)
 
 
 def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = ()) -> None:
@@ -74,6 +71,11 @@ def check_formats(outputs: dict[str, Path | None]) -> None:
 def suffix_of(path: Path) -> str:
     """Return the ending of a file, in lower case; of the target if the path is a link."""
     return path.resolve().suffix.lower()
+
+
+def blamed_on(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Name the file in errors of writing."""
+    return blamed(UserError, f"{path} could not be written")
 
 
 @contextlib.contextmanager

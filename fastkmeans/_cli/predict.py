@@ -92,9 +92,8 @@ class _Labeller:
         self.own = own
         self.missing = args.missing or own.missing
         self._threads = args.threads
-        self.names: list[str] | None = None
-        if hasattr(self.model, "feature_names_in_"):
-            self.names = self.model.feature_names_in_.tolist()
+        names = getattr(self.model, "feature_names_in_", None)
+        self.names: list[str] | None = None if names is None else names.tolist()
         self.sizes = np.zeros(len(self.model.cluster_centers_), np.int64)
         self.rows = {"input": 0, "used": 0, "dropped": 0, "skipped": 0}
         self.inertia = 0.0

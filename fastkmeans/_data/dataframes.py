@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,12 +117,9 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
     if view is not None:
         return ArrayRows(view, wholes), names
 
-    def reader(column: Any) -> Callable[[int, int], NDArray[Any]]:
-        return lambda start, stop: library.slice(column, start, stop)
-
     narrow = all(s.dtype.kind == "f" and s.dtype.itemsize <= 4 for s in samples)
     dtype = FLOAT32 if narrow else FLOAT64
-    return ColumnRows([reader(column) for column in columns], n, dtype), names
+    return ColumnRows([partial(library.slice, column) for column in columns], n, dtype), names
 
 
 def _check_numbers(library: _Library, column: Any, n: int, what: str) -> None:

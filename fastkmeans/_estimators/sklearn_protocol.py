@@ -232,15 +232,13 @@ def _compare_names(seen: list[str], names: list[str]) -> None:
     if seen == names:
         return
     message = "The feature names should match those that were passed during fit.\n"
-    unexpected = [name for name in names if name not in set(seen)]
-    missing = [name for name in seen if name not in set(names)]
     for title, group in (
-        ("Feature names unseen at fit time:\n", unexpected),
-        ("Feature names seen at fit time, yet now missing:\n", missing),
+        ("Feature names unseen at fit time:\n", {*names} - {*seen}),
+        ("Feature names seen at fit time, yet now missing:\n", {*seen} - {*names}),
     ):
         if group:
             message += title + "".join(f"- {name}\n" for name in sorted(group)[:5])
             message += "- ...\n" if len(group) > 5 else ""
-    if not unexpected and not missing:
+    if {*names} == {*seen}:
         message += "Feature names must be in the same order as they were in fit.\n"
     raise ValueError(message)

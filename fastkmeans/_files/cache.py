@@ -51,7 +51,8 @@ def check_room(folder: Path, n_bytes: float) -> None:
 
 def blamed_on(path: Path) -> contextlib.AbstractContextManager[None]:
     """Name the file in errors of writing."""
-    return blamed(PathError, path, f"; name another folder with {argument('cache')}")
+    advice = f"; name another folder with {argument('cache')}"
+    return blamed(PathError, f"{path} could not be written", advice)
 
 
 class Parsed(NamedTuple):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._runtime.disk import blamed
 from .errors import FileError, PathError, argument, listed
 
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -87,10 +88,8 @@ def find_files(sources: Any) -> list[Path]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    try:
+    with blamed(PathError, f"{folder} cannot be read"):
         files = sorted(path for path in folder.iterdir() if path.is_file())
-    except OSError as error:
-        raise PathError(f"{folder} cannot be read: {error.strerror or error}") from None
     tables = [
         path for path in files
         if path.suffix.lower() in SUFFIXES and not path.name.startswith((".", "_"))
@@ -122,20 +121,13 @@ def _open_source(path: Path, copy: Path) -> Source:
     if not rewinds:
         if not (path.is_file() or path.is_fifo()):
             raise PathError(f"{path} is neither a file nor a pipe: save the table to a file first")
-        try:
-            with open(path, "rb") as pipe, open(copy, "wb") as file:
-                shutil.copyfileobj(pipe, file)
-        except OSError as error:
-            raise PathError(
-                f"the data of {path} could not be kept in {copy.parent}: "
-                f"{error.strerror or error}; name a roomier folder ({argument('cache')}, or TMPDIR "
-                "in the environment), or give a file"
-            ) from None
-    try:
-        with open(kept, "rb") as file:
-            start = file.read(8)
-    except OSError as error:
-        raise PathError(f"{path} cannot be read: {error.strerror or error}") from None
+        advice = f"; name a roomier folder ({argument('cache')}, or TMPDIR in the environment)"
+        advice += ", or give a file"
+        what = f"the data of {path} could not be kept in {copy.parent}"
+        with blamed(PathError, what, advice), open(path, "rb") as pipe, open(copy, "wb") as file:
+            shutil.copyfileobj(pipe, file)
+    with blamed(PathError, f"{path} cannot be read"), open(kept, "rb") as file:
+        start = file.read(8)
     for magic, what in FOREIGN.items():
         if start.startswith(magic):
             raise FileError(

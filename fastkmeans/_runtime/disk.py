@@ -175,15 +175,14 @@ def _drop(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def blamed(kind: type[Exception], path: Path, advice: str = "") -> Iterator[None]:
-    """Name the file in an error of writing: Python names none, or a temporary one."""
+def blamed(kind: type[Exception], what: str, advice: str = "") -> Iterator[None]:
+    """Say what failed in an error of the system: Python names no file, or a temporary one."""
     try:
         yield
     except kind:
         raise
     except OSError as error:
-        reason = error.strerror or error
-        raise kind(f"{path} could not be written: {reason}{advice}") from None
+        raise kind(f"{what}: {error.strerror or error}{advice}") from None
 
 
 @contextlib.contextmanager
