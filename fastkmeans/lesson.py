@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._data.problem import open_table
+from ._data.problem import naming, open_problem
 from ._data.validation import NO_WEIGHTS, as_centers, check_count, check_finite, check_fits
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
@@ -85,7 +85,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
     belongs = (values >= 0) & (values < k)
     weights = NO_WEIGHTS if belongs.all() else belongs.astype(np.float64)
     weights.flags.writeable = False
-    with open_table(table, NO_WEIGHTS, None, work_of(rows.shape, 1)) as problem:
+    with naming(table), open_problem(rows, NO_WEIGHTS, None, work_of(rows.shape, 1)) as problem:
         run = Workspace(problem._replace(weights=weights), k).begin(problem.scaling.shift, 1)
         run.labels[:] = np.where(belongs, values, 0)
         run.take_means()

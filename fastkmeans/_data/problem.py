@@ -53,15 +53,6 @@ def open_problem(
 
 
 @contextmanager
-def open_table(
-    table: Table, weights: NDArray[np.float64], n_threads: int | None, work: float
-) -> Iterator[Problem]:
-    """Do as ``open_problem``, with an error that names the first value that is not finite."""
-    with naming(table), open_problem(table.rows, weights, n_threads, work) as problem:
-        yield problem
-
-
-@contextmanager
 def naming(table: Table) -> Iterator[None]:
     """Replace a ``NotFiniteError`` by an error that names the value in the table."""
     try:

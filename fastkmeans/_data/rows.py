@@ -217,11 +217,9 @@ class RowsView:
                 yield start + at, X[:, at : at + self._height]
 
     def take(self, indices: NDArray[np.int64]) -> Block:
-        """Return a copy of some rows."""
         return self._rows.take(indices)
 
     def empty(self, shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array for values that are kept for every row."""
         return self._rows.empty(shape, dtype)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._data.problem import open_table
+from .._data.problem import naming, open_problem
 from .._data.validation import as_generator, check_count, check_fits, weights_of
 from .._engines.base import work_of
 from .._seeding.plusplus import plus_plus
@@ -62,7 +62,7 @@ def kmeans_plusplus(
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
     weights = weights_of(table, sample_weight).values
-    with open_table(table, weights, None, work_of(rows.shape, 8)) as problem:
+    with naming(table), open_problem(rows, weights, None, work_of(rows.shape, 8)) as problem:
         rng = as_generator(random_state)
         indices = plus_plus(problem, k, rng, n_local_trials)
     return rows.take(indices), indices

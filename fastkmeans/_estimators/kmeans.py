@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from .._data.problem import open_table
+from .._data.problem import naming, open_problem
 from .._data.tables import Table
 from .._data.validation import (
     as_generator,
@@ -178,7 +178,7 @@ class KMeans(Clusterer):
                 "use algorithm='auto', which keeps within it, or allow more."
             )
         work = work_of(rows.shape, k)
-        with open_table(table, weights.values, self.n_threads, work) as problem:
+        with naming(table), open_problem(rows, weights.values, self.n_threads, work) as problem:
             workspace = Workspace(problem, k, self.algorithm)
             watch.unit = weights.unit
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)

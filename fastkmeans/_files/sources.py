@@ -188,17 +188,13 @@ def choose(
                 close = difflib.get_close_matches(name, header, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else listed("it has", header)
                 raise FileError(f"{label} has no column {name!r} ({argument(key)}): {hint}")
-    for key, other in single.items():
-        if other is not None and other in asked["columns"]:
+    pairs = ("id_column", "columns"), ("weight_column", "columns"), ("id_column", "weight_column")
+    for first, second in pairs:
+        if both := {*asked.get(first, ())} & {*asked.get(second, ())}:
             raise FileError(
-                f"column {other!r} is named in both {argument(key)} and {argument('columns')}: "
-                "keep one"
+                f"column {both.pop()!r} is named in both {argument(first)} and "
+                f"{argument(second)}: keep one"
             )
-    if id_column is not None and id_column == weight_column:
-        raise FileError(
-            f"column {id_column!r} is named in both {argument('id_column')} and "
-            f"{argument('weight_column')}: keep one"
-        )
     left_out = {*asked["exclude"], *single.values()}
     chosen = [name for name in dict.fromkeys(columns or header) if name not in left_out]
     for name in [*chosen, *(name for name in single.values() if name is not None)]:

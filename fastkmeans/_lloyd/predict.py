@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.problem import Problem, open_table
+from .._data.problem import Problem, naming, open_problem
 from .._data.scaling import Scaling, make_scaling, power_of_two
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS, check_finite, weights_of
@@ -84,6 +84,7 @@ def inertia(
     rows = table.rows
     weights, unit = weights_of(table, sample_weight)
     centers = np.ascontiguousarray(centers, np.float64)
-    with open_table(table, weights, n_threads, work_of(rows.shape, len(centers))) as problem:
+    work = work_of(rows.shape, len(centers))
+    with naming(table), open_problem(rows, weights, n_threads, work) as problem:
         total, scale = assess(problem, centers)[1], problem.scaling.scale
     return total / scale * unit / scale

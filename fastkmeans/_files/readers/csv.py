@@ -98,7 +98,6 @@ class CsvReader:
         return FLOAT64
 
     def text(self, wanted: Wanted) -> dict[str, Text]:
-        """Return the columns that hold text in the first rows."""
         found: dict[str, Text] = {}
         for name in wanted.names:
             at = self.names.index(name)
@@ -117,7 +116,6 @@ class CsvReader:
         return value.strip() in self.dialect.missing
 
     def first_values(self, name: str) -> NDArray[np.float64]:
-        """Return the numbers of a column in the first rows."""
         at, point = self.names.index(name), self.dialect.decimal
         texts = [row.fields[at].strip() for row in self._sniffed]
         numbers = [
@@ -128,7 +126,6 @@ class CsvReader:
         return np.array(numbers, np.float64)
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
-        """Yield the rows in order; may raise ``TextFound``."""
         workers = n_workers()
         number, line = 1, self._first_line
         waiting: deque[tuple[Block, Future[Piece]]] = deque()

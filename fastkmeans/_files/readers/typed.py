@@ -97,7 +97,6 @@ class ArrowReader:
         return f"its type {kind}", ""
 
     def first_values(self, name: str) -> NDArray[np.float64]:
-        """Return the numbers of a column in the first rows."""
         with _whole(self.source):
             for batch in self._open()[1]([name]):
                 if batch.num_rows:
@@ -105,7 +104,6 @@ class ArrowReader:
         return np.empty(0)
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:
-        """Yield the rows in order."""
         extra = {name for name in (wanted.id_column, wanted.weight_column) if name is not None}
         names = list(dict.fromkeys([*wanted.names, *sorted(extra)]))
         size, height, number = self.source.size, _height(len(names)), 1
