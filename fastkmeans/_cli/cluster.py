@@ -22,12 +22,11 @@ from .._files.errors import flag_of, shown
 from .._files.options import Question
 from .._runtime.extras import need
 from .console import UserError, note
-from .header import first_csv, warn_of_numbers
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
-from .report import rows_line, rows_of, sizes_lines, tell
+from .report import first_csv, rows_line, rows_of, sizes_lines, tell, warn_of_numbers
 
 if TYPE_CHECKING:
     from .._files.dataset import Dataset

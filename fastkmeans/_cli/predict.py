@@ -27,11 +27,10 @@ from .._runtime.adding import total_of
 from .._runtime.disk import Temporary
 from .._runtime.extras import need
 from .console import UserError
-from .header import warn_of_numbers
 from .labels import labels_file, own_distances, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress
-from .report import rows_line, sizes_lines, tell
+from .report import rows_line, sizes_lines, tell, warn_of_numbers
 
 
 def predict(args: argparse.Namespace) -> None:

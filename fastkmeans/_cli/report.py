@@ -1,16 +1,22 @@
-"""The summary of a job, as text and as JSON."""
+"""The summary of a job, as text and as JSON; a warning if the first line looks like data."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._files.readers.csv_blocks import Dialect
+from .._files.sources import FORMATS, find_files
+from .console import note
 
 
 def rows_of(dataset: Any) -> dict[str, int]:
@@ -60,3 +66,24 @@ def sizes_lines(sizes: NDArray[np.int64]) -> list[str]:
     lines = [f"\n{'cluster':>7} {'size':>10} {'share':>7}"]
     lines += [f"{j:>7} {size:>10} {size / total:>7.1%}" for j, size in enumerate(sizes)]
     return lines
+
+
+def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
+    """Warn if all column names of a file are numbers: ``--no-header`` is easy to forget."""
+    if names and all(map(Dialect(decimal=decimal).is_number, names)):
+        note(
+            f"warning: the first line of {path} holds numbers only, and is taken for the names of "
+            "the columns: if it is data, give --no-header"
+        )
+
+
+def first_csv(files: Sequence[Path]) -> Path | None:
+    """Return the first file of a table if it is CSV, or a pipe (likely CSV); else None."""
+    with contextlib.suppress(OSError):
+        path = find_files(files)[0]
+        if not path.is_file():
+            return path
+        with open(path, "rb") as file:
+            start = file.read(8)
+        return None if start.startswith(tuple(FORMATS)) else path
+    return None
