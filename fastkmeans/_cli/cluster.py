@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from .._data.rows import Rows, sizes_of
 from .._data.tables import Preparation, Table
 from .._engines.auto import beyond_limit
 from .._estimators.kmeans import KMeans
-from .._files import open_dataset
+from .._files import Dataset, open_dataset
 from .._files.errors import flag_of, shown
 from .._files.options import Question
 from .._runtime.extras import need
@@ -28,12 +28,10 @@ from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
 from .report import first_csv, rows_line, rows_of, sizes_lines, tell, warn_of_numbers
 
-if TYPE_CHECKING:
-    from .._files.dataset import Dataset
-
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
+"""Arguments of reading that the result depends on, besides the table."""
 FITTING = ("init", "n_init", "max_iter", "tol", "algorithm")
-"""Arguments that the result depends on, besides the table, k and the seed."""
+"""Arguments of clustering that the result depends on, besides k and the seed."""
 FEW = 5
 """Number of skipped rows that get a note each; the others are only counted."""
 DOMINANT = 0.9
@@ -48,8 +46,10 @@ def cluster(args: argparse.Namespace) -> None:
         seconds = {"reading": time.perf_counter()}
         guard = MemoryGuard(args.memory_limit)
         progress = Progress(guard, args.quiet)
+        asked = {name: getattr(args, name) for name in Question._fields}
+        asked |= {"cache": job.table, "memory_limit": args.memory_limit}
         with progress.shown(0, "B"):
-            dataset = _open(args, job, progress)
+            dataset = open_dataset(args.files, progress=progress.read, **asked)
         with dataset:
             job.table_is_done()
             _check_table(args, dataset)
@@ -79,16 +79,6 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
     return outputs
-
-
-def _open(args: argparse.Namespace, job: Job, progress: Progress) -> Dataset:
-    return open_dataset(
-        args.files,
-        cache=job.table,
-        memory_limit=args.memory_limit,
-        progress=progress.read,
-        **{name: getattr(args, name) for name in Question._fields},
-    )
 
 
 def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:

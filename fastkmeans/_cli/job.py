@@ -35,7 +35,7 @@ class Job:
 
     def __init__(self, args: argparse.Namespace, outputs: dict[str, Path | None]) -> None:
         first = next((path for path in outputs.values() if path is not None), None)
-        self._command_line, self._resume = args.command_line, args.resume
+        self._args = args
         self._folder: Path | None = None
         if first is not None:
             self._folder = first.resolve().with_name(first.resolve().name + WORK)
@@ -46,7 +46,6 @@ class Job:
                 "--resume finds what is kept by the name of the first output, or by --cache: name "
                 "one as before"
             )
-        self._cache = args.cache
         self._check_apart(outputs)
         self._checkpoint: Checkpoint | None = None
         self._table_done = self._done = False
@@ -55,12 +54,12 @@ class Job:
     def _check_apart(self, outputs: dict[str, Path | None]) -> None:
         """Refuse outputs that are, contain or lie in the cache or the work folder."""
         for flag, path in outputs.items():
-            for folder in (self._cache, self._folder):
+            for folder in (self._args.cache, self._folder):
                 if path is None or folder is None:
                     continue
                 here, there = path.resolve(), folder.resolve()
                 if here == there or here in there.parents or there in here.parents:
-                    what = f"--cache {folder}" if folder == self._cache else f"{folder}"
+                    what = f"--cache {folder}" if folder == self._args.cache else f"{folder}"
                     raise UserError(
                         f"{flag} {path} and {what}, which keeps the parsed table or the state of "
                         "the work, are in each other's way: name a folder of its own with --cache, "
@@ -70,7 +69,7 @@ class Job:
     @property
     def table(self) -> Path | None:
         """Folder of the parsed table; None stands for a temporary folder."""
-        return self._cache or (self._folder and self._folder / "table")
+        return self._args.cache or (self._folder and self._folder / "table")
 
     def __enter__(self) -> Job:
         self._began = time.monotonic()
@@ -91,13 +90,13 @@ class Job:
         if self._folder is None:
             return None
         path = self._folder / CHECKPOINT
-        if path.exists() and not self._resume:
+        if path.exists() and not self._args.resume:
             note(f"note: an unfinished run was found in {self._folder} and is dropped")
         try:
-            checkpoint = Checkpoint(path, settings, self._resume)
+            checkpoint = Checkpoint(path, settings, self._args.resume)
         except ValueError as error:
             raise UserError(f"{error} Without --resume the work begins again") from None
-        if self._resume and not quiet:
+        if self._args.resume and not quiet:
             if checkpoint.found:
                 note(f"going on from {path}")
             else:
@@ -120,7 +119,7 @@ class Job:
             note(f"the unfinished run in {folder} is kept as it was")
         else:
             note(f"what is done so far is kept in {folder}; to go on:")
-            words = [word for word in self._command_line if word != "--resume"]
+            words = [word for word in self._args.command_line if word != "--resume"]
             note(f"    {shlex.join([*words, '--resume'])}")
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.rows import Rows
+from .._files import Dataset
+from .._files.readers.pieces import Skipped
 from .._runtime.extras import need
-from .outputs import open_packed, open_text, suffix_of
-
-if TYPE_CHECKING:
-    from .._data.rows import Rows
-    from .._files.dataset import Dataset
-    from .._files.readers.pieces import Skipped
+from .outputs import open_csv, open_packed, suffix_of
 
 BATCH_ROWS = 1 << 16
 CHUNK_VALUES = 1 << 19
@@ -206,8 +203,7 @@ def write_centers(
 ) -> None:
     """Write one line per cluster: its number, its size, its center."""
     delimiter, decimal = dialect
-    with open_text(path) as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    with open_csv(path, delimiter) as writer:
         writer.writerow(["cluster", "size", *names])
         for cluster, (size, center) in enumerate(zip(sizes, centers, strict=True)):
             values = [str(value).replace(".", decimal) for value in center.tolist()]
@@ -216,7 +212,6 @@ def write_centers(
 
 def write_skipped(path: Path, skipped: Iterable[Skipped], delimiter: str) -> None:
     """Write one line per unreadable row: its place, the reason and its text."""
-    with open_text(path) as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    with open_csv(path, delimiter) as writer:
         writer.writerow(["file", "place", "reason", "text"])
         writer.writerows(skipped)

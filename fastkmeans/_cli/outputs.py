@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from .._runtime.disk import Temporary, blamed, sync
 from .console import UserError
@@ -156,7 +157,7 @@ def open_packed(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """Open a new file for writing text, packed as in ``open_packed``."""
+def open_csv(path: Path, delimiter: str) -> Iterator[Any]:
+    """Open a new file, packed as in ``open_packed``; yield a writer of rows of CSV."""
     with open_packed(path) as file, TextIOWrapper(file, encoding="utf-8", newline="") as text:
-        yield text
+        yield csv.writer(text, delimiter=delimiter, lineterminator="\n")

@@ -120,22 +120,17 @@ class FirstPass:
         self, source: Source, piece: Piece, gaps: NDArray[np.bool_], rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which rows to keep for their values; drop earlier rows if a column comes alive."""
-        n = len(rows)
-        keep = np.ones(n, np.bool_)
-        if not n:
-            return keep
+        if not len(rows):
+            return np.ones(0, np.bool_)
         self.moments.missing += gaps.sum(axis=0)
         if self._first_row is None:
             self._first_row = Gap(source.path, piece.place(int(rows[0])), gaps[0].copy())
         self._come_alive(~gaps.all(axis=0) & ~self.alive)
-        if not self._drops:
-            return keep
-        lacking = gaps[:, self.alive].any(axis=1)
+        lacking = np.asarray(gaps[:, self.alive].any(axis=1)) & self._drops
         if self.first_gap is None and lacking.any():
             i = int(lacking.argmax())
             self.first_gap = Gap(source.path, piece.place(int(rows[i])), gaps[i].copy())
-        keep &= ~lacking
-        return keep
+        return ~lacking
 
     def _come_alive(self, late: NDArray[np.bool_]) -> None:
         """Note the columns that have their first value in this piece."""
