@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import os
@@ -39,9 +40,20 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def imports(path: Path, at_run_time: bool = True) -> Iterator[str]:
-    """Yield the absolute names of the modules that a file imports, wherever in it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """Parse a file; every file of the package is parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(path: Path, at_run_time: bool = True) -> tuple[str, ...]:
+    """Return the absolute names of the modules that a file imports, wherever in it."""
+    return tuple(each_import(path, at_run_time))
+
+
+def each_import(path: Path, at_run_time: bool) -> Iterator[str]:
+    tree = tree_of(path)
     typing_only = {
         id(node)
         for block in ast.walk(tree)
@@ -64,7 +76,7 @@ def imports(path: Path, at_run_time: bool = True) -> Iterator[str]:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef):
             yield node
 
@@ -88,7 +100,7 @@ def test_no_private_module_lies_directly_in_the_package() -> None:
 def test_a_folder_lists_its_modules(path: Path) -> None:
     if path.parent == PACKAGE:
         return
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(tree_of(path)) or ""
     modules = [other.stem for other in path.parent.glob("*.py") if other != path]
     missing = [name for name in modules if len(modules) > 1 and name not in text]
     assert not missing
@@ -147,7 +159,7 @@ def test_third_parties_are_the_declared_ones() -> None:
     found = {i.partition(".")[0] for path in MODULES for i in imports(path)} - allowed
     assert found <= {"sklearn", "pandas", "polars"}
     for path in MODULES:  # those only inside functions
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom) and not getattr(node, "level", 0):
                 names = [alias.name for alias in node.names]
                 name = node.module if isinstance(node, ast.ImportFrom) else names[0]
@@ -175,7 +187,7 @@ def test_functions_are_small(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_lines_about_modules(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     assert ast.get_docstring(tree), "a module without a docstring"
 
 
@@ -187,7 +199,7 @@ def compiled(path: Path) -> Iterator[ast.FunctionDef]:
 
 
 def records(path: Path) -> Iterator[ast.ClassDef]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ClassDef) and "NamedTuple" in map(ast.unparse, node.bases):
             yield node
 
@@ -241,6 +253,7 @@ def test_a_missing_role_or_type_is_found(tmp_path: Path, line: str) -> None:
     path = tmp_path / "kernel.py"
     path.write_text(f"@jit\ndef f(\n    {line}\n    y,  # in float64\n):\n    return x\n")
     assert list(without_role(path, {"Terms"})) == ["f: x"]
+    path = tmp_path / "record.py"  # a file is parsed once
     path.write_text(f"class R(NamedTuple):\n    {line.replace(',', ': Any', 1)}\n")
     assert list(without_role(path, {"Terms"})) == ["R: x"]
 
@@ -250,7 +263,7 @@ def test_kernels_are_documented(path: Path) -> None:
     """What a kernel does, and for a file with kernels in what order its loops run."""
     kernels = list(compiled(path))
     assert not [kernel.name for kernel in kernels if ast.get_docstring(kernel) is None]
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(tree_of(path)) or ""
     assert len(text) > 20
     if kernels and "_kernels" in path.parts:
         assert re.search(r"\b[Ll]oop (order|is)\b", text)
