@@ -91,13 +91,24 @@ def test_a_pipe_that_finds_no_room(piped, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="needs /dev/stdin")
 @pytest.mark.parametrize("kind", ["pipe", "file"])
-def test_standard_input_as_a_program(tmp_path, kind):
-    content = table().to_csv(index=False)
-    (tmp_path / "data.csv").write_text(content)
-    flags = (SCRIPTS / "cluster_csv.py", "/dev/stdin", "-k", 3, "--centers-out", "c.csv")
-    with open(tmp_path / "data.csv") as file:
-        given = {"input": content} if kind == "pipe" else {"stdin": file}
-        done = as_program(*flags, cwd=tmp_path, **given)
+def test_standard_input(script, tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    content = table().to_csv(index=False).encode()
+    (tmp_path / "data.csv").write_bytes(content)
+    if kind == "pipe":
+        reading, writing = os.pipe()
+        os.write(writing, content)  # less than a pipe holds
+        os.close(writing)
+    else:
+        reading = os.open("data.csv", os.O_RDONLY)
+    before = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        done = script("cluster_csv", "/dev/stdin", "-k", 3, "--centers-out", "c.csv")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reading)
     assert done.code == 0, done.err
     assert "rows        60" in done.out
     no_leftovers(tmp_path, "data.csv", "c.csv")
@@ -222,6 +233,8 @@ def test_terminated_while_writing(tmp_path):
         f"sys.path.insert(0, {str(SCRIPTS)!r})\n"
         "import cluster_csv\n"
         "from fastkmeans._cli import cluster, console\n"
+        "from fastkmeans._lloyd.checkpoint import Checkpoint\n"
+        "Checkpoint.save = lambda *_: None\n"  # however long the kernels take to load
         "def slow(path, *_):\n"
         "    path.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
         "cluster.write_labels = slow\n"
