@@ -6,7 +6,6 @@ An engine that is named is used on small data too; ``auto`` uses it on large dat
 from __future__ import annotations
 
 import tracemalloc
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from tests.helpers import reference
 from tests.helpers.data import blobs
 from tests.helpers.engines import CASES, ENGINES, F32, F64, Case, each_dtype, each_engine
 from tests.helpers.fits import assert_equals_reference, quietly
-from tests.helpers.processes import digest, layouts, run
+from tests.helpers.processes import digest, layouts
 
 Array = NDArray[Any]
 ITERATIONS = (1, 2, 3, 5, 8, 13, 20)
@@ -135,28 +134,6 @@ def test_restarts_share_an_engine(algorithm: str) -> None:
         ]
         if algorithm == "bytes":
             assert digest(found[0]) == digest(found[1])
-
-
-def test_threads_forks_and_layers(tmp_path: Path) -> None:
-    code = """
-    import numba
-    from concurrent.futures import ThreadPoolExecutor
-    tasks = [dict(m=30000, d=2, k=9, algorithm="boxes", max_iter=9),
-             dict(m=5000, d=40, k=33, algorithm="bytes", max_iter=9)]
-    expected = [fit(**task, n_threads=1) for task in tasks]
-    assert [fit(**task) for task in tasks] == expected
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda task: fit(**task), tasks * 2)) == expected * 2
-    child = os.fork()
-    if child == 0:
-        signal.alarm(60)  # a child that hangs dies
-        os._exit(0 if [fit(**task) for task in tasks] == expected else 7)
-    assert os.waitpid(child, 0)[1] == 0
-    print(numba.threading_layer(), *expected)
-    """
-    default = run(code, tmp_path).split()[1:]
-    for layer in ("omp", "workqueue"):
-        assert run(code, tmp_path, NUMBA_THREADING_LAYER=layer).split() == [layer, *default]
 
 
 def test_tables_that_come_in_blocks() -> None:

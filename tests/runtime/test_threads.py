@@ -5,7 +5,6 @@ What could kill or hang the process runs in one of its own, under a time limit.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,11 +88,16 @@ def test_same_labels_and_distances_for_any_threads_and_layout(dtype: Any) -> Non
 
 
 def test_up_to_four_threads(tmp_path: Path) -> None:
+    """Fits and functions, in a process that may start four threads and in one that may not."""
     code = """
+    from fastkmeans import find_closest_centroids, kmeans_plusplus
     for shape in [(12000, 2, 9), (5000, 40, 30), (1000, 300, 40)]:
         digests = {fit(*shape, n_threads=n) for n in (1, 2, 3, 4, None)}
         assert len(digests) == 1, shape
         print(digests.pop())
+    X = make(20000, 5, 9, "float32")
+    print(kmeans_plusplus(X, 9, random_state=0)[1].tolist())
+    print(hashlib.sha256(find_closest_centroids(X, X[:9]).tobytes()).hexdigest())
     """
     four = run(code, tmp_path, NUMBA_NUM_THREADS="4")
     assert four == run(code, tmp_path, NUMBA_NUM_THREADS="1")
@@ -102,16 +106,6 @@ def test_up_to_four_threads(tmp_path: Path) -> None:
 def test_repeated_fits_give_the_same_bits() -> None:
     X = data(15_000, 4, np.float32)
     assert len({digest(KMeans(12, max_iter=5, random_state=3).fit(X)) for _ in range(6)}) == 1
-
-
-def test_the_functions_do_not_depend_on_threads(tmp_path: Path) -> None:
-    code = """
-    from fastkmeans import find_closest_centroids, kmeans_plusplus
-    X = make(20000, 5, 9, "float32")
-    print(kmeans_plusplus(X, 9, random_state=0)[1].tolist())
-    print(hashlib.sha256(find_closest_centroids(X, X[:9]).tobytes()).hexdigest())
-    """
-    assert run(code, tmp_path, NUMBA_NUM_THREADS="1") == run(code, tmp_path, NUMBA_NUM_THREADS="3")
 
 
 # --- teams
@@ -129,12 +123,30 @@ def test_cut_covers_all_rows() -> None:
             assert np.diff(bounds).max() - np.diff(bounds).min() < 512
 
 
+WIDE = 128  # features
+WIDE_CLUSTERS = -(-LARGE_CENTERS // WIDE) + 3
+
+
+@pytest.fixture(scope="module")
+def wide_inertias() -> list[float]:
+    """The inertias of the first three iterations on wide centers, by NumPy."""
+    X = data(6000, WIDE, np.float32)
+    centers = X[:WIDE_CLUSTERS].astype(np.float64)
+    found = []
+    for _ in range(3):
+        labels = closest(X, centers)
+        square = ((X - centers[labels].astype(np.longdouble)) ** 2).sum()
+        found.append(float(square))
+        for j in np.unique(labels):
+            centers[j] = X[labels == j].astype(np.float64).mean(axis=0)
+    return found
+
+
 @pytest.mark.parametrize("algorithm", ["lloyd", "bytes", "auto"])
-def test_wide_centers_give_the_same_bits(algorithm: str) -> None:
+def test_wide_centers_give_the_same_bits(algorithm: str, wide_inertias: list[float]) -> None:
     """Where there is much to do for every center it is shared out, and history adds it up."""
-    X = data(6000, 128, np.float32)
-    k = -(-LARGE_CENTERS // 128) + 3
-    assert len(cut_centers(k, 128)) == CENTER_RANGES + 1
+    X, k = data(6000, WIDE, np.float32), WIDE_CLUSTERS
+    assert len(cut_centers(k, WIDE)) == CENTER_RANGES + 1
     models = [KMeans(k, init=X[:k], max_iter=6, algorithm=algorithm, n_threads=t) for t in (1, 2)]
     first, second = (model.fit(X) for model in models)
     np.testing.assert_array_equal(first.labels_, second.labels_)
@@ -142,13 +154,7 @@ def test_wide_centers_give_the_same_bits(algorithm: str) -> None:
     for one, other in zip(first.history_, second.history_, strict=True):
         assert one[:3] == other[:3]
     inertias = [step.inertia for step in first.history_] + [first.inertia_]
-    centers = X[:k].astype(np.float64)
-    for inertia in inertias[:3]:
-        labels = closest(X, centers)
-        square = ((X - centers[labels].astype(np.longdouble)) ** 2).sum()
-        assert inertia == pytest.approx(float(square), rel=1e-12)
-        for j in np.unique(labels):
-            centers[j] = X[labels == j].astype(np.float64).mean(axis=0)
+    assert inertias[:3] == pytest.approx(wide_inertias, rel=1e-12)
 
 
 def test_aligned_arrays_begin_with_a_line() -> None:
@@ -206,29 +212,45 @@ def test_small_work_is_serial_whatever_is_asked_for() -> None:
 # --- processes
 
 
-LAYERS = ["default", "omp", "workqueue"]
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_forked_child_fits(layer: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layer", ["default", "omp", "workqueue"])
+def test_threads_and_forks(layer: str, tmp_path: Path) -> None:
+    """Fits in many threads at a time, then in forked children, then in the parent."""
     code = """
-    import multiprocessing
-    expected = [fit(), fit(k=40, dtype="float32")]
-    child = os.fork()
-    if child == 0:
-        signal.alarm(60)  # a child that hangs dies
-        again = [fit(), fit(k=40, dtype="float32")]
-        os._exit(0 if again == expected else 7)
-    assert os.waitpid(child, 0)[1] == 0
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        tasks = [pool.apply_async(fit) for _ in range(3)]
-        assert {task.get(60) for task in tasks} == {expected[0]}
-    assert fit() == expected[0]  # the parent as well
-    print("the same")
+    import numba
+    from concurrent.futures import ThreadPoolExecutor
+    shapes = [(12000, 8, 8), (20000, 2, 5), (3000, 40, 25), (500, 3, 4)]
+    tasks = [dict(zip("mdk", shape)) for shape in shapes]
+    tasks += [dict(m=30000, d=2, k=9, algorithm="boxes", max_iter=9),
+              dict(m=5000, d=40, k=33, algorithm="bytes", max_iter=9),
+              dict(k=40, dtype="float32")]
+    with ThreadPoolExecutor(8) as pool:  # the very first parallel regions as well
+        together = list(pool.map(lambda task: fit(**task), tasks * 2))
+    alone = [fit(**task) for task in tasks]
+    assert together == alone * 2
+    assert [fit(**task, n_threads=1) for task in tasks] == alone
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(lambda task: fit(**task), tasks * 2)) == together
+    assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
+    if hasattr(os, "fork"):
+        import multiprocessing
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # a child that hangs dies
+            again = [fit(**task) for task in tasks]
+            os._exit(0 if again == alone else 7)
+        assert os.waitpid(child, 0)[1] == 0
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            found = [pool.apply_async(fit, kwds=tasks[0]) for _ in range(3)]
+            assert {task.get(60) for task in found} == {alone[0]}
+        assert [fit(**task) for task in tasks] == alone  # the parent as well
+    print(numba.threading_layer(), *alone)
     """
     name = None if layer == "default" else layer
-    assert run(code, tmp_path, NUMBA_THREADING_LAYER=name).endswith("the same")
+    layer_used, *found = run(code, tmp_path, NUMBA_THREADING_LAYER=name).split()
+    assert layer in ("default", layer_used)
+    boxes = KMeans(9, max_iter=9, random_state=0, algorithm="boxes")
+    assert found[4] == digest(boxes.fit(data(30_000, 2, np.float64)))  # with the layer of this one
 
 
 def test_a_spawned_pool_fits(tmp_path: Path) -> None:
@@ -236,35 +258,12 @@ def test_a_spawned_pool_fits(tmp_path: Path) -> None:
     import multiprocessing
 
     if __name__ == "__main__":
-        expected = fit()
         with multiprocessing.get_context("spawn").Pool(2) as pool:
             tasks = [pool.apply_async(fit) for _ in range(3)]
-            assert {task.get(100) for task in tasks} == {expected}
-        print("the same")
+            print({task.get(100) for task in tasks})
     """
-    assert run(code, tmp_path) == "the same"
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_concurrent_fits(layer: str, tmp_path: Path) -> None:
-    code = """
-    import numba
-    from concurrent.futures import ThreadPoolExecutor
-    shapes = [(12000, 8, 8), (20000, 2, 5), (3000, 40, 25), (500, 3, 4)] * 2
-    with ThreadPoolExecutor(8) as pool:  # the very first parallel regions as well
-        together = list(pool.map(lambda s: fit(*s), shapes))
-    alone = [fit(*s) for s in shapes]
-    assert together == alone
-    for _ in range(3):
-        with ThreadPoolExecutor(8) as pool:
-            assert list(pool.map(lambda s: fit(*s), shapes)) == alone
-    assert numba.get_num_threads() == numba.config.NUMBA_NUM_THREADS
-    print(numba.threading_layer(), "the same")
-    """
-    name = None if layer == "default" else layer
-    layer_used, _, verdict = run(code, tmp_path, NUMBA_THREADING_LAYER=name).partition(" ")
-    assert verdict == "the same"
-    assert layer in ("default", layer_used)
+    model = KMeans(8, max_iter=6, random_state=0).fit(data(12_000, 8, np.float64))
+    assert run(code, tmp_path) == str({digest(model)})
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT between processes there")
