@@ -6,10 +6,13 @@
 
 Each mutation (they are listed in ``tests/faults``) replaces one text, which must occur
 exactly once, in a copy of the package.  The program then runs the few tests that ought to
-catch it, with a compile cache of their own.  It tries two mutations at a time if there are
-two cores: most of the time a test compiles, which takes one core.  It prints a line per
-mutation, in order of completion.  It exits with 1 if a mutation survives, or no longer fits
-the source.
+catch it.  It tries two mutations at a time if there are two cores: most of the time a test
+compiles, which takes one core.  A fault in a kernel gets a copy of its own, with an empty
+compile cache.  A fault elsewhere changes no kernel: it gets the copy in which the tests have
+passed without any fault, and finds the kernels compiled.
+
+The program prints a line per mutation, in order of completion.  It exits with 1 if a mutation
+survives, if its tests do not end, or if it no longer fits the source.
 """
 
 from __future__ import annotations
@@ -22,17 +25,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from faults import MUTATIONS, Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 180
-"""Seconds until tests that do not end count as failed: about twice the longest compilation."""
+"""Seconds until tests of one mutation are stopped: about twice the longest compilation."""
+SOUND_TIMEOUT = 600
+"""Seconds until tests without a mutation are stopped: they compile for a whole file of tests."""
 WORKERS = min(2, os.cpu_count() or 1)
 """Mutations that are tried at a time."""
+COMPILED = ("_kernels/", "_runtime/")
+"""Folders of the package in which a fault changes compiled code."""
+PASSED, FAILED, NO_END = "passed", "failed", "no end"
+
+
+class Outcome(NamedTuple):
+    """How some tests ended."""
+
+    verdict: str  # PASSED, FAILED or NO_END
+    which: str = ""  # the first test that failed, or what else happened
 
 
 def copy_package(folder: Path) -> None:
@@ -42,11 +58,10 @@ def copy_package(folder: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", folder)
 
 
-def run(folder: Path, tests: str) -> tuple[bool, str]:
-    """Run tests on a copy of the package; return whether they passed, and who did not.
+def run(folder: Path, tests: str, timeout: int = TIMEOUT) -> Outcome:
+    """Run tests on a copy of the package.  A crash counts as a failure.
 
-    Tests that crash or do not end have noticed, too.  They keep their compile cache in
-    the copy (see ``conftest.py``).
+    The tests keep their compile cache in the copy (see ``conftest.py``).
     """
     file, _, expression = tests.partition(": ")
     command = [
@@ -61,27 +76,27 @@ def run(folder: Path, tests: str) -> tuple[bool, str]:
     )  # fmt: skip
     with pytest:
         try:
-            output, _ = pytest.communicate(timeout=TIMEOUT)
+            output, _ = pytest.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             os.killpg(pytest.pid, signal.SIGKILL)
-            return False, f"no end within {TIMEOUT} s"
+            return Outcome(NO_END, f"no end within {timeout} s")
     if pytest.returncode < 0:
-        return False, f"killed by signal {-pytest.returncode}"
+        return Outcome(FAILED, f"killed by signal {-pytest.returncode}")
     failed = re.findall(r"^(?:FAILED|ERROR) tests/\S+?::(\S+)", output, re.MULTILINE)
     if pytest.returncode not in (0, 1) or (pytest.returncode == 1 and not failed):
         raise RuntimeError(f"pytest could not run:\n{output}")
-    return pytest.returncode == 0, failed[0] if failed else ""
+    return Outcome(FAILED, failed[0]) if failed else Outcome(PASSED)
 
 
-def attempt(mutation: Mutation) -> tuple[bool, str]:
-    """Return whether the tests pass in spite of a mutation, and which one did not."""
-    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
-        folder = Path(name)
-        copy_package(folder)
-        path = folder / "fastkmeans" / mutation.file
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+def attempt(mutation: Mutation, folder: Path) -> Outcome:
+    """Run the tests of a mutation in a copy of the package, and mend the copy again."""
+    path = folder / "fastkmeans" / mutation.file
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
         return run(folder, mutation.tests)
+    finally:
+        path.write_text(text, encoding="utf-8")
 
 
 def misfits() -> list[str]:
@@ -95,41 +110,84 @@ def misfits() -> list[str]:
     return problems
 
 
-def check_unchanged(expressions: Iterable[str]) -> dict[str, tuple[bool, str]]:
-    """Run tests without a mutation; return whether they pass, and which one does not."""
-    with tempfile.TemporaryDirectory(prefix="unchanged-") as name:
-        copy_package(Path(name))
-        return {tests: run(Path(name), tests) for tests in expressions}
+def check_unchanged(folder: Path, expressions: list[str]) -> set[str]:
+    """Run tests in a copy without a mutation; print and return the expressions that fail.
 
-
-def unsound(chosen: list[Mutation], pool: ThreadPoolExecutor) -> set[str]:
-    """Return the expressions whose tests fail without any mutation; print them.
-
-    Each worker has a copy, and so a compile cache, of its own.  Tests of one file compile
-    the same kernels, so they run in one copy.
+    All tests of a file run in one process first, and each expression alone only if one fails.
     """
-    expressions = {mutation.tests for mutation in chosen}
-    files = sorted({tests.partition(":")[0] for tests in expressions})
-    shares = [files[worker::WORKERS] for worker in range(WORKERS)]
-    parts = [sorted(t for t in expressions if t.partition(":")[0] in share) for share in shares]
+    parts: dict[str, list[str]] = {}
+    for tests in expressions:
+        parts.setdefault(tests.partition(": ")[0], []).append(tests)
     failing = set()
-    for found in pool.map(check_unchanged, parts):
-        for tests, (passed, failed) in found.items():
-            if not passed:
+    for file, ours in parts.items():
+        together = " or ".join(f"({tests.partition(': ')[2]})" for tests in ours)
+        if run(folder, f"{file}: {together}", SOUND_TIMEOUT).verdict == PASSED:
+            continue
+        for tests in ours:
+            outcome = run(folder, tests, SOUND_TIMEOUT)
+            if outcome.verdict != PASSED:
                 failing.add(tests)
-                print(f"unsound   {tests}: {failed} fails without any mutation", flush=True)
+                print(f"unsound   {tests}: {outcome.which} without any mutation", flush=True)
     return failing
 
 
-def try_and_report(mutation: Mutation) -> bool:
-    """Try a mutation and print one line about it; return whether it survived."""
+def is_caught(mutation: Mutation, outcome: Outcome) -> bool:
+    """Whether the tests noticed; no end counts only if the mutation is declared to hang."""
+    return outcome.verdict == FAILED or (outcome.verdict == NO_END and mutation.hangs)
+
+
+def try_and_report(mutation: Mutation, copy: Path | None = None) -> bool:
+    """Try a mutation and print one line about it; return whether it was caught."""
     began = time.perf_counter()
-    passed, caught_by = attempt(mutation)
+    if copy is None:
+        with tempfile.TemporaryDirectory(prefix="mutation-") as name:
+            copy_package(Path(name))
+            outcome = attempt(mutation, Path(name))
+    else:
+        outcome = attempt(mutation, copy)
     seconds = time.perf_counter() - began
-    verdict = "SURVIVED" if passed else "caught"
-    line = f"{verdict:9} {seconds:5.1f} s  {mutation.file}: {mutation.what}  [{caught_by}]\n"
+    caught = is_caught(mutation, outcome)
+    verdict = "caught" if caught else "SURVIVED" if outcome.verdict == PASSED else "NO END"
+    line = f"{verdict:9} {seconds:5.1f} s  {mutation.file}: {mutation.what}  [{outcome.which}]\n"
     print(line, end="", flush=True)  # in one piece: the other worker prints, too
-    return passed
+    return caught
+
+
+def begin_share(copy: Path, chosen: list[Mutation]) -> tuple[int, list[Mutation]]:
+    """Check the tests of some mutations, and try those outside the kernels in the same copy.
+
+    Return how many mutations were caught, and those in kernels whose tests are sound.
+    """
+    copy_package(copy)
+    failing = check_unchanged(copy, sorted({mutation.tests for mutation in chosen}))
+    sound = [mutation for mutation in chosen if mutation.tests not in failing]
+    outside = [mutation for mutation in sound if not mutation.file.startswith(COMPILED)]
+    caught = sum(try_and_report(mutation, copy) for mutation in outside)
+    return caught, [mutation for mutation in sound if mutation not in outside]
+
+
+def try_all(chosen: list[Mutation]) -> int:
+    """Return how many mutations are caught; tests of one file are in one worker's share.
+
+    Each worker has a copy of the package, and so a compile cache, of its own.  What compiles
+    most, whole fits, comes first: so both workers end at about the same time.
+    """
+    files = sorted({mutation.tests.partition(":")[0] for mutation in chosen})
+    shares = [set(files[worker::WORKERS]) for worker in range(WORKERS)]
+    parts = [[m for m in chosen if m.tests.partition(":")[0] in share] for share in shares]
+    with tempfile.TemporaryDirectory(prefix="unchanged-") as name:
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            copies = [Path(name) / str(worker) for worker in range(WORKERS)]
+            caught, tried = 0, []
+            for begun in as_completed([*map(partial(pool.submit, begin_share), copies, parts)]):
+                found, kernels = begun.result()
+                caught += found
+                kernels.sort(key=lambda mutation: mutation.tests.startswith("kernels/"))
+                tried += [pool.submit(try_and_report, mutation) for mutation in kernels]
+            return caught + sum(done.result() for done in tried)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def main(words: list[str]) -> int:
@@ -142,14 +200,7 @@ def main(words: list[str]) -> int:
         return int(bool(problems))
     chosen = [m for m in MUTATIONS if not words or any(word in m.file for word in words)]
     chosen = [m for m in chosen if not any(f": {m.what}:" in problem for problem in problems)]
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
-        failing = unsound(chosen, pool)
-        tried = [pool.submit(try_and_report, m) for m in chosen if m.tests not in failing]
-        survivors = sum(done.result() for done in as_completed(tried))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    survivors += sum(mutation.tests in failing for mutation in chosen)
+    survivors = len(chosen) - try_all(chosen)
     print(f"{len(chosen)} mutations, {survivors} not caught, {len(problems)} no longer fit")
     return int(bool(survivors or problems))
 

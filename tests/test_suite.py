@@ -72,3 +72,16 @@ def test_faults_fit_the_source() -> None:
     faults = importlib.import_module("faults")  # as the program imports it
     files = {mutation.tests.partition(":")[0] for mutation in faults.MUTATIONS}
     assert not [file for file in files if not (ROOT / "tests" / f"{file}.py").exists()]
+
+
+def test_tests_that_do_not_end_catch_only_what_is_declared_to_hang(tmp_path: Path) -> None:
+    mutations = importlib.import_module("mutations")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "endless.py").write_text("def test_endless():\n    while True: pass\n")
+    outcome = mutations.run(tmp_path, "endless: test_endless", 1)
+    assert outcome == (mutations.NO_END, "no end within 1 s")
+    fault = mutations.Mutation("what", "file", "old", "new", "endless: test_endless")
+    assert not mutations.is_caught(fault, outcome)
+    assert mutations.is_caught(fault._replace(hangs=True), outcome)
+    assert mutations.is_caught(fault, mutations.Outcome(mutations.FAILED, "killed by signal 6"))
+    assert not mutations.is_caught(fault, mutations.Outcome(mutations.PASSED))

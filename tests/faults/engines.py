@@ -27,7 +27,7 @@ MUTATIONS = [
         "_engines/sums.py",
         "return not self.rebuild and bool(lost.any())",
         "return False",
-        "lloyd/test_runs: test_light_rows",
+        "lloyd/test_runs: test_light_rows and 10-1e and lloyd",
     ),
     Mutation(
         "the sums of all centers are added up range by range, by the threads at hand",

@@ -16,3 +16,4 @@ class Mutation(NamedTuple):
     old: str  # occurs exactly once in the file
     new: str
     tests: str  # file below tests/, a colon, and an expression for pytest -k
+    hangs: bool = False  # whether the tests may not end: that counts as caught, too

@@ -119,14 +119,14 @@ MUTATIONS = [
         "_kernels/plain/serial.py",
         "room -= 0 if rebuild else counts[0]",
         "room -= 0",
-        "lloyd/test_iterations: test_iterations_in_one_call",
+        "lloyd/test_iterations: test_iterations_in_one_call and 64-0.1 and float64",
     ),
     Mutation(
         "iterations of a small table go on without a cluster",
         "_kernels/plain/serial.py",
         "counts[0] == 0 or n_empty > 0 or",
         "counts[0] == 0 or",
-        "lloyd/test_iterations: test_iterations_in_one_call",
+        "lloyd/test_iterations: test_iterations_in_one_call and 2-2.0 and float32",
     ),
     Mutation(
         "distances keep the scale",
@@ -154,6 +154,6 @@ MUTATIONS = [
         "_kernels/plain/serial.py",
         "decide |= has_cancelled",
         "decide |= False",
-        "lloyd/test_runs: test_light_rows",
+        "lloyd/test_runs: test_light_rows and 10000000000000 and lloyd",
     ),
 ]
