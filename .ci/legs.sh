@@ -89,12 +89,27 @@ elif not (host - wanted) & used:
 END
 }
 
+# kernels_of PYTHON: print the folder in which its tests keep compiled kernels
+kernels_of() {
+    "$1" tests/conftest.py
+}
+
+# compiled COMMAND...: run it with the compiled kernels of the tests.  That the kernels
+# compile without a cache is what the main job and the tests show.
+compiled() {
+    (
+        NUMBA_CACHE_DIR=$(kernels_of .venv/bin/python)
+        export NUMBA_CACHE_DIR FASTKMEANS_BENCH_CACHE=$NUMBA_CACHE_DIR
+        "$@"
+    )
+}
+
 # digests PYTHON [OPTION...]: fits must have the committed digests.  They share the
 # compiled kernels of the tests.
 digests() {
     local python=$1
     shift
-    NUMBA_CACHE_DIR=$("$python" tests/conftest.py) \
+    NUMBA_CACHE_DIR=$(kernels_of "$python") \
         "$python" tests/digests.py --check tests/digests.txt "$@"
 }
 
@@ -166,4 +181,21 @@ newest() {
         fi
     done
     left_out "no Python ${NEWER_PYTHONS// / or } besides README's $ours"
+}
+
+# versions MARKS: the oldest and the newest at the same time; each compiles on one core
+versions() {
+    local name running=() status=0
+    for name in oldest newest; do
+        "$name" "$1" > ".venv/$name.log" 2>&1 &
+        running+=($!)
+    done
+    for name in oldest newest; do
+        wait "${running[0]}" || status=1
+        running=("${running[@]:1}")
+        printf '\n-- %s\n' "$name"
+        cat ".venv/$name.log"
+        REMARK+=$(sed -n "s/^left out: \(.*\)/ ($name left out: \1)/p" ".venv/$name.log")
+    done
+    return $status
 }

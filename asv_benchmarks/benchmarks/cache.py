@@ -2,7 +2,8 @@
 
 numba does not notice when a helper in another module changes, and loads stale code.  The
 folder is therefore named after the content of the package: kernels are compiled once per
-version of the sources and shared by all processes of a run.
+version of the sources and shared by all processes of a run.  FASTKMEANS_BENCH_CACHE names
+another folder, which must hold kernels of these sources only: CI gives that of the tests.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ def use_private_cache() -> str:
 
     To be called before numba is imported.
     """
-    folder = f"fastkmeans-bench-{getpass.getuser()}-{package_digest()}"
-    path = os.path.join(tempfile.gettempdir(), folder)
+    path = os.environ.get("FASTKMEANS_BENCH_CACHE")
+    if path is None:
+        folder = f"fastkmeans-bench-{getpass.getuser()}-{package_digest()}"
+        path = os.path.join(tempfile.gettempdir(), folder)
     os.makedirs(path, exist_ok=True)
     os.environ["NUMBA_CACHE_DIR"] = path
     return path
