@@ -232,9 +232,9 @@ def test_terminated_while_writing(tmp_path):
         "import sys, time; sys.argv = ['x', 'd.csv', '-k', '2', '--labels-out', 'l.csv']\n"
         f"sys.path.insert(0, {str(SCRIPTS)!r})\n"
         "import cluster_csv\n"
-        "from fastkmeans._cli import cluster, console\n"
+        "from fastkmeans._cli import cluster, console, job\n"
         "from fastkmeans._lloyd.checkpoint import Checkpoint\n"
-        "Checkpoint.save = lambda *_: None\n"  # however long the kernels take to load
+        "job.SECONDS, Checkpoint.save = 1e9, lambda *_: None\n"  # nothing is worth keeping
         "def slow(path, *_):\n"
         "    path.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
         "cluster.write_labels = slow\n"
