@@ -112,11 +112,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Declare that the processor has products of bytes, or none: labels are the same."""
+    """Declare that the processor has fast products of codes, or none: labels are the same."""
     from fastkmeans._engines import bytes as engine
 
     def declare(exist: bool) -> None:
-        monkeypatch.setattr(engine, "BYTE_DOT", "declared" if exist else None)
+        monkeypatch.setattr(engine, "FEWEST_FEATURES", 16 if exist else np.inf)
 
     return declare
 

@@ -1,4 +1,4 @@
-"""The engine for many features: rows as bytes, bounds on distances (``_kernels.bytes.screen``).
+"""The engine for many features: rows as codes, bounds on distances (``_kernels.bytes.screen``).
 
 Labels are those of plain Lloyd in every iteration, and the same code adds the sums.  So a
 run has the same bits with this engine and without it.
@@ -28,46 +28,53 @@ from .._kernels.bytes.quantize import (
 )
 from .._kernels.bytes.screen import screen_rows
 from .._kernels.bytes.tile import CenterTiles
-from .._kernels.emit.simd import BYTE_DOT, CENTERS
+from .._kernels.emit.simd import CENTERS, CODES
 from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
 from .._runtime.threads import cut_centers, is_large
 from .base import Assigned
 from .sums import Sums
 
-SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5), 128
-"""Ranges that bytes may cover, in standard deviations of the widest column, and the rows of
+SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5) if CODES.bits == 8 else (4.0, 6.0, 9.0), 128
+"""Ranges that codes may cover, in standard deviations of the widest column, and the rows of
 the sample that selects one.  Values beyond are cut off; the bounds of their rows allow for it."""
 EXPECTED, LONGEST_WAIT = 0.75, 16
 """Assumed cost of comparing rows with some centers, as a share of the cost with all, until it
 is measured; most successive iterations with some centers, before all are tried again."""
 MOST_FEATURES = 1 << 16
-"""Most features: up to here a dot product of bytes fits into 32 bits."""
+"""Most features: up to here a dot product of codes fits into 32 bits."""
+FEWEST_FEATURES = (16 if CODES.bits == 8 else 32) if CODES.product else math.inf
+"""Fewest features.  Below them, what a row costs besides its scores is more than all its scores.
+Without an instruction for products of codes the engine never pays."""
 FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
 """Fewest clusters, and fewest multiplications of a row with all centers.  Below these, the gain
-is not worth the seconds that the kernels of bytes take to compile, once."""
+is not worth the seconds that the kernels of codes take to compile, once."""
 PROBED, MOST_PROBED = 64, 1024
 """Least distance between probed rows, in rows, and most probed rows."""
 
 
 def possible(rows: Rows) -> bool:
-    """Return whether dot products of bytes fit into 32 bits."""
+    """Return whether dot products of codes fit into 32 bits."""
     return rows.shape[1] <= MOST_FEATURES
+
+
+def n_words(n_features: int) -> int:
+    """Return how many words hold the codes of a row."""
+    return -(-n_features // CODES.per_word)
 
 
 def state_bytes(n_features: int) -> int:
     """Return the bytes kept per row: two norms, two bounds and the quantised row."""
-    return 16 + -(-n_features // 4) * 4
+    return 16 + n_words(n_features) * 4
 
 
 def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     """Return whether the engine may pay within its memory budget.
 
-    The budget, half the bytes of the data as float32, is enough from 16 features up.
+    Within the memory of ``Rows.room``, which also counts what the rows take.
     """
-    within = state_bytes(shape[1]) <= 2 * shape[1]
     much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
-    return BYTE_DOT is not None and within and much
+    return shape[1] >= FEWEST_FEATURES and much
 
 
 def _cost(
@@ -94,21 +101,22 @@ def least_first_cost(shape: tuple[int, int], k: int) -> float:
 
 
 def cost_to_begin(shape: tuple[int, int]) -> float:
-    """Estimate the cost of writing the rows as bytes."""
+    """Estimate the cost of writing the rows as codes."""
     n, d = shape
     return n * (40 + 0.85 * d)
 
 
 def choose_step(rows: Rows, scaling: Scaling) -> np.float32:
-    """Return the quantisation step (value of one byte unit) of least error on a sample."""
-    n = rows.shape[0]
+    """Return the quantisation step (value of one unit of a code) of least error on a sample."""
+    n, d = rows.shape
+    most = CODES.most(d)
     sample = rows.take(np.arange(0, n, -(-n // SAMPLED))).astype(np.float64)
     values = (sample * scaling.scale + scaling.offset).astype(np.float32)
     chosen, least = np.float32(1.0), np.inf
     with np.errstate(all="ignore"):  # columns may be constant, except in rows of weight zero
         for span in SPANS:
-            step = np.float32(span * scaling.widest / 127.0)
-            rest = values - np.clip(np.rint(values / step), -127.0, 127.0) * step
+            step = np.float32(span * scaling.widest / most)
+            rest = values - np.clip(np.rint(values / step), -most, most) * step
             lost = total_of(np.sqrt(np.einsum("if,if->i", rest, rest)))
             if step > 0.0 and lost < least:
                 chosen, least = step, lost
@@ -149,23 +157,23 @@ class Patience:
 
 def new_quantized(n_clusters: int, n_features: int) -> QuantizedCenters:
     """Return arrays for the quantised centers; all centers are zero so far."""
-    n_words = -(-n_features // 4)
     before = aligned((n_clusters, n_features), np.float64)
     scaled = aligned((n_clusters, -(-n_features // FLOATS) * FLOATS), np.float32)
-    as_bytes = aligned((n_clusters, 4 * -(-n_words // FLOATS) * FLOATS), np.int8)
-    before[:] = scaled[:] = as_bytes[:] = 0
+    words = aligned((n_clusters, -(-n_words(n_features) // FLOATS) * FLOATS), np.int32)
+    before[:] = scaled[:] = words[:] = 0
     norms, drift, factors, lost = np.empty((4, n_clusters))
     return QuantizedCenters(
-        before, scaled, as_bytes, as_bytes.view(np.int32), norms, drift, factors, lost,
+        before, scaled, words.view(CODES.of_centers), words, norms, drift, factors, lost,
         np.empty(n_clusters, np.int32),
     )  # fmt: skip
 
 
 def new_tiles(n_clusters: int, n_features: int) -> CenterTiles:
     """Return arrays for the tiles of the centers."""
-    n_tiles, d4 = -(-n_clusters // CENTERS), -(-n_features // 4)
+    n_tiles = -(-n_clusters // CENTERS)
     return CenterTiles(
-        np.zeros((n_tiles, d4, CENTERS), np.int32), np.empty((n_tiles, CENTERS), np.int32),
+        np.zeros((n_tiles, n_words(n_features), CENTERS), np.int32),
+        np.empty((n_tiles, CENTERS), np.int32),
         np.empty((n_tiles, 4, CENTERS), np.float32), np.empty((n_tiles, 2), np.float32),
     )  # fmt: skip
 
@@ -176,9 +184,11 @@ class Bytes:
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
         rows, _, scaling, team = problem
         n, d = rows.shape
-        self._rows, self._scaling, self._team, self._step = rows, scaling, team, step
-        self._coordinates = Coordinates(scaling.x_offset, scaling.x_scale, scaling.scale)
-        words = aligned((n, -(-d // 4)), np.int32)
+        self._rows, self._scaling, self._team = rows, scaling, team
+        self._coordinates = Coordinates(
+            scaling.x_offset, scaling.x_scale, scaling.scale, step, np.float32(CODES.most(d))
+        )
+        words = aligned((n, n_words(d)), np.int32)
         self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
         self._quantized, self._tiles = new_quantized(n_clusters, d), new_tiles(n_clusters, d)
@@ -186,10 +196,10 @@ class Bytes:
         self._repeated = np.empty(n_clusters, np.bool_)
         self._fastest = np.zeros((2, len(self._tiles.words) + 1), np.float32)
         self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
-        as_bytes = words.view(np.uint8)
+        codes = words.view(CODES.of_rows)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
-            arguments = self._coordinates, step, as_bytes[part], *self._state[:, part]
+            arguments = self._coordinates, codes[part], *self._state[:, part]
             ranges = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
             team.run(quantize_rows, X, ranges, arguments, prange=is_large(X))
 
@@ -223,7 +233,7 @@ class Bytes:
     def _quantize(self, centers: NDArray[np.float64]) -> tuple[ByteCenters, Drift]:
         """Quantise the centers and arrange them in tiles by drift."""
         scaling, quantized = self._scaling, self._quantized
-        arguments = scaling.shift, scaling.scale, self._step, quantized
+        arguments = scaling.shift, self._coordinates, quantized
         cuts = cut_centers(*centers.shape)
         self._team.run(quantize_centers, centers, cuts, arguments, prange=True)
         drift, order, place = self._sort(quantized.drift.astype(np.float32))

@@ -5,7 +5,8 @@ Glossary
     candidate           a center that may be the closest one; in seeding: a row that may become one
     upper, lower bound  on the distances of a row: to its assigned center, to all other centers
     drift               how far one center moved since the last iteration
-    quantisation error  what rounding to bytes changes: |r| of a row, |e| of a center
+    code                a coordinate rounded to an integer of 8 or 16 bits; a word holds 4 or 2
+    quantisation error  what rounding to codes changes: |r| of a row, |e| of a center
     centroid shift      squared distance that all centers moved; a fit stops once it is small
     margin              best score minus second-best score; a large margin proves a label
     potential           sum of w D^2, D the distance to the closest center chosen so far

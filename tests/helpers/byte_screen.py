@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastkmeans._data.rows import twice
-from fastkmeans._engines.bytes import new_quantized, new_tiles
+from fastkmeans._engines.bytes import n_words, new_quantized, new_tiles
 from fastkmeans._kernels.bytes.bounds import ByteCenters, ByteRows, ErrorTerms, error_terms
 from fastkmeans._kernels.bytes.quantize import (
     Coordinates,
@@ -17,7 +17,7 @@ from fastkmeans._kernels.bytes.quantize import (
     quantize_rows,
 )
 from fastkmeans._kernels.bytes.tile import LIMIT, OF_REACH, OTHERS, REACH, RESIDUAL, SLACK
-from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTORS
+from fastkmeans._kernels.emit.simd import CENTERS, CODES, POINTS, VECTORS
 from tests.helpers.engines import F32
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ def padded(values: Array, multiple: int, fill: float = 0.0) -> Array:
 
 
 class Screen:
-    """Rows and centers as bytes, made by the kernels, and their exact scores.
+    """Rows and centers as codes, made by the kernels, and their exact scores.
 
     The tiles hold the centers in some order; scores and distances are in that order, too.
     """
@@ -40,19 +40,21 @@ class Screen:
         self, X: Array, centers: Array, step: float, order: Any = None, before: Any = 0.0
     ) -> None:
         (n, d), k = X.shape, len(centers)
-        d4, n_tiles = -(-d // 4), -(-k // CENTERS)
+        n_tiles = -(-k // CENTERS)
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
-        as_bytes = np.zeros((n, 4 * d4), np.uint8)
-        self.words = as_bytes.view(np.int32)
-        self.coordinates = Coordinates(np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0)
+        self.words = np.zeros((n, n_words(d)), np.int32)
+        self.coordinates = Coordinates(
+            np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0, F32(step), F32(CODES.most(d))
+        )
         state = np.empty((4, n), F32)
-        quantize_rows(twice(X), 0, n, self.coordinates, F32(step), as_bytes, *state)
+        codes = self.words.view(CODES.of_rows)
+        quantize_rows(twice(X), 0, n, self.coordinates, codes, *state)
         self.rows = ByteRows(twice(self.words), *state)
         self.order = np.arange(k, dtype=np.int32) if order is None else order
         self.quantized, self.tiles = new_quantized(k, d), new_tiles(k, d)
         self.quantized.before[:] = before
         for start, stop in ((0, k // 2), (k // 2, k)):
-            quantize_centers(centers, start, stop, np.zeros(d), 1.0, F32(step), self.quantized)
+            quantize_centers(centers, start, stop, np.zeros(d), self.coordinates, self.quantized)
         self.norms, self.drift = self.quantized.norms, self.quantized.drift.astype(F32)
         self.repeated, table = np.empty(k, bool), np.empty(1 << (2 * k).bit_length(), np.int32)
         self.farthest, self.largest = arrange_tiles(
@@ -114,7 +116,7 @@ class Screen:
 
 
 def adversarial(rng: np.random.Generator, d: int, k: int) -> Screen:
-    """Return rows and centers that bytes tell badly: cut off, lopsided, zero, far."""
+    """Return rows and centers that codes tell badly: cut off, lopsided, zero, far."""
     X = (rng.normal(size=(POINTS, d)) * 10.0 ** rng.uniform(-3, 0)).astype(F32)
     X[::3] *= 10.0 ** rng.uniform(0, 3)
     X[1::5, rng.integers(d)] *= 1e3

@@ -25,7 +25,7 @@ from fastkmeans._kernels.bytes.quantize import FLOATS
 from fastkmeans._kernels.bytes.rivals import Block
 from fastkmeans._kernels.bytes.screen import begin_block, screen_rows
 from fastkmeans._kernels.bytes.tile import BEST, LIMIT, OTHERS, SLACK
-from fastkmeans._kernels.emit.simd import CENTERS, POINTS
+from fastkmeans._kernels.emit.simd import CENTERS, CODES, POINTS
 from fastkmeans._runtime.threads import Team
 from tests.helpers.byte_screen import Screen, adversarial
 from tests.helpers.data import blobs
@@ -82,7 +82,7 @@ def rounded_up() -> tuple[Array, Array]:
 
     The first center's score is a sum of products just above half a unit in the last
     place of what they are added to, so that float32 makes it larger than any other.
-    Bytes hold the row and the last center exactly, so their bound is close to the truth.
+    Codes hold the row and the last center exactly, so their bound is close to the truth.
     """
     chains = 4 * FLOATS  # sums of products that `dot` adds up at a time
     x = np.full(4096, 2.0**-7)  # so many products round up, whatever the chains
@@ -190,14 +190,15 @@ def test_rows_need_the_centers_that_moved_farther_than_their_bounds_are_apart() 
     assert kinds == {0, 1, 2, 3}
 
 
-def test_the_step_of_the_bytes_is_that_which_loses_least() -> None:
+def test_the_step_of_the_codes_is_that_which_loses_least() -> None:
     rng = np.random.default_rng(0)
     even, heavy = rng.uniform(-1, 1, (4000, 8)), rng.laplace(size=(4000, 8))
     spans = []
     for X in (even, heavy):
         scaling = scaling_of(ArrayRows(X), NO_WEIGHTS, Team(1, 0.0))
-        spans.append(float(choose_step(ArrayRows(X), scaling)) * 127.0 / scaling.widest)
-    assert spans == pytest.approx([min(SPANS), max(SPANS)])
+        spans.append(float(choose_step(ArrayRows(X), scaling)) * CODES.most(8) / scaling.widest)
+    assert spans[0] == pytest.approx(min(SPANS))
+    assert any(spans[1] == pytest.approx(span) for span in SPANS if span > min(SPANS))
     constant = np.ones((200, 3))
     constant[0] = 7.0  # of no weight
     weights = sealed(np.where(np.arange(200) == 0, 0.0, 1.0))

@@ -15,7 +15,7 @@ from fastkmeans._kernels.bytes.quantize import FLOATS
 from fastkmeans._kernels.bytes.rivals import ROOM, Rivals, list_rivals
 from fastkmeans._kernels.bytes.tile import BIAS, OF_REACH, OF_RESIDUAL, REACH, RESIDUAL
 from fastkmeans._kernels.emit import dots, row
-from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTORS
+from fastkmeans._kernels.emit.simd import CENTERS, CODES, POINTS, VECTORS
 from fastkmeans._runtime.jit import jit
 from tests.helpers.byte_screen import UNIT, Screen, adversarial, padded
 from tests.helpers.engines import F32, F64
@@ -34,8 +34,8 @@ def run_screen_tile(
 
 
 @jit
-def run_quantize(values, p, step, out):
-    return quantize.quantize(values, p, step, out)
+def run_quantize(values, p, step, most, out):
+    return quantize.quantize(values, p, step, most, out)
 
 
 @jit
@@ -44,8 +44,8 @@ def run_dot(a, i, b, j):
 
 
 @jit
-def run_byte_dot(words, i, centers, j):
-    return dots.byte_dot(words, i, centers, j)
+def run_code_dot(words, i, centers, j):
+    return dots.code_dot(words, i, centers, j)
 
 
 @jit
@@ -70,18 +70,21 @@ def test_dot(d: int) -> None:
 
 
 @pytest.mark.parametrize("d", WIDTHS)
-def test_byte_dot(d: int) -> None:
-    """Bytes of rows are unsigned, those of centers signed; words beyond the last count not."""
+def test_code_dot(d: int) -> None:
+    """Codes of rows may be unsigned, those of centers are signed; words beyond count not."""
     rng = np.random.default_rng(d)
-    x = padded(rng.integers(1, 256, (3, d)).astype(np.uint8), 4, 128)
-    c = padded(rng.integers(-127, 128, (3, d)).astype(np.int8), 4 * FLOATS)
-    for i, value in ((0, 255), (1, 1)):
-        x[i, :d], c[i, :d] = value, (127, -127)[i]
+    most, per_word = CODES.most(d), CODES.per_word
+    q, p = rng.integers(-most, most + 1, (2, 3, d))
+    x = padded((q + CODES.offset).astype(CODES.of_rows), per_word, CODES.offset)
+    c = padded(p.astype(CODES.of_centers), per_word * FLOATS)
+    for i, sign in ((0, 1), (1, -1)):
+        x[i, :d], c[i, :d] = CODES.offset + sign * most, most
     words, centers = twice(x.view(np.int32)), c.view(np.int32)
     for i, j in np.ndindex(3, 3):
         expected = x[i].astype(int) @ c[j, : x.shape[1]].astype(int)
-        assert run_byte_dot(words, i, centers, j) == expected
-        assert dots._byte_dot_twin(words, i, centers, j) == expected
+        assert abs(expected) < 1 << 31
+        assert run_code_dot(words, i, centers, j) == expected
+        assert dots._code_dot_twin(words, i, centers, j) == expected
 
 
 def test_lowest_bit() -> None:
@@ -109,17 +112,20 @@ def test_load_row(dtype: Any, order: Any) -> None:
 def test_quantize(d: int) -> None:
     rng = np.random.default_rng(d)
     step = F32(0.013)
-    q = rng.integers(-127, 128, (2, d))
+    most = CODES.most(d)
+    q = rng.integers(-most, most + 1, (2, d))
     values = ((q + rng.uniform(-0.45, 0.45, (2, d))) * step).astype(F32)
     values[1, : d // 2] *= 1e3  # cut off
     values = padded(values, FLOATS)
-    out, twin = np.zeros((2, values.shape[1]), np.uint8)
+    out, twin = np.zeros((2, values.shape[1]), CODES.of_rows)
     for p in (0, 1):
-        lost = run_quantize(values, p, step, out)
-        assert quantize._quantize_twin(values, p, step, twin) == pytest.approx(lost, rel=1e-5)
+        lost = run_quantize(values, p, step, F32(most), out)
+        assert quantize._quantize_twin(values, p, step, F32(most), twin) == pytest.approx(
+            lost, rel=1e-5
+        )
         np.testing.assert_array_equal(out, twin)
-        kept = np.clip(np.rint(values[p] / F64(step)), -127, 127)
-        np.testing.assert_array_equal(out.astype(int) - 128, kept)
+        kept = np.clip(np.rint(values[p] / F64(step)), -most, most)
+        np.testing.assert_array_equal(out.astype(int) - CODES.offset, kept)
         exact = ((values[p] - kept * F64(step)) ** 2).sum()
         assert lost == pytest.approx(exact, rel=1e-5)
 
@@ -258,15 +264,15 @@ def test_quantised_centers() -> None:
     assert screen.largest == screen.norms.max()
     bias = screen.tiles.parameters[:, BIAS].ravel()
     assert np.isneginf(bias).nonzero()[0].tolist() == [3, *range(CENTERS + 2, bias.size)]
-    unit = np.abs(centers).max(axis=1, keepdims=True) / 127 + (screen.norms == 0)[:, None]
-    error = np.linalg.norm(centers - screen.quantized.as_bytes[:, :6] * unit, axis=1)
+    unit = np.abs(centers).max(axis=1, keepdims=True) / CODES.most(6) + (screen.norms == 0)[:, None]
+    error = np.linalg.norm(centers - screen.quantized.codes[:, :6] * unit, axis=1)
     reach = np.sqrt(screen.norms) + error
     words = screen.tiles.words
-    as_bytes = words.view(np.int8).reshape(*words.shape, 4)
-    by_center = as_bytes.transpose(0, 2, 1, 3).reshape(-1, 8)
+    codes = words.view(CODES.of_centers).reshape(*words.shape, CODES.per_word)
+    by_center = codes.transpose(0, 2, 1, 3).reshape(2 * CENTERS, -1)
     of_center = screen.tiles.parameters.transpose(0, 2, 1).reshape(-1, 4)
     for j in np.flatnonzero(~repeated):
-        np.testing.assert_array_equal(screen.quantized.as_bytes[j, :8], by_center[j])
+        np.testing.assert_array_equal(screen.quantized.codes[j, : by_center.shape[1]], by_center[j])
         for place, value in ((OF_REACH, error[j]), (OF_RESIDUAL, reach[j])):
             assert value <= of_center[j, place] <= value * (1 + 1e-5) + 1e-15
     for t in range(2):

@@ -9,7 +9,7 @@ distance to any other (Hamerly 2010, SDM, "Making k-means even faster").  When t
 If still ``upper < lower``, the row keeps its label and costs nothing more.
 
 Depth.  The tiles hold the centers in the order of their drift, largest first.  If the bounds of a
-row meet, the bytes of its assigned center tighten the upper bound.  Then a center can be closer
+row meet, the codes of its assigned center tighten the upper bound.  Then a center can be closer
 only if it moved farther than the gap from there to the old lower bound.  So the row needs the first
 tiles, its *depth*, or none.  Rows are sorted by depth, and a block goes as deep as its deepest row.
 Centers that are left out widen the lower bound by their drift, so it gets looser in every
@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._runtime.jit import jit
-from ..emit.dots import byte_dot
+from ..emit.dots import code_dot
 from ..emit.simd import CENTERS, POINTS
 from ..plain.assign import rounding
 from .quantize import NARROWER, UNIT, WIDER
@@ -63,9 +63,9 @@ UNDERFLOW = 1e-40
 
 
 class ByteRows(NamedTuple):
-    """The rows of a block of data as bytes, and their bounds."""
+    """The rows of a block of data as codes, and their bounds."""
 
-    words: Any  # in (2, m, d4) int32, bytes, q + 128
+    words: Any  # in (2, m, n_words) int32, codes, q + OFFSET
     reach: Any  # in (m,) float32, |x'| + |r|
     residual: Any  # in (m,) float32, |r|
     upper: Any  # in/out (m,) float32, bound on the distance to the assigned center
@@ -77,7 +77,7 @@ class ByteCenters(NamedTuple):
 
     exact: Any  # in (k, d) float64, in the units of the data
     scaled: Any  # in (k, padded) float32, in scaled, shifted coordinates
-    words: Any  # in (k, width) int32, bytes
+    words: Any  # in (k, width) int32, codes
     order: Any  # in (k,) int32, the center at each place of the tiles
     place: Any  # in (k,) int32, the place of each center
     farthest: Any  # in float64, largest |c'| + |e|
@@ -205,7 +205,7 @@ def tighten(
     previous,  # in (m,) int32, labels
     points,  # scratch (8, POINTS) float32, see tile.LIMIT
 ):
-    """Tighten the upper bounds of some rows by the bytes of their assigned centers."""
+    """Tighten the upper bounds of some rows by the codes of their assigned centers."""
     words, reach, residual, upper = rows.words, rows.reach, rows.residual, rows.upper
     own_words, place = centers.words, centers.place
     starts, parameters = tiles.starts, tiles.parameters
@@ -219,7 +219,7 @@ def tighten(
             at = place[previous[i]]
             tile, r = at // CENTERS, at % CENTERS
             points[REACH, p], points[RESIDUAL, p] = reach[i], residual[i]
-            product = np.float32(byte_dot(words, i, own_words, previous[i]) + starts[tile, r])
+            product = np.float32(code_dot(words, i, own_words, previous[i]) + starts[tile, r])
             error = reach[i] * parameters[tile, OF_REACH, r]
             error += residual[i] * parameters[tile, OF_RESIDUAL, r]
             score = product * parameters[tile, FACTOR, r] + parameters[tile, BIAS, r]

@@ -1,12 +1,12 @@
-"""Rivals: the centers of a block of rows that bytes cannot exclude, listed and scored.
+"""Rivals: the centers of a block of rows that codes cannot exclude, listed and scored.
 
 For a row with the limit ``L``, a center is a rival unless
 
-    score in bytes + reach |e| + residual (|c'| + |e|) < L   (``screen`` has the bound).
+    score in codes + reach |e| + residual (|c'| + |e|) < L   (``screen`` has the bound).
 
 Loop order: tiles outside, points in the lanes of ``screen_tile``; then pairs of a point and a
 rival, in the order in which they were found.  The words of the block stay in the first-level cache
-while the tiles pass by.  A rival's score in bytes may raise the limit of its row.  So most rivals
+while the tiles pass by.  A rival's score in codes may raise the limit of its row.  So most rivals
 that are found early are below the limit in the end.  They wait in a list, each with a bound on its
 score.  When all tiles have been compared, or the list is full, the limits are applied again.  Only
 the rivals that remain are scored exactly.
@@ -48,7 +48,7 @@ class Block(NamedTuple):
     Centers are given by their places in the order of the tiles.
     """
 
-    words: Any  # scratch (1, d4, POINTS) int32, the bytes of the points
+    words: Any  # scratch (1, n_words, POINTS) int32, the codes of the points
     points: Any  # scratch (8, POINTS) float32, LIMIT to SECOND
     own: Any  # scratch (POINTS,) int32, the assigned center, or NONE
     index: Any  # scratch (POINTS,) int32, the best center, or NONE if no rival was found
@@ -59,7 +59,7 @@ class Rivals(NamedTuple):
     """The rivals of a tile, as bits, and the list of pairs of a point and a rival."""
 
     bits: Any  # scratch (CENTERS * VECTORS,) int64, see screen_tile
-    scores: Any  # scratch (CENTERS, POINTS) float32, scores in bytes, see screen_tile
+    scores: Any  # scratch (CENTERS, POINTS) float32, scores in codes, see screen_tile
     pairs: Any  # scratch (2, ROOM) int32, points, and places of their rivals
     at_most: Any  # scratch (ROOM,) float32, bounds on the scores of the pairs
 

@@ -1,17 +1,17 @@
-"""The E step for many features: bounds and bytes exclude centers, exact scores decide.
+"""The E step for many features: bounds and codes exclude centers, exact scores decide.
 
 The pass over a block of ``POINTS`` rows, with the arrays that it reads (left) and writes::
 
     rows of the data                     512 at a time
       |  upper, lower, drift             bounds widen; most rows end here late in a run
       v
-    met   rows whose bounds meet         words: the assigned center tightens upper
+    met   rows whose bounds meet         codes: the assigned center tightens upper
       |
       v
     list  rows and depths                rows sorted by depth, the tiles that each needs
-      |  words (m, d4)                   packed: POINTS rows of the list
+      |  words (m, n_words)                   packed: POINTS rows of the list
       v
-    block (d4, POINTS)  x  tiles[0], tiles[1], ... tiles[depth - 1], each (d4, CENTERS)
+    block (n_words, POINTS)  x  tiles[0], tiles[1], ... tiles[depth - 1], each (n_words, CENTERS)
       |                                  screen_tile: integer products, a bit per rival
       v
     pairs (2, ROOM)                      rivals wait; limits rise; most are dropped
@@ -31,8 +31,8 @@ The pass over a block of ``POINTS`` rows, with the arrays that it reads (left) a
 Bounds on distances (``bounds``) are carried from iteration to iteration.  Late in a run they let
 most rows keep their labels; other rows need only the centers that moved far.
 
-Scores in bytes (``tile``) compare those rows with the centers.  With ``x' = step q + r`` and
-``c' = unit p + e`` (``q, p`` bytes),
+Scores in codes (``tile``) compare those rows with the centers.  With ``x' = step q + r`` and
+``c' = unit p + e`` (``q, p`` integers),
 
     x'.c' = step unit q.p + step q.e + r.c'
           <= step unit q.p + |step q| |e| + |r| |c'|
@@ -102,7 +102,7 @@ from .tile import BEST, BIAS, LIMIT, NORM, OTHERS, REACH, RESIDUAL, SECOND, SLAC
 
 MOVED, SETTLED, MET, SCREENED, LISTED, SCORED = range(6)
 """What ``screen_rows`` counts: rows that moved, rows settled by differences, rows whose bounds met,
-pairs of a row and a center compared in bytes, rivals, exact scores."""
+pairs of a row and a center compared in codes, rivals, exact scores."""
 
 
 @jit
@@ -231,7 +231,7 @@ def screen_rows(
     words, upper, lower = rows.words, rows.upper, rows.lower
     place, fastest, each = centers.place, drift.fastest, drift.each
     farthest, scale, parameters = centers.farthest, coordinates.scale, tiles.parameters
-    (_, _, d), (_, _, d4), (_, padded) = X.shape, words.shape, centers.scaled.shape
+    (_, _, d), (_, _, n_words), (_, padded) = X.shape, words.shape, centers.scaled.shape
     n_tiles, _, _ = parameters.shape
     terms = error_terms(d, farthest, centers.largest)
     widened = empty(STRETCH, np.float32)
@@ -240,7 +240,7 @@ def screen_rows(
     places = empty(n_tiles + 1, np.int64)
     scaled = empty((POINTS, padded), np.float32)
     scaled[:] = 0.0
-    packed, points = empty((1, d4, POINTS), np.int32), empty((8, POINTS), np.float32)
+    packed, points = empty((1, n_words, POINTS), np.int32), empty((8, POINTS), np.float32)
     nothing = np.zeros(1, np.int32)
     block = Block(packed, points, empty(POINTS, np.int32), empty(POINTS, np.int32), scaled)
     rivals = Rivals(

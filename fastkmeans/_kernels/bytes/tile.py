@@ -1,19 +1,17 @@
-"""The micro-kernel in bytes: a block of points against a tile of centers.
+"""The micro-kernel in codes: a block of points against a tile of centers.
 
-    block  (d4, POINTS) int32      a word holds the bytes of four features, q + 128
-    tile   (d4, CENTERS) int32     likewise, p
-    sum    = -128 sum_f p_f + sum_f (q_f + 128) p_f = q.p
+    block  (n_words, POINTS) int32      a word holds the codes of four or two features, q + OFFSET
+    tile   (n_words, CENTERS) int32     likewise, p
+    sum    = -OFFSET sum_f p_f + sum_f (q_f + OFFSET) p_f = q.p
     score  = sum * factor + bias,  factor = step * unit,  bias = -|c'|^2 / 2
 
-A point is stored as bytes ``q`` (``x' ~ step * q``, -127 to 127, stored plus 128), a center bytes
-``p`` (``c' ~ unit * p``).  Their product is exact in integers.  ``screen`` bounds the quantisation
-error.
+A point is stored as codes ``q`` (``x' ~ step * q``), a center as codes ``p`` (``c' ~ unit * p``).
+Their product is exact in integers.  ``screen`` bounds the quantisation error.
 
 Loop order: words outside, centers of the tile inside, points in the lanes.  All sums of the tile
-stay in registers, and a word of the block is loaded once for all centers.  One instruction
-multiplies and adds four pairs of bytes per lane (``vpdpbusd`` of AVX-512 VNNI and AVX-VNNI).  It is
-four times as fast as the float32 tile and reads a quarter of the memory.  Other machines get the
-same integers from plain instructions, slowly; ``auto`` does not choose this kernel there.
+stay in registers, and a word of the block is loaded once for all centers.  With products of bytes
+(``emit.target``) this is four times as fast as the float32 tile and reads a quarter of the memory.
+With codes of 16 bits it is twice as fast and reads half.
 """
 
 from __future__ import annotations
@@ -26,8 +24,8 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from ..emit.dots import emit_dot4
-from ..emit.simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
+from ..emit.dots import emit_products
+from ..emit.simd import CENTERS, CODES, I32, I64, POINTS, VECTORS, Emitter, integer
 
 FACTOR, BIAS, OF_REACH, OF_RESIDUAL = range(4)
 """Rows of the parameters of a tile of centers, ``(4, CENTERS)``.  In the bound of a center, the
@@ -41,14 +39,14 @@ SECOND: the best exact scores."""
 
 
 class CenterTiles(NamedTuple):
-    """The centers as tiles of bytes, in the order of ``bounds.ByteCenters``.
+    """The centers as tiles of codes, in the order of ``bounds.ByteCenters``.
 
     ``quantize.arrange_tiles`` writes all fields.  A repeated center and padding have the bias minus
     infinity, so they never win.
     """
 
-    words: Any  # in (n_tiles, d4, CENTERS) int32, the bytes of the centers
-    starts: Any  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
+    words: Any  # in (n_tiles, n_words, CENTERS) int32, the codes of the centers
+    starts: Any  # in (n_tiles, CENTERS) int32, -OFFSET times the sum of a center's codes
     parameters: Any  # in (n_tiles, 4, CENTERS) float32, FACTOR to OF_RESIDUAL
     coefficients: Any  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
 
@@ -56,19 +54,20 @@ class CenterTiles(NamedTuple):
 def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: Any) -> list[Any]:
     """Emit the loop over words of four features; return sums ``[center][vector]``."""
     builder = emit.builder
-    slots = [emit.variables(VECTORS, emit.ints) for _ in range(CENTERS)]
+    n_centers, n_points = emit.target.centers, VECTORS * emit.lanes
+    slots = [emit.variables(VECTORS, emit.ints) for _ in range(n_centers)]
     for center, row in enumerate(slots):
         start = emit.broadcast(builder.load(emit.at(starts, integer(center))), emit.ints)
         for slot in row:
             builder.store(start, slot)
     with cgutils.for_range(builder, n_words, intp=I64) as loop:
-        points = emit.at(block, builder.mul(loop.index, integer(POINTS)))
-        centers = emit.at(tile, builder.mul(loop.index, integer(CENTERS)))
+        points = emit.at(block, builder.mul(loop.index, integer(n_points)))
+        centers = emit.at(tile, builder.mul(loop.index, integer(n_centers)))
         xs = [emit.load(points, integer(v * emit.lanes), emit.ints) for v in range(VECTORS)]
         for center, row in enumerate(slots):
             c = emit.broadcast(builder.load(emit.at(centers, integer(center))), emit.ints)
             for x, slot in zip(xs, row, strict=True):
-                builder.store(emit_dot4(emit, builder.load(slot), x, c), slot)
+                builder.store(emit_products(emit, builder.load(slot), x, c), slot)
     return [[builder.load(slot) for slot in row] for row in slots]
 
 
@@ -162,25 +161,27 @@ def _screen_tile_intrinsic(
 
 
 def _screen_tile_twin(
-    block: Any,  # in (d4, POINTS) int32, bytes of the points plus 128
-    tiles: Any,  # in (n_tiles, d4, CENTERS) int32, bytes of the centers
-    starts: Any,  # in (n_tiles, CENTERS) int32, -128 times the sum of a center's bytes
+    block: Any,  # in (n_words, POINTS) int32, codes of the points plus OFFSET
+    tiles: Any,  # in (n_tiles, n_words, CENTERS) int32, codes of the centers
+    starts: Any,  # in (n_tiles, CENTERS) int32, -OFFSET times the sum of a center's codes
     parameters: Any,  # in (n_tiles, 4, CENTERS) float32
     coefficients: Any,  # in (n_tiles, 2) float32, the largest OF_REACH and OF_RESIDUAL
     tile: int,  # in, tile to score
     own: Any,  # in (POINTS,) int32, assigned centers: no rivals
     points: Any,  # in/out (5 or more, POINTS) float32, LIMIT to SLACK
     rivals: Any,  # out (CENTERS * VECTORS,) int64, bit by point; only if the result is not 0
-    found: Any,  # out (CENTERS, POINTS) float32, the centers' scores in bytes; likewise
+    found: Any,  # out (CENTERS, POINTS) float32, the centers' scores in codes; likewise
 ) -> int:
     """Find the centers of a tile whose score may reach a point's limit.
 
-    The best score in bytes, minus error and slack, raises the limit if it is higher.  The bound on
+    The best score in codes, minus error and slack, raises the limit if it is higher.  The bound on
     the scores of the tile's other centers raises ``OTHERS``.  Returns 0 if no point has a rival.
     """
     limit, reach, residual, others, slack = points[:5]
-    x = np.ascontiguousarray(block).view(np.uint8).reshape(*block.shape, 4).astype(np.int64)
-    c = np.ascontiguousarray(tiles[tile]).view(np.int8).reshape(*tiles[tile].shape, 4)
+    x = np.ascontiguousarray(block).view(CODES.of_rows).astype(np.int64)
+    x = x.reshape(*block.shape, CODES.per_word)
+    c = np.ascontiguousarray(tiles[tile]).view(CODES.of_centers)
+    c = c.reshape(*tiles[tile].shape, CODES.per_word)
     sums = starts[tile][:, None] + np.einsum("wpb,wcb->cp", x, c.astype(np.int64))
     scores = sums * parameters[tile, FACTOR][:, None] + parameters[tile, BIAS][:, None]
     mine = own == np.arange(tile * CENTERS, (tile + 1) * CENTERS)[:, None]

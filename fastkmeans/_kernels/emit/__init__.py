@@ -1,7 +1,8 @@
 """What the micro-kernels share; they are emitted as vector IR.
 
-simd      widths of vectors, and an emitter of instructions
-dots      products of vectors and of bytes
+target    the processor: its vectors, and its products of codes
+simd      an emitter of instructions
+dots      products of vectors and of codes
 row       one row of the data, scaled and shifted
 scratch   memory of a kernel
 """

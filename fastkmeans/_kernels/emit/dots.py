@@ -1,6 +1,6 @@
-"""Products of single rows and centers, in floats and in bytes.
+"""Products of single rows and centers, in floats and in codes.
 
-    dot(A, i, B, j) = sum_f A[i, f] B[j, f],    byte_dot = sum_f (q_f + 128) p_f
+    dot(A, i, B, j) = sum_f A[i, f] B[j, f],    code_dot = sum_f (q_f + OFFSET) p_f
 
 Loop order: features, a vector at a time.  Lanes are features, because there is one row and one
 center.  ``dot`` adds in four chains that do not wait for each other.
@@ -15,22 +15,31 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from .simd import BYTE_DOT, I32, I64, Emitter, integer
+from .simd import CODES, I32, I64, Emitter, integer
 
 
-def emit_dot4(emit: Emitter, total: Any, x: Any, c: Any) -> Any:
-    """Emit ``total + sum of four products``, unsigned bytes of x by signed bytes of c."""
-    builder = emit.builder
-    if BYTE_DOT is not None:
-        signature = ir.FunctionType(emit.ints, [emit.ints] * 3)
-        function = cgutils.get_or_insert_function(builder.module, signature, BYTE_DOT)
-        return builder.call(function, [total, x, c])
-    for byte in range(4):
-        left, right = (ir.Constant(emit.ints, [bits] * emit.lanes) for bits in (24 - 8 * byte, 24))
-        unsigned = builder.lshr(builder.shl(x, left), right)
-        signed = builder.ashr(builder.shl(c, left), right)
-        total = builder.add(total, builder.mul(unsigned, signed))
-    return total
+def emit_products(emit: Emitter, total: Any, x: Any, c: Any) -> Any:
+    """Emit ``total +`` the products of the codes of a word of x and one of c, in every lane."""
+    builder, codes = emit.builder, emit.target.codes
+    if not codes.product:
+        half = ir.Constant(emit.ints, [codes.bits] * emit.lanes)
+        for left in (False, True):
+            low, high = (
+                builder.ashr(builder.shl(word, half) if left else word, half) for word in (x, c)
+            )
+            total = builder.add(total, builder.mul(low, high))
+        return total
+    if codes.bits == 8:
+        kind = ir.VectorType(ir.IntType(8), 4 * emit.lanes) if codes.offset == 0 else emit.ints
+        signature = ir.FunctionType(emit.ints, [emit.ints, kind, kind])
+    else:
+        kind = ir.VectorType(ir.IntType(16), 2 * emit.lanes)
+        signature = ir.FunctionType(emit.ints, [kind, kind])
+    function = cgutils.get_or_insert_function(builder.module, signature, codes.product)
+    words = [word if kind == emit.ints else builder.bitcast(word, kind) for word in (x, c)]
+    if codes.bits == 8:
+        return builder.call(function, [total, *words])
+    return builder.add(total, builder.call(function, words))
 
 
 @intrinsic
@@ -66,7 +75,7 @@ def _dot_intrinsic(typingctx: Any, A: Any, i: Any, B: Any, j: Any) -> Any:
 
 
 @intrinsic
-def _byte_dot_intrinsic(typingctx: Any, words: Any, i: Any, centers: Any, j: Any) -> Any:
+def _code_dot_intrinsic(typingctx: Any, words: Any, i: Any, centers: Any, j: Any) -> Any:
     signature = types.int32(words, types.intp, centers, types.intp)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -83,7 +92,7 @@ def _byte_dot_intrinsic(typingctx: Any, words: Any, i: Any, centers: Any, j: Any
         with cgutils.for_range_slice(builder, integer(0), n_words, step, intp=I64) as (w, _):
             valid = builder.icmp_signed("<", emit.numbers(w), limit)
             x, c = emit.load_some(row, w, valid), emit.load(center, w, emit.ints)
-            builder.store(emit_dot4(emit, builder.load(total), x, c), total)
+            builder.store(emit_products(emit, builder.load(total), x, c), total)
         return emit.sum(builder.load(total))
 
     return signature, codegen
@@ -107,15 +116,15 @@ def _dot_twin(
     return (A[i] * B[j]).sum()
 
 
-def _byte_dot_twin(
-    words: Any,  # in (2, m, d4) int32, C-ordered rows, bytes of the points plus 128
+def _code_dot_twin(
+    words: Any,  # in (2, m, n_words) int32, C-ordered rows, codes of the points plus OFFSET
     i: int,  # in, row of words
-    centers: Any,  # in (k, width) int32, bytes of the centers, zero beyond d4
+    centers: Any,  # in (k, width) int32, codes of the centers, zero beyond n_words
     j: int,  # in, row of centers
 ) -> int:
-    """Return the product of a row and a center, with the offset of 128."""
-    x = np.ascontiguousarray(words[0, i]).view(np.uint8).astype(np.int64)
-    c = np.ascontiguousarray(centers[j]).view(np.int8).astype(np.int64)
+    """Return the product of a row and a center, with the offset of the row's codes."""
+    x = np.ascontiguousarray(words[0, i]).view(CODES.of_rows).astype(np.int64)
+    c = np.ascontiguousarray(centers[j]).view(CODES.of_centers).astype(np.int64)
     return int(x @ c[: x.size])
 
 
@@ -127,6 +136,6 @@ def _lowest_bit_twin(
 
 
 if config.DISABLE_JIT:
-    dot, byte_dot, lowest_bit = _dot_twin, _byte_dot_twin, _lowest_bit_twin
+    dot, code_dot, lowest_bit = _dot_twin, _code_dot_twin, _lowest_bit_twin
 else:
-    dot, byte_dot, lowest_bit = _dot_intrinsic, _byte_dot_intrinsic, _lowest_bit_intrinsic
+    dot, code_dot, lowest_bit = _dot_intrinsic, _code_dot_intrinsic, _lowest_bit_intrinsic

@@ -1,4 +1,4 @@
-"""SIMD in numba: the width of the machine's registers, and an emitter of LLVM vector IR.
+"""SIMD in numba: an emitter of LLVM vector IR.
 
 numba has no vector types.  So the micro-kernels are intrinsics that emit vector IR, which LLVM
 legalises for the machine at hand.  ``Emitter`` holds the instructions that they share.
@@ -9,47 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils, config, types
+from numba.core import cgutils, types
+
+from .target import TARGET, Target
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-def _enabled_features() -> set[str]:
-    """Return the features of the machine that the code is compiled for."""
-    if config.CPU_FEATURES is None:
-        return {name for name, on in llvm.get_host_cpu_features().items() if on}
-    return {name[1:] for name in config.CPU_FEATURES.split(",") if name[:1] == "+"}
-
-
-def _vector_bytes_and_centers(enabled: set[str]) -> tuple[int, int]:
-    """Return the bytes of a vector register and the centers in a tile.
-
-    AVX-512 has 32 registers of 64 bytes: 2 x 8 accumulators keep two FMA units busy.  2 x 12 are no
-    faster with many features.  With few centers they are slower: up to 11 of a tile are padding.
-    AVX2 has 16 registers of 32 bytes: 2 x 6 accumulators.  NEON and all others: 2 x 8 of 16 bytes.
-    """
-    if "avx512f" in enabled:
-        return 64, 8
-    if "avx2" in enabled and "fma" in enabled:
-        return 32, 6
-    return 16, 8
-
-
-def _byte_dot(enabled: set[str]) -> str | None:
-    """Return the LLVM name of the instruction that multiplies and adds bytes, if any."""
-    if "avx512vnni" in enabled and VECTOR_BYTES == 64:
-        return "llvm.x86.avx512.vpdpbusd.512"
-    if VECTOR_BYTES == 32 and ("avxvnni" in enabled or {"avx512vnni", "avx512vl"} <= enabled):
-        return "llvm.x86.avx512.vpdpbusd.256"
-    return None
-
-
-_ENABLED = _enabled_features()
-VECTOR_BYTES, CENTERS = _vector_bytes_and_centers(_ENABLED)
-"""Bytes of a vector register; centers in a tile."""
-BYTE_DOT = _byte_dot(_ENABLED)
+VECTOR_BYTES, CENTERS, CODES = TARGET
+"""Bytes of a vector register; centers in a tile; codes and their products."""
 VECTORS = 2
 """Vectors of points in one pass of the tile's loop over features."""
 POINTS = VECTORS * VECTOR_BYTES // 4
@@ -61,13 +30,18 @@ def integer(value: int) -> Any:
 
 
 class Emitter:
-    """LLVM IR over vectors of one element type."""
+    """LLVM IR over vectors of one element type.
 
-    def __init__(self, context: Any, builder: Any, dtype: types.Float) -> None:
-        self.context, self.builder = context, builder
+    Only arrays of numba need a context, and only tests another target.
+    """
+
+    def __init__(
+        self, context: Any, builder: Any, dtype: types.Float, target: Target = TARGET
+    ) -> None:
+        self.context, self.builder, self.target = context, builder, target
         self.itemsize = dtype.bitwidth // 8
-        self.lanes = VECTOR_BYTES // self.itemsize
-        self.element = context.get_value_type(dtype)
+        self.lanes = target.vector_bytes // self.itemsize
+        self.element = ir.FloatType() if self.itemsize == 4 else ir.DoubleType()
         self.floats = ir.VectorType(self.element, self.lanes)
         self.ints = ir.VectorType(I32, self.lanes)
 
@@ -102,6 +76,10 @@ class Emitter:
         single = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
         zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
         return self.builder.shuffle_vector(single, undefined, zeros)
+
+    def whole(self, value: int) -> Any:
+        """Return a vector of one integer."""
+        return ir.Constant(self.ints, [value] * self.lanes)
 
     def fma(self, x: Any, y: Any, z: Any) -> Any:
         """Emit ``x * y + z``, rounded once, for vectors or scalars of any float type."""
