@@ -16,6 +16,7 @@ from fastkmeans._kernels.bytes.rivals import ROOM, Rivals, list_rivals
 from fastkmeans._kernels.bytes.tile import BIAS, OF_REACH, OF_RESIDUAL, REACH, RESIDUAL
 from fastkmeans._kernels.emit import dots, row
 from fastkmeans._kernels.emit.simd import CENTERS, CODES, POINTS, VECTORS
+from fastkmeans._kernels.emit.target import TARGET
 from fastkmeans._runtime.jit import jit
 from tests.helpers.byte_screen import UNIT, Screen, adversarial, padded
 from tests.helpers.engines import F32, F64
@@ -117,17 +118,17 @@ def test_quantize(d: int) -> None:
     values = ((q + rng.uniform(-0.45, 0.45, (2, d))) * step).astype(F32)
     values[1, : d // 2] *= 1e3  # cut off
     values = padded(values, FLOATS)
+    digits = 1e-5 if TARGET.fuses else 1e-2  # of a small difference of large products
     out, twin = np.zeros((2, values.shape[1]), CODES.of_rows)
     for p in (0, 1):
         lost = run_quantize(values, p, step, F32(most), out)
-        assert quantize._quantize_twin(values, p, step, F32(most), twin) == pytest.approx(
-            lost, rel=1e-5
-        )
+        same = quantize._quantize_twin(values, p, step, F32(most), twin)
+        assert same == pytest.approx(lost, rel=digits)
         np.testing.assert_array_equal(out, twin)
         kept = np.clip(np.rint(values[p] / F64(step)), -most, most)
         np.testing.assert_array_equal(out.astype(int) - CODES.offset, kept)
         exact = ((values[p] - kept * F64(step)) ** 2).sum()
-        assert lost == pytest.approx(exact, rel=1e-5)
+        assert lost == pytest.approx(exact, rel=digits)
 
 
 @pytest.mark.parametrize("d", [1, 4, 5, 16, 33, 64, 200])

@@ -109,10 +109,11 @@ def test_the_largest_codes_do_not_overflow() -> None:
 
 def test_targets() -> None:
     assert target_of(AVX512 | {"avx512vnni"}) == Target(
-        64, 8, Codes(8, 128, "llvm.x86.avx512.vpdpbusd.512")
+        64, 8, Codes(8, 128, "llvm.x86.avx512.vpdpbusd.512"), True
     )
     assert target_of(AVX2 | {"avx512vnni", "avx512vl"}).codes.bits == 8
     assert target_of(AVX512).vector_bytes == 64
-    assert target_of(AVX2) == Target(32, 6, Codes(16, 0, "llvm.x86.avx2.pmadd.wd"))
+    assert target_of(AVX2) == Target(32, 6, Codes(16, 0, "llvm.x86.avx2.pmadd.wd"), True)
     assert target_of(AVX2 - {"fma"}).vector_bytes == 16
-    assert target_of(set()) == Target(16, 8, Codes(16, 0, ""))
+    assert not target_of({"sse2"}).fuses
+    assert target_of(set()) == Target(16, 8, Codes(16, 0, ""), True)

@@ -43,7 +43,8 @@ NORM_UNITS = 16
 """Units of roundoff, besides one per feature, by which a float32 norm is stretched: for its sum,
 its root and the rounding of the factor itself."""
 PACKING_UNITS = 4
-"""Units of roundoff of ``|x'|`` added to ``|r|``, because loading a row rounds ``x'``."""
+"""Units of roundoff of ``|x'|`` added to ``|r|``.  Loading a row rounds ``x'``, and a processor
+without fused multiply-adds rounds ``step q``."""
 FLOATS = VECTOR_BYTES // 4
 """Values of float32 in a vector register."""
 ROW_CODE = {"int8": np.int8, "uint8": np.uint8, "int16": np.int16}[CODES.of_rows]

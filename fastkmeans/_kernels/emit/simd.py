@@ -17,7 +17,7 @@ from .target import TARGET, Target
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
-VECTOR_BYTES, CENTERS, CODES = TARGET
+VECTOR_BYTES, CENTERS, CODES, _ = TARGET
 """Bytes of a vector register; centers in a tile; codes and their products."""
 VECTORS = 2
 """Vectors of points in one pass of the tile's loop over features."""
@@ -82,7 +82,13 @@ class Emitter:
         return ir.Constant(self.ints, [value] * self.lanes)
 
     def fma(self, x: Any, y: Any, z: Any) -> Any:
-        """Emit ``x * y + z``, rounded once, for vectors or scalars of any float type."""
+        """Emit ``x * y + z`` for vectors or scalars of any float type.
+
+        It is rounded once, or twice if the processor has no such instruction: LLVM would call a
+        function for every lane.
+        """
+        if not self.target.fuses:
+            return self.builder.fadd(self.builder.fmul(x, y), z)
         kind = x.type
         scalar = kind.element if isinstance(kind, ir.VectorType) else kind
         name = "f32" if isinstance(scalar, ir.FloatType) else "f64"

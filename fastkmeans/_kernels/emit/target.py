@@ -65,6 +65,7 @@ class Target(NamedTuple):
     vector_bytes: int  # of a vector register
     centers: int  # in a tile
     codes: Codes
+    fuses: bool  # whether one instruction multiplies and adds floats
 
 
 def _vector_bytes_and_centers(features: set[str]) -> tuple[int, int]:
@@ -99,7 +100,8 @@ def target_of(features: set[str]) -> Target:
         codes = Codes(16, 0, "llvm.x86.sse2.pmadd.wd")
     else:
         codes = Codes(16, 0, "")
-    return Target(width, centers, codes)
+    fuses = "fma" in features or "avx512f" in features or "sse2" not in features
+    return Target(width, centers, codes, fuses)
 
 
 _PRODUCTS_OF_BYTES = """

@@ -23,8 +23,8 @@ coordinate of ``x`` and of ``c_j`` once, relative error at most ``u`` (float64 r
 tile: ``u + 2^-53``).  It rounds the bias once.  In the float64 tile the bias is itself a rounded
 sum of d squares; there 2 d replaces d.  A chain of ``d`` fused multiply-adds that starts at the
 bias has an error of at most ``g_d (|c_j|^2/2 + sum_f |x_f c_jf|)``, ``g_d = d u / (1 - d u)``
-(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1).  With Cauchy-Schwarz,
-for every center,
+(Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1).  If the processor has
+none, a product is rounded once more: ``g_(d+1)``.  With Cauchy-Schwarz, for every center,
 
     |computed s_j - s_j| <= e_j = g (|x| |c_j| + |c_j|^2 / 2),   g = (d + 4) u * 1.01
 
