@@ -121,6 +121,14 @@ def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]
     return declare
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> None:
+    """Leave out the line for whoever waits: what tests compile depends on their order."""
+    from fastkmeans._runtime import waiting
+
+    waiting.PATIENCE = float("inf")
+
+
 @pytest.fixture(scope="session")
 def X() -> Array:  # noqa: N802
     """Three groups that overlap, 400 x 3."""

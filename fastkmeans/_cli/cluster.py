@@ -132,10 +132,7 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
 def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progress) -> KMeans:
     n, d = dataset.rows.shape
     if not args.quiet:
-        note(
-            f"clustering {n} rows of {d} columns (a first run compiles the kernels, for some "
-            "seconds)"
-        )
+        note(f"clustering {n} rows of {d} columns")
     fitting = {name: getattr(args, name) for name in FITTING}
     settings = {"the table": _digest(dataset), "-k": args.k, "--seed": args.seed}
     settings |= {flag_of(name): getattr(args, name) for name in (*READING, *FITTING)}

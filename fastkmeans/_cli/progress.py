@@ -12,6 +12,7 @@ from .._data.rows import Block, Rows, RowsView
 from .._lloyd.run import Iteration, Outcome, Watch
 from .._runtime.disk import human_size
 from .._runtime.extras import install_hint
+from .._runtime.waiting import announce
 from .console import UserError, note
 
 BLOCK_BYTES = 1 << 26
@@ -57,6 +58,8 @@ class Progress(Watch):
     def __init__(self, guard: MemoryGuard, quiet: bool) -> None:
         self.guard = guard
         self._quiet, self._noted = quiet, False
+        if not quiet:
+            announce()
         self._bar: Any = None
         self._doing = "parsing"
         self._run = ""

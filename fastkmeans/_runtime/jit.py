@@ -29,6 +29,7 @@ import numpy as np
 from numba.core import event
 
 from .. import __version__
+from .waiting import waiting
 
 _POLICY: dict[str, Any] = {
     "nogil": True,
@@ -55,10 +56,10 @@ def sources_digest(package: Path = PACKAGE) -> str:
 _DIGEST = sources_digest()
 
 
-class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
+class _WhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
     """Stops Python's garbage collector while a kernel of this package is compiled.
 
-    numba makes many small objects and keeps most.  To scan them repeatedly takes a tenth of the
+    It also counts the time for ``waiting``.  numba makes many small objects and keeps most.  To scan them repeatedly takes a tenth of the
     compile time of the first fit.  numba reports start and end under its lock, so one counter
     serves all threads.
     """
@@ -73,20 +74,22 @@ class _NoGarbageWhileCompiling(event.Listener):  # type: ignore[misc]  # numba h
 
     def on_start(self, notice: Any) -> None:
         if self._is_ours(notice):
-            if self._depth == 0 and gc.isenabled():
-                self._paused = True
+            if self._depth == 0:
+                waiting.begin()
+                self._paused = gc.isenabled()
                 gc.disable()
             self._depth += 1
 
     def on_end(self, notice: Any) -> None:
         if self._is_ours(notice):
             self._depth -= 1
-            if self._depth == 0 and self._paused:
-                self._paused = False
-                gc.enable()
+            if self._depth == 0:
+                waiting.end()
+                if self._paused:
+                    gc.enable()
 
 
-event.register("numba:compile", _NoGarbageWhileCompiling())
+event.register("numba:compile", _WhileCompiling())
 
 
 def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -143,7 +143,7 @@ def quantize_rows(
     start,  # in int64, first row
     stop,  # in int64, row to stop before
     coordinates,  # in Coordinates
-    codes,  # out (m, n_words codes) of the codes of rows, q + OFFSET
+    codes,  # out (m, width) uint8, int8 or int16, q + OFFSET
     reach,  # out (m,) float32, |x'| + |r|
     residual,  # out (m,) float32, |r|
     upper,  # out (m,) float32, infinite: bounds nothing yet

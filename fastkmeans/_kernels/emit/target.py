@@ -32,9 +32,9 @@ from numba.core import config
 class Codes(NamedTuple):
     """How coordinates become integers, and the instruction that multiplies them."""
 
-    bits: int  # of a code: 8 or 16
-    offset: int  # added to the codes of rows, because an instruction takes them unsigned
-    product: str  # the LLVM name of the instruction; none: plain instructions
+    bits: int  # in int, bits of a code: 8 or 16
+    offset: int  # in int, added to the codes of rows, because an instruction takes them unsigned
+    product: str  # in, dtype str, the LLVM name of the instruction; none: plain instructions
 
     @property
     def per_word(self) -> int:
@@ -62,10 +62,10 @@ class Codes(NamedTuple):
 class Target(NamedTuple):
     """What the micro-kernels must know of a processor."""
 
-    vector_bytes: int  # of a vector register
-    centers: int  # in a tile
-    codes: Codes
-    fuses: bool  # whether one instruction multiplies and adds floats
+    vector_bytes: int  # in int, bytes of a vector register
+    centers: int  # in int, centers in a tile
+    codes: Codes  # in Codes
+    fuses: bool  # in bool, whether one instruction multiplies and adds floats
 
 
 def _vector_bytes_and_centers(features: set[str]) -> tuple[int, int]:
