@@ -59,9 +59,9 @@ _DIGEST = sources_digest()
 class _WhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
     """Stops Python's garbage collector while a kernel of this package is compiled.
 
-    It also counts the time for ``waiting``.  numba makes many small objects and keeps most.  To scan them repeatedly takes a tenth of the
+    numba makes many small objects and keeps most.  To scan them repeatedly takes a tenth of the
     compile time of the first fit.  numba reports start and end under its lock, so one counter
-    serves all threads.
+    serves all threads.  ``waiting`` counts the time.
     """
 
     def __init__(self) -> None:
