@@ -253,7 +253,9 @@ class Bytes:
         """Label the rows, block by block, and update the sums."""
         team = self._team
         byte_centers, drift = self._quantize(centers)
-        shared = self._coordinates, byte_centers, self._tiles, drift, self._patience.is_partial
+        if not self._patience.is_partial:
+            drift = drift._replace(fastest=np.full_like(drift.fastest, np.inf))
+        shared = self._coordinates, byte_centers, self._tiles, drift
         total = np.zeros(6, np.int64)
         for start, X in self._rows.blocks():
             part = slice(start, start + X.shape[1])

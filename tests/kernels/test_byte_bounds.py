@@ -50,7 +50,10 @@ def test_bytes_of_the_own_center_bound_score_and_distance(d: int) -> None:
         known = rng.random(POINTS) < 0.5  # a bound from before, just above the distance
         rows.upper[known] = np.nextafter(exact[known].astype(F32) * F32(1.0001), F32(np.inf))
         before = rows.upper.copy()
-        tighten(some, some.size, rows, centers, screen.tiles, terms, previous, points)
+        tighten(
+            some, some.size, np.ones(9, F32), rows, centers, screen.tiles, terms, previous,
+            np.empty_like(some), points,
+        )  # fmt: skip
         assert (rows.upper >= exact).all()
         assert (rows.upper <= before).all()
         others = np.setdiff1d(every, some)
@@ -105,11 +108,11 @@ def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
     previous, labels = np.zeros((2, POINTS), np.int32)
     still = np.zeros(screen.k, F32)
-    drift = Drift(still, still, np.zeros((2, screen.n_tiles + 1), F32))
-    for partial in (False, True):
+    for fastest in (np.inf, 0.0):  # all tiles, or those that a row needs
+        drift = Drift(still, still, np.full((2, screen.n_tiles + 1), fastest, F32))
         screen_rows(
             twice(screen.X), 0, POINTS, screen.coordinates, screen.byte_centers(), screen.tiles,
-            drift, partial, screen.rows, previous, labels, np.empty(6, np.int64),
+            drift, screen.rows, previous, labels, np.empty(6, np.int64),
         )  # fmt: skip
         assert (labels == CENTERS).all()
 

@@ -79,12 +79,12 @@ def test_kernels_are_what_it_waits_for(tmp_path: Path, typed: bool) -> None:
     code = f"""
     import contextlib, io, sys
     from fastkmeans._runtime import waiting
-    from fastkmeans._kernels.bytes.bounds import list_all
+    from fastkmeans._kernels.bytes.bounds import error_terms
     waiting.PATIENCE = 0.0
     if {typed}:
         sys.ps1 = ">>> "
     with contextlib.redirect_stderr(io.StringIO()) as lines:
-        list_all(0, 3, np.empty(3, np.int64))
+        error_terms(3, 1.0, 1.0)
     print(lines.getvalue() == (waiting.MESSAGE if {typed} else ""))
     """
     assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path)) == "True"

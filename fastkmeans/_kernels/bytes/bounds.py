@@ -138,8 +138,8 @@ def widen(
 ):
     """Widen the bounds of some rows; return how many may have another center now.
 
-    If the bounds of a row meet, its lower bound stays: ``sort_by_depth`` needs it.  The first two
-    loops vectorise; the last does not.
+    If the bounds of a row meet, its lower bound stays: ``sort_by_depth`` needs it.  The bounds of a
+    row without a center meet.  The first two loops vectorise; the last does not.
     """
     each, others = drift.each, drift.others
     before, now = previous[start:stop], labels[start:stop]
@@ -162,55 +162,32 @@ def widen(
 
 
 @jit
-def list_all(
-    start,  # in int64, first row
-    stop,  # in int64, row to stop before
-    met,  # out (stop - start,) int64, rows
-):
-    """List all rows of a range; return how many there are."""
-    for r in range(stop - start):
-        met[r] = start + r
-    return stop - start
-
-
-@jit
-def list_loose(
-    met,  # in (count,) int64, rows
-    count,  # in int64, number of rows
-    previous,  # in (m,) int32, labels
-    drift,  # in (k,) float32, drift of each center
-    upper,  # in (m,) float32, upper bounds
-    loose,  # out (count,) int64, rows
-):
-    """List the rows whose upper bound has widened; return how many there are.
-
-    The upper bounds of the other rows are tight already.
-    """
-    n_loose = 0
-    for r in range(count):
-        i = met[r]
-        loose[n_loose] = i
-        n_loose += drift[previous[i]] > 0 or upper[i] == np.inf
-    return n_loose
-
-
-@jit
 def tighten(
-    loose,  # in (count,) int64, rows
-    count,  # in int64, number of rows
+    met,  # in (n_met,) int64, rows
+    n_met,  # in int64, number of rows
+    drift,  # in (k,) float32, drift of each center
     rows,  # in/out ByteRows, upper is written
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     terms,  # in ErrorTerms
     previous,  # in (m,) int32, labels
+    loose,  # scratch (n_met,) int64, rows whose upper bound has widened
     points,  # scratch (8, POINTS) float32, see tile.LIMIT
 ):
-    """Tighten the upper bounds of some rows by the codes of their assigned centers."""
+    """Tighten the upper bounds that have widened, by the codes of the assigned centers.
+
+    The upper bounds of the other rows are tight already.
+    """
     words, reach, residual, upper = rows.words, rows.reach, rows.residual, rows.upper
     own_words, place = centers.words, centers.place
     starts, parameters = tiles.starts, tiles.parameters
     slope, constant, grown = terms.slope, terms.constant, terms.grown
     two, zero = np.float32(2.0), np.float32(0.0)
+    count = 0
+    for r in range(n_met):
+        i = met[r]
+        loose[count] = i
+        count += previous[i] >= 0 and (drift[previous[i]] > 0 or upper[i] == np.inf)
     for begin in range(0, count, POINTS):
         length = POINTS if count - begin > POINTS else count - begin
         part = loose[begin : begin + length]
@@ -241,7 +218,7 @@ def sort_by_depth(
     met,  # in (count,) int64, rows
     count,  # in int64, number of rows
     place,  # in (k,) int32, the place of each center in the order of the tiles
-    fastest,  # in (2, n_tiles + 1) float32, see Drift
+    fastest,  # in (2, n_tiles + 1) float32, see Drift; infinite: a row needs all tiles
     rows,  # in/out ByteRows, lower widens by the drift of the centers that are left out
     previous,  # in (m,) int32, labels
     places,  # scratch (n_tiles + 1,) int64
@@ -279,19 +256,3 @@ def sort_by_depth(
             to_rows[places[t]], to_depths[places[t]] = met[r], t
             places[t] += 1
     return total
-
-
-@jit
-def take_all(
-    met,  # in (count,) int64, rows
-    count,  # in int64, number of rows
-    n_tiles,  # in int64, number of tiles
-    lower,  # out (m,) float32, infinite: no center is left out
-    to_rows,  # out (count,) int64, rows
-    to_depths,  # out (count,) int64, their depths
-):
-    """List all rows for all tiles; return how many rows there are."""
-    for r in range(count):
-        to_rows[r], to_depths[r] = met[r], n_tiles
-        lower[met[r]] = np.inf
-    return count

@@ -89,10 +89,7 @@ from .bounds import (
     NONE,
     STRETCH,
     error_terms,
-    list_all,
-    list_loose,
     sort_by_depth,
-    take_all,
     tighten,
     widen,
 )
@@ -221,15 +218,13 @@ def screen_rows(
     centers,  # in ByteCenters
     tiles,  # in CenterTiles
     drift,  # in Drift
-    partial,  # in bool, whether rows are compared only with the tiles they need
     rows,  # in/out ByteRows
     previous,  # in (m,) int32, labels before; all are negative (no row has a center), or none
     labels,  # out (m,) int32, labels
     counts,  # out (6,) int64, MOVED to SCORED
 ):
     """Assign rows ``start:stop``; each knows its center of the last iteration, if any."""
-    words, upper, lower = rows.words, rows.upper, rows.lower
-    place, fastest, each = centers.place, drift.fastest, drift.each
+    words, place = rows.words, centers.place
     farthest, scale, parameters = centers.farthest, coordinates.scale, tiles.parameters
     (_, _, d), (_, _, n_words), (_, padded) = X.shape, words.shape, centers.scaled.shape
     n_tiles, _, _ = parameters.shape
@@ -247,23 +242,15 @@ def screen_rows(
         empty(CENTERS * VECTORS, np.int64), empty((CENTERS, POINTS), np.float32),
         empty((2, ROOM), np.int32), empty(ROOM, np.float32),
     )  # fmt: skip
-    fresh = start < stop and previous[start] < 0
     counts[:] = 0
     for first in range(start, stop, STRETCH):
         last = first + STRETCH if first + STRETCH < stop else stop
-        if fresh:
-            n_met = list_all(first, last, met)
-        else:
-            n_met = widen(first, last, drift, rows, previous, labels, widened, met)
-            n_loose = list_loose(met, n_met, previous, each, upper, spare)
-            tighten(spare, n_loose, rows, centers, tiles, terms, previous, points)
+        n_met = widen(first, last, drift, rows, previous, labels, widened, met)
+        tighten(met, n_met, drift.each, rows, centers, tiles, terms, previous, spare, points)
         counts[MET] += n_met
-        if partial:
-            n_rows = sort_by_depth(
-                met, n_met, place, fastest, rows, previous, places, spare, listed_rows, depths
-            )
-        else:
-            n_rows = take_all(met, n_met, n_tiles, lower, listed_rows, depths)
+        n_rows = sort_by_depth(
+            met, n_met, place, drift.fastest, rows, previous, places, spare, listed_rows, depths
+        )
         for begin in range(0, n_rows, POINTS):
             count = POINTS if n_rows - begin > POINTS else n_rows - begin
             numbers, depth = listed_rows[begin : begin + POINTS], depths[begin + count - 1]
