@@ -46,12 +46,9 @@ class Packed:
     def buffers(self) -> tuple[NDArray[Any], ...]:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
-    def pack(self, centers: NDArray[np.float64], scaling: Scaling, tiled: bool = True) -> None:
-        """Pack the centers; write the tiles only if ``tiled``."""
-        tiles = self.tiles if tiled else self.tiles[:0]
-        self.largest = pack_centers(
-            centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles
-        )
+    def pack(self, centers: NDArray[np.float64], scaling: Scaling) -> None:
+        """Pack the centers."""
+        self.largest = pack_centers(centers, scaling.shift, scaling.scale, *self.buffers)
 
     def tiles64(self, centers: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
         """Return the tiles in float64, for rows whose label float32 cannot decide."""

@@ -194,7 +194,7 @@ class Boxes:
     def _tabulate(self, centers: NDArray[np.float64]) -> int:
         """Write the distinct centers as candidates; return how many there are."""
         (table, ids), packed, d = self._given, self._packed, centers.shape[1]
-        packed.pack(centers, self._scaling, tiled=False)
+        packed.pack(centers, self._scaling)
         first = np.flatnonzero(~packed.repeated)
         n = len(first)
         table[:d, :n], table[d, :n] = packed.scaled[first].T, packed.norms[first]

@@ -91,19 +91,6 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
     return packed
 
 
-def test_packing_without_tiles() -> None:
-    rng = np.random.default_rng(0)
-    scaling, centers = make_scaling(np.dtype(np.float32), np.ones(3), 0.5), rng.normal(size=(11, 3))
-    packed, expected = Packed(11, 3), pack(centers, np.ones(3), 0.5)
-    packed.tiles[:] = 9.0
-    packed.pack(centers, scaling, tiled=False)
-    assert (packed.tiles == 9.0).all()
-    np.testing.assert_array_equal(packed.norms, expected.norms)
-    assert packed.largest == expected.largest
-    packed.pack(centers, scaling)
-    np.testing.assert_array_equal(packed.tiles[:1], expected.tiles[:1])  # no padding
-
-
 @pytest.mark.parametrize("k", [1, CENTERS - 1, CENTERS, CENTERS + 1, 3 * CENTERS])
 def test_pack_centers(k: int) -> None:
     rng = np.random.default_rng(k)

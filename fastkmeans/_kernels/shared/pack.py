@@ -286,7 +286,7 @@ def pack_centers(
     table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
     scaled,  # out (k, d) float64, centers in scaled, shifted coordinates
-    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64; or none of them
+    tiles,  # out (n_tiles, 1 + d, CENTERS) float32 or float64
 ):
     """Pack centers; return the largest squared norm.
 
@@ -299,10 +299,9 @@ def pack_centers(
         center, c = centers[j], scaled[j]
         for f in range(d):
             c[f] = (center[f] - shift[f]) * scale
-        if n_tiles > 0:
-            tile, r = tiles[j // CENTERS], j % CENTERS
-            for f in range(d):
-                tile[1 + f, r] = c[f]
+        tile, r = tiles[j // CENTERS], j % CENTERS
+        for f in range(d):
+            tile[1 + f, r] = c[f]
         norm = sum_of_squares(c)
         norms[j] = norm
         if not norm <= largest:
