@@ -229,6 +229,7 @@ def sort_by_depth(
     """Find the depth of each row and sort by it; return how many rows have any.
 
     A row needs the tiles in which a center moved farther than the gap between the row's bounds.
+    If the gap is not a number, it needs all.
     """
     upper, lower = rows.upper, rows.lower
     _, n_tiles = fastest.shape
@@ -238,9 +239,13 @@ def sort_by_depth(
         i = met[r]
         at = place[previous[i]]
         gap = (lower[i] - upper[i] * WIDER * WIDER) * NARROWER
-        depth = 0
-        for t in range(n_tiles):
-            depth += not fastest[0, t] < gap
+        depth, beyond = 0, n_tiles  # halve the range: the drift falls from tile to tile
+        while depth < beyond:
+            t = (depth + beyond) // 2
+            if fastest[0, t] < gap:
+                beyond = t
+            else:
+                depth = t + 1
         if depth > 0 and at == (depth - 1) * CENTERS and fastest[1, depth - 1] < gap:
             depth -= 1  # only its assigned center moved so far
         least = lower[i] - fastest[1 if at == depth * CENTERS else 0, depth]
