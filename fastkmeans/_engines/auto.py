@@ -15,6 +15,7 @@ from .._data.rows import OVERHEAD, SMALL_STATE, Rows
 from .._runtime.disk import human_size
 from . import boxes as _boxes
 from . import bytes as _bytes
+from . import costs
 from .base import Assigned, Engine, Packed
 from .plain import Plain
 from .sums import Sums
@@ -161,15 +162,15 @@ class Choice:
         """
         engines, begins = self._engines, self._done == 0
         left = max(0, min(max(self._done, SOON), self._n_expected - self._done))
-        debt = _bytes.cost_to_begin(engines.shape) if engines.other is None else 0.0
+        debt = costs.cost_to_begin(engines.shape) if engines.other is None else 0.0
 
         def pays(cost: float) -> bool:
             return (WORTH * engines.plain.cost - cost) * left > debt
 
         if begins:
-            least = _bytes.least_first_cost(engines.shape, engines.n_clusters)
+            least = costs.least_first_cost(engines.shape, engines.n_clusters)
         else:
-            least = _bytes.least_cost(engines.shape, engines.n_clusters, n_moved)
+            least = costs.least_cost(engines.shape, engines.n_clusters, n_moved)
         if (n_moved > self._begin_below and not begins) or not pays(least):
             return False
         cost, first = engines.probe().cost(centers, previous)

@@ -33,6 +33,7 @@ from .._runtime.adding import total_of
 from .._runtime.aligned import aligned
 from .._runtime.threads import cut_centers, is_large
 from .base import Assigned
+from .costs import codes_cost, cost_to_begin
 from .sums import Sums
 
 SPANS, SAMPLED = (3.0, 3.5, 4.0, 4.5) if CODES.bits == 8 else (4.0, 6.0, 9.0), 128
@@ -75,35 +76,6 @@ def promising(shape: tuple[int, int], n_clusters: int) -> bool:
     """
     much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
     return shape[1] >= FEWEST_FEATURES and much
-
-
-def _cost(
-    shape: tuple[int, int], met: float, screened: float, listed: float = 0.0, scored: float = 0.0
-) -> float:
-    """Estimate nanoseconds on one thread from the counts of ``screen_rows``."""
-    n, d = shape
-    by_bytes = (38 + 0.047 * d) * met + (0.06 + 0.0033 * d) * screened + 9.3 * listed
-    return 4.0 * n + by_bytes + (36 + 0.43 * d) * scored
-
-
-def least_cost(shape: tuple[int, int], k: int, n_moved: int) -> float:
-    """Estimate the least cost of an iteration: a row that moves has a candidate."""
-    return _cost(shape, n_moved, n_moved * k, n_moved, 2.0 * n_moved)
-
-
-def least_first_cost(shape: tuple[int, int], k: int) -> float:
-    """Estimate the least cost of the first iteration of a run: every row has candidates.
-
-    Each row lists the centers that score higher than all before them: about ``ln k``.
-    """
-    n = shape[0]
-    return _cost(shape, n, n * k, math.log(k) * n, n)
-
-
-def cost_to_begin(shape: tuple[int, int]) -> float:
-    """Estimate the cost of writing the rows as codes."""
-    n, d = shape
-    return n * (40 + 0.85 * d)
 
 
 def choose_step(rows: Rows, scaling: Scaling) -> np.float32:
@@ -195,7 +167,7 @@ class Bytes:
         self._hash_table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
         self._repeated = np.empty(n_clusters, np.bool_)
         self._fastest = np.zeros((2, len(self._tiles.words) + 1), np.float32)
-        self._patience, self._first = Patience(_cost((n, d), n, n * n_clusters)), True
+        self._patience, self._first = Patience(codes_cost((n, d), n, n * n_clusters)), True
         codes = words.view(CODES.of_rows)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
@@ -207,7 +179,7 @@ class Bytes:
         """Drop the bounds on all distances."""
         self.forget_rows(slice(None))
         n, k = self._rows.shape[0], len(self._repeated)
-        self._patience, self._first = Patience(_cost(self._rows.shape, n, n * k)), True
+        self._patience, self._first = Patience(codes_cost(self._rows.shape, n, n * k)), True
 
     def forget_rows(self, rows: Any) -> None:
         """Drop the bounds on the distances of some rows."""
@@ -273,8 +245,8 @@ class Bytes:
         n, k = self._rows.shape[0], len(centers)
         first, self._first = self._first, False
         avoided = 1.0 - (scored + settled * k) / (n * k)
-        cost = _cost(self._rows.shape, met, screened, listed, scored)
-        self._patience.report(_cost(self._rows.shape, met, met * k, listed, scored), cost)
+        cost = codes_cost(self._rows.shape, met, screened, listed, scored)
+        self._patience.report(codes_cost(self._rows.shape, met, met * k, listed, scored), cost)
         return Assigned(moved, max(0.0, avoided), cost, first)
 
 

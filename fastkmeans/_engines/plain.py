@@ -12,6 +12,7 @@ from .._data.rows import Block
 from .._kernels.plain.assign import assign_rows, settle_rows
 from .._runtime.threads import cut
 from .base import Assigned, Packed
+from .costs import plain_cost
 
 if TYPE_CHECKING:
     from .sums import Sums
@@ -67,9 +68,8 @@ class Plain:
     """The engine that compares every row with every center."""
 
     def __init__(self, problem: Problem, packed: Packed) -> None:
-        (n, d), n_clusters = problem.shape, len(packed.norms)
         self._problem, self._packed = problem, packed
-        self.cost = n * (5 + 0.3 * d + n_clusters * (0.0129 * d + 0.065))
+        self.cost = plain_cost(problem.shape, len(packed.norms))
 
     def label(
         self,

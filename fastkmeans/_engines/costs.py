@@ -1,0 +1,81 @@
+"""Estimated costs of the engines, in nanoseconds on one thread; ``auto`` compares them.
+
+They were fitted to measured times: for bytes with AVX-512 VNNI (Intel Xeon), for codes of 16 bits
+with AVX2 (AMD Zen 3).  Other processors differ, but their ratios less so.  A wrong cost costs time,
+never a label.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from .._kernels.emit.simd import CODES
+
+
+class Costs(NamedTuple):
+    """Nanoseconds per unit of work; a pair of numbers is a constant and one per feature."""
+
+    row: tuple[float, float]  # plain: a row, whatever the clusters
+    pair: tuple[float, float]  # plain: a row and a center
+    begin: tuple[float, float]  # codes: a row is written as codes
+    carried: float  # codes: the bounds of a row are widened
+    met: tuple[float, float]  # codes: the bounds of a row meet
+    screened: tuple[float, float]  # codes: a row and a center are compared in codes
+    listed: float  # codes: a candidate waits in a list
+    scored: tuple[float, float]  # codes: an exact score
+
+
+MEASURED = {
+    8: Costs(
+        row=(5, 0.3), pair=(0.065, 0.0129), begin=(40, 0.85), carried=4.0,
+        met=(38, 0.047), screened=(0.06, 0.0033), listed=9.3, scored=(36, 0.43),
+    ),
+    16: Costs(
+        row=(5, 0.8), pair=(0.35, 0.0217), begin=(25, 0.7), carried=5.0,
+        met=(90, 0.5), screened=(0.38, 0.0177), listed=9.3, scored=(150, 0.3),
+    ),
+}  # fmt: skip
+"""The costs by the bits of a code."""
+COSTS = MEASURED[CODES.bits]
+
+Shape = tuple[int, int]
+
+
+def _of(cost: tuple[float, float], n_features: int) -> float:
+    return cost[0] + cost[1] * n_features
+
+
+def plain_cost(shape: Shape, n_clusters: int) -> float:
+    """Estimate the cost of comparing all rows with all centers."""
+    n, d = shape
+    return n * (_of(COSTS.row, d) + n_clusters * _of(COSTS.pair, d))
+
+
+def codes_cost(
+    shape: Shape, met: float, screened: float, listed: float = 0.0, scored: float = 0.0
+) -> float:
+    """Estimate the cost of an iteration from the counts of ``screen_rows``."""
+    n, d = shape
+    by_codes = _of(COSTS.met, d) * met + _of(COSTS.screened, d) * screened + COSTS.listed * listed
+    return COSTS.carried * n + by_codes + _of(COSTS.scored, d) * scored
+
+
+def least_cost(shape: Shape, k: int, n_moved: int) -> float:
+    """Estimate the least cost of an iteration: a row that moves has a candidate."""
+    return codes_cost(shape, n_moved, n_moved * k, n_moved, 2.0 * n_moved)
+
+
+def least_first_cost(shape: Shape, k: int) -> float:
+    """Estimate the least cost of the first iteration of a run: every row has candidates.
+
+    Each row lists the centers that score higher than all before them: about ``ln k``.
+    """
+    n = shape[0]
+    return codes_cost(shape, n, n * k, math.log(k) * n, n)
+
+
+def cost_to_begin(shape: Shape) -> float:
+    """Estimate the cost of writing the rows as codes."""
+    n, d = shape
+    return n * _of(COSTS.begin, d)
