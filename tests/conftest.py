@@ -112,11 +112,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Declare that the processor has fast products of codes, or none: labels are the same."""
-    from fastkmeans._engines import bytes as engine
+    """Declare that the processor has fast products of bytes, or none: labels are the same."""
+    from fastkmeans._engines import costs
 
     def declare(exist: bool) -> None:
-        monkeypatch.setattr(engine, "FEWEST_FEATURES", 16 if exist else np.inf)
+        monkeypatch.setattr(costs, "FEWEST_FEATURES", 16 if exist else np.inf)
+        monkeypatch.setattr(costs, "COSTS", costs.MEASURED[8])
 
     return declare
 

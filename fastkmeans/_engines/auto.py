@@ -7,18 +7,21 @@ same course every time.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import OVERHEAD, SMALL_STATE, Rows
 from .._runtime.disk import human_size
-from . import boxes as _boxes
-from . import bytes as _bytes
 from . import costs
 from .base import Assigned, Engine, Packed
 from .plain import Plain
 from .sums import Sums
+
+if TYPE_CHECKING:
+    from .bytes import Probe
 
 ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
 """The values of ``algorithm``; "lloyd" is the plain engine."""
@@ -32,13 +35,25 @@ FEWER = 2
 """Factor by which the moved rows must fall before an engine that did not pay is retried."""
 
 
+MAY_PAY = {"boxes": costs.boxes_may_pay, "bytes": costs.codes_may_pay}
+"""Whether the shape of the data speaks for an engine."""
+
+
+def _load(name: str) -> Any:
+    """Import an engine when it is used: its kernels take a tenth of a warm first fit."""
+    if name == "boxes":
+        from . import boxes as engine
+    else:
+        from . import bytes as engine  # type: ignore[no-redef]
+    return engine
+
+
 def beyond_limit(algorithm: str, rows: Rows) -> str:
     """Return a phrase on the memory of the chosen engine if it exceeds the limit, else ""."""
-    engine = {"boxes": _boxes, "bytes": _bytes}.get(algorithm)
-    if engine is None or rows.memory_limit is None:
+    if algorithm not in MAY_PAY or rows.memory_limit is None:
         return ""
     n, d = rows.shape
-    kept = n * engine.state_bytes(d)
+    kept = n * _load(algorithm).state_bytes(d)
     if kept <= max(rows.room, SMALL_STATE):  # the limit of auto, except for small tables
         return ""
     return (
@@ -57,20 +72,20 @@ class Engines:
         self.plain = Plain(problem, packed)
         self.name = self._pick(algorithm)
         self.other: Engine | None = None
-        self._probe: _bytes.Probe | None = None
+        self._probe: Probe | None = None
         self._step: np.float32 | None = None  # the quantisation step of the bytes
 
     def _pick(self, algorithm: str) -> str:
         """Return the name of the engine to use besides the plain one, or "lloyd"."""
         rows, _, _, team = self._problem
         n, d = rows.shape
-        for name, engine in (("boxes", _boxes), ("bytes", _bytes)):
-            wanted = algorithm == name or (
-                self.auto and not team.small and engine.promising(self.shape, self.n_clusters)
-                and n * engine.state_bytes(d) <= rows.room
-            )  # fmt: skip
-            if wanted and engine.possible(rows):
-                return name
+        guess = self.auto and not team.small
+        for name, may_pay in MAY_PAY.items():
+            if algorithm == name or (guess and may_pay(self.shape, self.n_clusters)):
+                engine = _load(name)
+                within = not guess or n * engine.state_bytes(d) <= rows.room
+                if within and engine.possible(rows):
+                    return name
         return "lloyd"
 
     def begin(self, n_expected: int) -> Choice:
@@ -84,20 +99,22 @@ class Engines:
         """Return the engine besides the plain one; ``spare`` is scratch."""
         if self.other is None:
             if self.name == "boxes":
-                self.other = _boxes.Boxes(self._problem, self._packed, spare)
+                self.other = _load("boxes").Boxes(self._problem, self._packed, spare)
             else:
-                self.other = _bytes.Bytes(self._problem, self.n_clusters, self._choose_step())
+                self.other = _load("bytes").Bytes(
+                    self._problem, self.n_clusters, self._choose_step()
+                )
         return self.other
 
-    def probe(self) -> _bytes.Probe:
+    def probe(self) -> Probe:
         """Return the engine of bytes on a sample of the rows."""
         if self._probe is None:
-            self._probe = _bytes.Probe(self._problem, self.n_clusters, self._choose_step())
+            self._probe = _load("bytes").Probe(self._problem, self.n_clusters, self._choose_step())
         return self._probe
 
     def _choose_step(self) -> np.float32:
         if self._step is None:
-            self._step = _bytes.choose_step(self._problem.rows, self._problem.scaling)
+            self._step = _load("bytes").choose_step(self._problem.rows, self._problem.scaling)
         return self._step
 
 
@@ -111,7 +128,7 @@ class Choice:
         self._engines, self._n_expected = engines, n_expected
         self.used: Engine = engines.plain
         self._name = engines.name
-        if engines.auto and self._name == "boxes" and n_expected < _boxes.REPAID_AFTER:
+        if engines.auto and self._name == "boxes" and n_expected < costs.REPAID_AFTER:
             self._name = "lloyd"
         self._done = 0
         self._begin_below = engines.shape[0]  # rows moved

@@ -40,9 +40,6 @@ DIGIT_BITS = 10
 """Bits of the key that one pass of the sort handles."""
 MOST_COLUMNS = 16
 """Most features in the key: those with the largest spread."""
-MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
-"""Most features, and fewest pairs of a row and a center, for which ``auto`` tries the engine.
-With three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128 pairs."""
 LIMIT_FEATURES = 128
 """Most features of the engine: up to here the rounding error of ``candidates`` is bounded."""
 COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
@@ -50,8 +47,6 @@ COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
 move a row to another cluster."""
 COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
 """The same for the four counts of ``visit_boxes``; settled rows are too few to matter."""
-REPAID_AFTER = 8
-"""Iterations that repay the cost of the sort."""
 
 
 def possible(rows: Rows) -> bool:
@@ -63,16 +58,6 @@ def possible(rows: Rows) -> bool:
 def state_bytes(n_features: int) -> int:
     """Return the bytes that the engine keeps per row (see ``Boxes``)."""
     return 8 + 2 * n_features + -(-(24 * n_features + 20) // BOX)
-
-
-def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Return whether the engine is likely to pay.
-
-    The sort costs some iterations of plain Lloyd, fewer if there are more clusters.  With
-    more features, more boxes lie on a border between clusters.
-    """
-    n, d = shape
-    return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
 
 
 def _cells(X: Block, scale: float) -> Cells:

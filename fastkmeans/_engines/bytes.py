@@ -6,7 +6,6 @@ run has the same bits with this engine and without it.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -44,12 +43,6 @@ EXPECTED, LONGEST_WAIT = 0.75, 16
 is measured; most successive iterations with some centers, before all are tried again."""
 MOST_FEATURES = 1 << 16
 """Most features: up to here a dot product of codes fits into 32 bits."""
-FEWEST_FEATURES = (16 if CODES.bits == 8 else 32) if CODES.product else math.inf
-"""Fewest features.  Below them, what a row costs besides its scores is more than all its scores.
-Without an instruction for products of codes the engine never pays."""
-FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
-"""Fewest clusters, and fewest multiplications of a row with all centers.  Below these, the gain
-is not worth the seconds that the kernels of codes take to compile, once."""
 PROBED, MOST_PROBED = 64, 1024
 """Least distance between probed rows, in rows, and most probed rows."""
 
@@ -67,15 +60,6 @@ def n_words(n_features: int) -> int:
 def state_bytes(n_features: int) -> int:
     """Return the bytes kept per row: two norms, two bounds and the quantised row."""
     return 16 + n_words(n_features) * 4
-
-
-def promising(shape: tuple[int, int], n_clusters: int) -> bool:
-    """Return whether the engine may pay within its memory budget.
-
-    Within the memory of ``Rows.room``, which also counts what the rows take.
-    """
-    much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
-    return shape[1] >= FEWEST_FEATURES and much
 
 
 def choose_step(rows: Rows, scaling: Scaling) -> np.float32:

@@ -1,8 +1,8 @@
-"""Estimated costs of the engines, in nanoseconds on one thread; ``auto`` compares them.
+"""What the engines are expected to cost, in nanoseconds on one thread; ``auto`` compares it.
 
-They were fitted to measured times: for bytes with AVX-512 VNNI (Intel Xeon), for codes of 16 bits
-with AVX2 (AMD Zen 3).  Other processors differ, but their ratios less so.  A wrong cost costs time,
-never a label.
+The shape of the data tells whether an engine may pay at all.  The costs were fitted to measured
+times: for bytes with AVX-512 VNNI (Intel Xeon), for codes of 16 bits with AVX2 (AMD Zen 3).  Other
+processors differ, but their ratios less so.  A wrong cost costs time, never a label.
 """
 
 from __future__ import annotations
@@ -39,7 +39,35 @@ MEASURED = {
 """The costs by the bits of a code."""
 COSTS = MEASURED[CODES.bits]
 
+MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
+"""Most features, and fewest pairs of a row and a center, for which ``auto`` tries boxes.
+With three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128 pairs."""
+REPAID_AFTER = 8
+"""Iterations that repay the sort of boxes."""
+FEWEST_FEATURES = (16 if CODES.bits == 8 else 32) if CODES.product else math.inf
+"""Fewest features for codes.  Below them, what a row costs besides its scores is more than all its
+scores.  Without an instruction for products of codes they never pay."""
+FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
+"""Fewest clusters for codes, and fewest multiplications of a row with all centers.  Below these,
+the gain is not worth the seconds that the kernels take to compile, once."""
+
 Shape = tuple[int, int]
+
+
+def boxes_may_pay(shape: Shape, n_clusters: int) -> bool:
+    """Return whether boxes are likely to pay.
+
+    The sort costs some iterations of plain Lloyd, fewer if there are more clusters.  With
+    more features, more boxes lie on a border between clusters.
+    """
+    n, d = shape
+    return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
+
+
+def codes_may_pay(shape: Shape, n_clusters: int) -> bool:
+    """Return whether codes may pay."""
+    much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
+    return shape[1] >= FEWEST_FEATURES and much
 
 
 def _of(cost: tuple[float, float], n_features: int) -> float:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .._data.problem import open_problem
 from .._engines.base import work_of
-from .._engines.boxes import REPAID_AFTER
+from .._engines.costs import REPAID_AFTER
 from .._kernels.shared.update import WEIGHT
 from .._lloyd.empty import snap
 from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, iterate

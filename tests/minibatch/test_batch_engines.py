@@ -14,6 +14,7 @@ from fastkmeans._data.rows import ArrayRows
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines import boxes
 from fastkmeans._engines import bytes as _bytes
+from fastkmeans._engines.costs import REPAID_AFTER
 from fastkmeans._lloyd.loop import finish
 from fastkmeans._lloyd.run import Run, Workspace
 from tests.helpers.batches import SCHEDULES
@@ -69,7 +70,7 @@ def test_boxes_are_used_though_few_steps_are_left() -> None:
     """After the smaller batches ``max_iter`` leaves three steps on all the rows."""
     X = blobs(np.random.default_rng(7), 100_000, 2, 120).astype(F32)
     model = fit(X, 120, max_iter=4)
-    assert 0 < len(on_full_size(model)) < boxes.REPAID_AFTER
+    assert 0 < len(on_full_size(model)) < REPAID_AFTER
     assert all(on_full_size(model))
 
 
