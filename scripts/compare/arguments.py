@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.datasets import CELLS, GRID, Cell
 
-from .machine import count_cores
+from .machine import MASKS, count_cores
 from .ours import CHECKOUT, is_checkout, tree_of
 from .peer import WHOLE
 from .peers import ENGINES, PEERS
@@ -39,6 +39,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--seeds", type=int, default=3, help="random states of seeding, minibatch (3)")
     add("--batch-sizes", nargs="+", type=int, default=[1024, 4096], metavar="ROWS")
     add("--threads", type=int, default=count_cores())
+    add("--cpu", choices=sorted(MASKS), help="run as on a smaller processor, where that can be set")
     add("--timeout", type=float, default=600.0, help="seconds for one run of a library")
     add("--quick", action="store_true", help="tiny data and two rounds: a smoke test")
     add("--markdown", action="store_true", help="print the tables as Markdown")

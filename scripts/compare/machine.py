@@ -17,8 +17,25 @@ VECTORS = {
     "asimd": "NEON",
 }
 """Vector instructions by their flag in ``/proc/cpuinfo``, the widest of a family first."""
+MASKS = {
+    "avx2": {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+bmi,"
+        "+bmi2,+lzcnt,+f16c,+cx16,+movbe,+64bit",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "FAISS_OPT_LEVEL": "avx2",
+    }
+}
+"""Environment by which libraries run as on a smaller processor; those that read none stay as they
+are.  The report says which code each library runs."""
 DOTS = ("avx512_vnni", "avx_vnni")
 """Flags of instructions that sum products of bytes."""
+
+
+def mask_processor(name: str) -> None:
+    """Let the libraries that workers import run as on a smaller processor."""
+    os.environ.update(MASKS[name])
 
 
 def count_cores() -> int:

@@ -43,7 +43,7 @@ from benchmarks.datasets import GRID, SAMPLE_CELL, batch_cells, fit_cells
 from .arguments import ENDS, TASKS, choose_cells, choose_libraries, parse_arguments
 from .calls import run_calls
 from .fits import run_fits
-from .machine import describe_machine
+from .machine import describe_machine, mask_processor
 from .minibatch import run_minibatch
 from .ours import is_checkout
 from .report import print_report
@@ -80,10 +80,10 @@ def start_workers(
     return workers, versions, missing
 
 
-def thread_pools(worker: Worker) -> Any:
-    """Return the thread pools of a worker, or why they are unknown."""
+def ask(worker: Worker, what: str) -> Any:
+    """Return what a worker says about itself, or why it does not."""
     try:
-        return worker.call("thread_pools")
+        return worker.call(what)
     except PeerError as error:
         return str(error)
 
@@ -157,18 +157,22 @@ def compare(arguments: argparse.Namespace) -> int:
     baselines = names if scaling else dict.fromkeys([arguments.baseline, *arguments.algorithms])
     check(arguments)
     set_thread_environment(arguments.threads)
+    if arguments.cpu is not None:
+        mask_processor(arguments.cpu)
     use_private_cache()
     workers, versions, missing = start_workers(names, arguments.threads, arguments.timeout)
     machine = describe_machine(arguments.threads)
     print(", ".join(f"{key} {value}" for key, value in machine.items()))
     print(", ".join(f"{key} {value}" for key, value in versions.items()))
+    made_for = {worker.library: ask(worker, "made_for") for worker in workers}
+    print("code for: " + "; ".join(f"{name}: {text}" for name, text in made_for.items()))
     try:
         if names[0] in missing:
             print(f"{names[0]} cannot be imported: {missing[names[0]]}")
             return 1
         options = make_options(arguments, names, tuple(baselines))
         outcomes = run(workers, tasks, arguments, options)
-        pools = {worker.library: thread_pools(worker) for worker in workers}
+        pools = {worker.library: ask(worker, "thread_pools") for worker in workers}
     finally:
         for worker in workers:
             worker.stop()
@@ -182,6 +186,7 @@ def compare(arguments: argparse.Namespace) -> int:
         record = {
             "machine": machine,
             "versions": versions,
+            "made_for": made_for,
             "missing": missing,
             "thread_pools": pools,
             "quick": arguments.quick,

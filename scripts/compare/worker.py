@@ -6,10 +6,12 @@ be set before anything is imported, and turn an abort in C++ into a line of the 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing
 import os
 import statistics
+import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -151,8 +153,22 @@ class Session:
             from threadpoolctl import threadpool_info
         except ImportError:
             return []
-        names = ("internal_api", "num_threads", "version")
+        names = ("internal_api", "num_threads", "version", "architecture")
         return [{name: pool.get(name) for name in names} for pool in threadpool_info()]
+
+    def made_for(self) -> str:
+        """Return for which processor the code of this process is made, as far as it tells."""
+        found = []
+        if "fastkmeans" in sys.modules:
+            with contextlib.suppress(ImportError):  # an older checkout
+                from fastkmeans._kernels.emit.target import TARGET
+
+                width, bits = TARGET.vector_bytes, TARGET.codes.bits
+                found.append(f"vectors of {width} bytes, codes of {bits} bits")
+        if faiss := sys.modules.get("faiss"):
+            found.append(faiss.get_compile_options().strip())
+        blas = {pool["architecture"] for pool in self.thread_pools() if pool["architecture"]}
+        return ", ".join(found + sorted(blas)) or "not known"
 
 
 def serve(connection: Connection, library: str, threads: int) -> None:

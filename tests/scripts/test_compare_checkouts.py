@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LIBRARY = """
 import os
+import platform
 from pathlib import Path
 
 CACHE = Path(os.environ["NUMBA_CACHE_DIR"])
@@ -254,3 +256,22 @@ def test_the_processor_is_named(text: str, expected: dict[str, str]) -> None:
     found = describe_processor(text)
     assert found["cpu"]
     assert found == {"cpu": found["cpu"], **expected}
+
+
+def test_masks_reach_the_workers(monkeypatch: Any) -> None:
+    """Ours is compiled for the mask, and OpenBLAS obeys; what a library says is passed on."""
+    from compare.machine import MASKS, mask_processor
+    from compare.worker import Worker
+
+    for name in MASKS["avx2"]:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is restored
+    mask_processor("avx2")
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the masks are those of x86")
+    worker = Worker("fastkmeans", 1, 60.0)
+    try:
+        worker.start()
+        assert worker.call("made_for").startswith("vectors of 32 bytes, codes of 16 bits")
+    finally:
+        worker.stop()
