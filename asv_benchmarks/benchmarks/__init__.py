@@ -2,6 +2,6 @@
 
 ``datasets`` holds the data, ``common`` what all benchmarks share; ``kernels`` times
 one E or M step and the iterations of each engine, ``kmeans`` the public estimator and
-functions, ``startup`` the import and the first call.  ``scripts/compare`` uses
-``datasets`` and ``steps`` too.
+functions, ``startup`` the import and the first call, ``processor`` what the kernels were compiled
+for.  ``scripts/compare`` uses ``datasets`` and ``steps`` too.
 """
