@@ -324,8 +324,8 @@ from fastkmeans._kernels.plain import assign
 P, R, G = simd.POINTS, simd.CENTERS, assign.GROUP
 for dtype, letter in ((np.float32, "s"), (np.float64, "d")):
     arrays = np.zeros((G, 4, P), dtype), np.int64(G), np.zeros((2, 5, R), dtype)
-    out = np.zeros((G, P), dtype), np.zeros((G, P), dtype), np.zeros((G, P), np.int32)
-    assign.score_blocks(*arrays, *out)
+    numbers, scores = np.zeros((G, P), np.int32), np.zeros((G, P), dtype)
+    assign.score_blocks(*arrays, numbers, scores, scores, numbers)
     (signature,) = [s for s in assign.score_blocks.signatures if s[0].dtype.name == dtype.__name__]
     text = assign.score_blocks.inspect_asm(signature)
     x86 = re.findall(rf"vfn?m(?:add|sub)\\d+p{letter}\\s.*%([yz])mm", text)

@@ -6,6 +6,7 @@ from faults.mutation import Mutation
 
 TILE = "kernels/test_tile"
 ASSIGN = "kernels/test_assign"
+START = "kernels/test_start"
 NUMERICS = "lloyd/test_numerics"
 
 MUTATIONS = [
@@ -33,8 +34,8 @@ MUTATIONS = [
     Mutation(
         "the index of a center is that within its tile",
         "_kernels/plain/tile.py",
-        "number = builder.add(first, ir.Constant(I32, center))",
-        "number = ir.Constant(I32, center)",
+        "emit.broadcast(builder.add(first, ir.Constant(I32, center)), emit.ints)",
+        "emit.broadcast(ir.Constant(I32, center), emit.ints)",
         f"{TILE}: test_best_two and float32",
     ),
     Mutation(
@@ -50,6 +51,55 @@ MUTATIONS = [
         "sums = _feature_loop(emit, points, pointer, n_features, False)",
         "sums = _feature_loop(emit, points, pointer, n_features, True)",
         f"{TILE}: test_squared_distances and float32",
+    ),
+    Mutation(
+        "a tile is skipped if its only rival stands next to an own center that no longer leads",
+        "_kernels/plain/tile.py",
+        "builder.select(leads, at_home, nowhere), best",
+        "at_home, best",
+        f"{START}: test_best_two_from and False-float32",
+    ),
+    Mutation(
+        "a point's own center is its rival",
+        "_kernels/plain/tile.py",
+        "builder.select(is_own, lowest, score), number, slots",
+        "score, number, slots",
+        f"{START}: test_best_two_from and False-float32",
+    ),
+    Mutation(
+        "the second vector of a tile has no rivals",
+        "_kernels/plain/tile.py",
+        "reduce(builder.or_, surplus)",
+        "surplus[0]",
+        f"{START}: test_best_two_from and False-float32",
+    ),
+    Mutation(
+        "the limit is too high for the bound",
+        "_kernels/plain/start.py",
+        "MARGINS = 1.5",
+        "MARGINS = 0.9",
+        f"{START}: test_a_row_without_rival and 8-float32",
+    ),
+    Mutation(
+        "a label that is no center is taken for one",
+        "_kernels/plain/start.py",
+        'known = builder.icmp_unsigned("<", label, n_centers)',
+        'known = builder.icmp_signed("<", label, n_centers)',
+        f"{START}: test_starting_at_labels and 8",
+    ),
+    Mutation(
+        "a repeated center is expected to exceed its limit",
+        "_kernels/plain/start.py",
+        "builder.select(leads, tile, nobody)",
+        "builder.select(known, tile, nobody)",
+        f"{START}: test_starting_at_labels and 8",
+    ),
+    Mutation(
+        "the own score starts at nothing, not at the bias",
+        "_kernels/plain/start.py",
+        "emit.gather([emit.at(row, n_features) for row in rows], emit.floats)",
+        "ir.Constant(emit.floats, [0.0] * emit.lanes)",
+        f"{START}: test_the_own_score and 8",
     ),
     Mutation(
         "the last panel is dropped",

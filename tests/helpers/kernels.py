@@ -55,8 +55,10 @@ def best_two_reference(points: Array, centers: Array) -> tuple[Array, Array, Arr
     return best, scores.max(axis=1), index
 
 
-def new_best_two(dtype: Any, shape: Any = (2, POINTS)) -> tuple[Array, Array, Array]:
-    return np.full(shape, -np.inf, dtype), np.full(shape, -np.inf, dtype), np.zeros(shape, np.int32)
+def new_best_two(dtype: Any, shape: Any = (2, POINTS)) -> tuple[Array, Array, Array, Array]:
+    """Return home, best, second and index of points without a label."""
+    nobody, nothing = np.full(shape, -1, np.int32), np.full(shape, -np.inf, dtype)
+    return nobody, nothing, nothing.copy(), nobody.copy()
 
 
 def prepare(

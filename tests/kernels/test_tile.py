@@ -27,8 +27,8 @@ from tests.helpers.reference import squared_distances
 
 
 @jit
-def run_best_two(blocks, b, tiles, start, stop, best, second, index):
-    tile.best_two(blocks, b, tiles, start, stop, best, second, index)
+def run_best_two(blocks, b, tiles, start, stop, home, best, second, index):
+    tile.best_two(blocks, b, tiles, start, stop, home, best, second, index)
 
 
 @jit
@@ -41,11 +41,11 @@ def one_of_two(points: Array, dtype: Any) -> Array:
     return np.stack([np.full(points.T.shape, 3.0), points.T]).astype(dtype)
 
 
-def second_of(found: tuple[Array, Array, Array]) -> list[Array]:
-    """Return what was found for block 1; block 0 is untouched."""
-    for array, start in zip(found, (-np.inf, -np.inf, 0), strict=True):
-        assert (array[0] == start).all()
-    return [array[1] for array in found]
+def second_of(found: tuple[Array, ...]) -> list[Array]:
+    """Return best, second and index of block 1; block 0 is untouched."""
+    for array, start in zip(found, new_best_two(found[1].dtype), strict=True):
+        np.testing.assert_array_equal(array[0], start[0])
+    return [array[1] for array in found[1:]]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -66,7 +66,8 @@ def test_best_two(dtype: Any, k: int) -> None:
         in_parts = new_best_two(dtype)
         for t in range(len(tiles)):
             run_best_two(blocks, 1, tiles, t, t + 1, *in_parts)
-        np.testing.assert_array_equal(in_parts, found)
+        for part, whole in zip(in_parts, found, strict=True):
+            np.testing.assert_array_equal(part, whole)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

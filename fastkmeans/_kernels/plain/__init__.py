@@ -1,6 +1,7 @@
 """The plain E step: every row against every center.
 
 tile        the micro-kernel: a block of points, a tile of centers
+start       where the scores of a block begin: at nothing, or at the labels of the rows
 assign      labels, certified
 distances   distances of rows to centers
 serial      whole iterations of a small table in one call

@@ -63,6 +63,7 @@ from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..shared.pack import pack_points
+from .start import LEAST_CENTERS, TABLE_MULTIPLE, fill_table, start_at_labels, start_at_nothing
 from .tile import best_two
 
 GROUP = 8
@@ -154,26 +155,66 @@ def closest_by_differences(
 
 
 @jit_inline
+def narrow_bound(
+    g,  # in float64, rounding(d, u)
+    largest,  # in float64, largest squared norm of a center
+    tiny,  # in float64, bound on underflow
+    by_differences,  # in float64, relative rounding of a float64 sum of squared differences
+):
+    """Return slope, constant and agree of bound (A), somewhat rounded up.
+
+    The margin needed is at most ``slope |x| + constant + agree (|x|^2 + 2 |s_best|)``.
+    """
+    return (
+        np.float32(2.03 * g * math.sqrt(largest)),
+        np.float32(1.02 * g * largest + tiny),
+        np.float32(1.01 * by_differences),
+    )
+
+
+@jit_inline
+def start_blocks(
+    blocks,  # in (n_blocks, d, POINTS) float32, packed points
+    first,  # in int, row of lane 0 of block 0
+    count,  # in int, number of rows in the blocks
+    table,  # in (k, width) float32, centers as rows
+    norms,  # in (n_blocks, POINTS) float32
+    narrow,  # in tuple of three float32, see narrow_bound
+    previous,  # in (m,) int32, labels to start at
+    home,  # out (n_blocks, POINTS) int32
+    best,  # out (n_blocks, POINTS) float32
+    second,  # out (n_blocks, POINTS) float32
+    index,  # out (n_blocks, POINTS) int32
+):
+    """Start blocks at the labels of their rows; the last row fills up its block."""
+    for b in range((count + POINTS - 1) // POINTS):
+        start = first + b * POINTS
+        stop = start + POINTS if (b + 1) * POINTS < count else first + count
+        labels = previous[start:stop]
+        for p in range(labels.size):
+            index[b, p] = labels[p]
+        for p in range(labels.size, POINTS):
+            index[b, p] = index[b, p - 1]
+        start_at_labels(blocks, b, table, norms, narrow, home, best, second, index)
+
+
+@jit_inline
 def score_blocks(
     blocks,  # in (n_blocks, d, POINTS) float32 or float64, packed points
     count,  # in int, number of valid blocks
     tiles,  # in (n_tiles, 1 + d, CENTERS) of blocks' dtype
-    best,  # out (n_blocks, POINTS) of blocks' dtype
-    second,  # out (n_blocks, POINTS) of blocks' dtype
-    index,  # out (n_blocks, POINTS) int32
+    home,  # in/out (n_blocks, POINTS) int32, see best_two
+    best,  # in/out (n_blocks, POINTS) of blocks' dtype
+    second,  # in/out (n_blocks, POINTS) of blocks' dtype
+    index,  # in/out (n_blocks, POINTS) int32
 ):
     """Score blocks against all tiles, panel by panel."""
-    for b in range(count):
-        for p in range(POINTS):
-            best[b, p] = -np.inf
-            second[b, p] = -np.inf
-            index[b, p] = 0
     n_tiles, rows, _ = tiles.shape
     panel = PANEL_BYTES // (rows * CENTERS * tiles.itemsize) + 1
     for start in range(0, n_tiles, panel):
         stop = start + panel if start + panel < n_tiles else n_tiles
         for b in range(count):
-            best_two(blocks, b, tiles, start, stop, best, second, index)
+            best_two(blocks, b, tiles, start, stop, home, best, second, index)
 
 
 @jit_inline
@@ -194,9 +235,7 @@ def find_unproven(
     Bound (A) in float32 vectorises, and alone proves nearly all blocks.  The others get both
     bounds.
     """
-    slope = np.float32(2.03 * g * math.sqrt(largest))
-    constant = np.float32(1.02 * g * largest + tiny)
-    agree = np.float32(1.01 * by_differences)
+    slope, constant, agree = narrow_bound(g, largest, tiny, by_differences)
     n_rows = 0
     for b in range((count + POINTS - 1) // POINTS):
         n_narrow = 0
@@ -249,7 +288,7 @@ def assign_rows(
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32
     largest,  # in float64, largest squared norm of a center
-    previous,  # in (m,) int32, labels to compare with
+    previous,  # in (m,) int32, labels to start at and to compare with, or -1
     labels,  # out (m,) int32, closest center, or -1 for a row left open
     counts,  # out (3,) int64: rows moved, settled by differences, left open
 ):
@@ -271,12 +310,27 @@ def assign_rows(
     best = empty((GROUP, POINTS), tiles.dtype)
     second = empty((GROUP, POINTS), tiles.dtype)
     index = empty((GROUP, POINTS), np.int32)
+    home = empty((GROUP, POINTS), np.int32)
+    k, _ = centers.shape
+    # One row speaks for the range: rows without a label are right, too, but slower.
+    has_labels = start < stop and previous[start] >= 0 and k >= LEAST_CENTERS + d
+    width = (d + TABLE_MULTIPLE) // TABLE_MULTIPLE * TABLE_MULTIPLE
+    table = empty((k if has_labels else 0, width), np.float32)
+    if has_labels:
+        fill_table(tiles, table)
+    narrow = narrow_bound(g, largest, d * 1e-40, error)
     for first in range(start, stop, group):
         count = group if group < stop - first else stop - first
         for r in range(count):
             rows[r] = first + r
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
-        score_blocks(blocks, n_blocks, tiles, best, second, index)
+        if has_labels:
+            start_blocks(
+                blocks, first, count, table, norms, narrow, previous, home, best, second, index
+            )
+        else:
+            start_at_nothing(n_blocks, home, best, second, index)
+        score_blocks(blocks, n_blocks, tiles, home, best, second, index)
         n_unproven = find_unproven(
             first, count, norms, best, second, g, largest, d * 1e-40, error, unproven
         )
@@ -319,6 +373,7 @@ def settle_rows(
     best = empty((1, POINTS), tiles.dtype)
     second = empty((1, POINTS), tiles.dtype)
     index = empty((1, POINTS), np.int32)
+    home = empty((1, POINTS), np.int32)
     count = 0
     for row in range(start, stop):
         if labels[row] < 0:
@@ -326,7 +381,8 @@ def settle_rows(
             count += 1
         if count == POINTS or (row == stop - 1 and count > 0):
             n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
-            score_blocks(blocks, n_blocks, tiles, best, second, index)
+            start_at_nothing(1, home, best, second, index)
+            score_blocks(blocks, n_blocks, tiles, home, best, second, index)
             for p in range(count):
                 i, high, low = rows[p], best[0, p], second[0, p]
                 labels[i] = index[0, p]

@@ -17,6 +17,10 @@ needed, and two features work as well as two thousand.  The matrix of all distan
 Two entry points share the loop.  ``best_two`` adds the scores ``x.c - |c|^2 / 2``: the largest
 score is the smallest distance.  For each point it keeps the best score, the second-best score and
 the index of the best (the lowest index among equals).  Padding centers have a bias of ``-inf``.
+Only a center that scores above the second-best changes any of them.  So a tile costs a comparison
+per score, and then nothing if no center does.  To make this the rule, a row that has a label
+starts at the score of its own center, and ``second`` at a limit just below (see ``start``).  The
+own center alone then exceeds the limit, in the tile ``home``, and is expected there.
 ``squared_distances`` adds ``(x - c)^2`` and stores every sum.  It does not read the bias.
 
 The width and the number of the machine's registers decide the shape of the tile.  The rule of BLIS
@@ -25,6 +29,7 @@ The width and the number of the machine's registers decide the shape of the tile
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -90,41 +95,87 @@ def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
     return builder.mul(tile, builder.mul(rows, integer(CENTERS)))
 
 
+def _has_rivals(
+    emit: Emitter, scores: list[list[Any]], homes: list[Any], limits: list[Any], tile: Any
+) -> Any:
+    """Emit whether a point's limit is exceeded by a center of the tile that is not its own.
+
+    A point's own center exceeds the limit, too.  So its tile may hold one such center, the others
+    none.  One comparison and one subtraction per score need few registers.
+    """
+    builder = emit.builder
+    number = emit.broadcast(builder.trunc(tile, I32), emit.ints)
+    surplus = []
+    for v, (home, limit) in enumerate(zip(homes, limits, strict=True)):
+        count = builder.sext(builder.icmp_signed("==", home, number), emit.ints)
+        for row in scores:
+            above = builder.fcmp_ordered(">", row[v], limit)
+            count = builder.sub(count, builder.sext(above, emit.ints))
+        surplus.append(count)
+    none = ir.Constant(emit.ints, [0] * emit.lanes)
+    found = builder.icmp_signed("!=", reduce(builder.or_, surplus), none)
+    return builder.icmp_unsigned("!=", emit.bits(found), integer(0))
+
+
+def _update_vector(
+    emit: Emitter, scores: list[Any], arrays: tuple[Any, ...], offset: Any, tile: Any
+) -> None:
+    """Emit the update of (home, best, second, index) by the scores of a tile, for one vector."""
+    builder = emit.builder
+    home, *kept = arrays
+    kinds = (emit.floats, emit.floats, emit.ints)
+    slots = tuple(emit.variables(1, kind)[0] for kind in kinds)
+    for array, kind, slot in zip(kept, kinds, slots, strict=True):
+        builder.store(emit.load(array, offset, kind), slot)
+    first = builder.trunc(builder.mul(tile, integer(CENTERS)), I32)
+    numbers = [
+        emit.broadcast(builder.add(first, ir.Constant(I32, center)), emit.ints)
+        for center in range(CENTERS)
+    ]
+    own, at_home = builder.load(slots[2]), emit.load(home, offset, emit.ints)
+    lowest = ir.Constant(emit.floats, [float("-inf")] * emit.lanes)
+    for number, score in zip(numbers, scores, strict=True):
+        is_own = builder.icmp_signed("==", own, number)
+        _keep_best_two(emit, builder.select(is_own, lowest, score), number, slots)
+    best, second, index = (builder.load(slot) for slot in slots)
+    leads = builder.and_(
+        builder.icmp_signed("==", index, own), builder.fcmp_ordered(">", best, second)
+    )
+    nowhere = ir.Constant(emit.ints, [-1] * emit.lanes)
+    for array, value in zip(
+        arrays, (builder.select(leads, at_home, nowhere), best, second, index), strict=True
+    ):
+        emit.store(value, array, offset)
+
+
 @intrinsic
 def _best_two_intrinsic(
-    typingctx: Any, blocks: Any, b: Any, tiles: Any, start: Any, stop: Any, best: Any, second: Any,
-    index: Any,
+    typingctx: Any, blocks: Any, b: Any, tiles: Any, start: Any, stop: Any, home: Any, best: Any,
+    second: Any, index: Any,
 ) -> Any:  # fmt: skip
     n = types.intp
-    signature = types.void(blocks, n, tiles, n, n, best, second, index)
+    signature = types.void(blocks, n, tiles, n, n, home, best, second, index)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, sig.args[0].dtype)
         b, start, stop = args[1], args[3], args[4]
         block = emit.item(sig.args[0], args[0], b)
         tiles = emit.pointer(sig.args[2], args[2])
-        arrays = [emit.item(sig.args[i], args[i], b) for i in (5, 6, 7)]
+        arrays = tuple(emit.item(sig.args[i], args[i], b) for i in (5, 6, 7, 8))
+        home, _, second, _ = arrays
         n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
-        kinds = (emit.floats, emit.floats, emit.ints)
-        slots = [[emit.variables(1, kind)[0] for kind in kinds] for _ in range(VECTORS)]
         for lane in range(0, POINTS, VECTORS * emit.lanes):
             offsets = [integer(lane + v * emit.lanes) for v in range(VECTORS)]
-            for offset, row in zip(offsets, slots, strict=True):
-                for array, kind, slot in zip(arrays, kinds, row, strict=True):
-                    builder.store(emit.load(array, offset, kind), slot)
             with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (tile, _):
                 pointer = emit.at(tiles, _tile_offset(builder, tile, n_features))
                 points = emit.at(block, integer(lane))
                 scores = _feature_loop(emit, points, pointer, n_features, True)
-                first = builder.trunc(builder.mul(tile, integer(CENTERS)), I32)
-                for center, row in enumerate(scores):
-                    number = builder.add(first, ir.Constant(I32, center))
-                    numbers = emit.broadcast(number, emit.ints)
-                    for score, slot in zip(row, slots, strict=True):
-                        _keep_best_two(emit, score, numbers, tuple(slot))
-            for offset, row in zip(offsets, slots, strict=True):
-                for array, slot in zip(arrays, row, strict=True):
-                    emit.store(builder.load(slot), array, offset)
+                homes = [emit.load(home, offset, emit.ints) for offset in offsets]
+                limits = [emit.load(second, offset, emit.floats) for offset in offsets]
+                found = _has_rivals(emit, scores, homes, limits, tile)
+                with builder.if_then(found, likely=False):
+                    for v, offset in enumerate(offsets):
+                        _update_vector(emit, [row[v] for row in scores], arrays, offset, tile)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -159,18 +210,23 @@ def _best_two_twin(
     tiles: Any,  # in (n_tiles, 1 + d, CENTERS) of the same dtype
     start: int,  # in, first tile to score
     stop: int,  # in, tile to stop before
+    home: Any,  # in/out (n_blocks, POINTS) int32, tile of index if best began as its score, or -1
     best: Any,  # in/out (n_blocks, POINTS) of the same dtype, best score so far
-    second: Any,  # in/out (n_blocks, POINTS) of the same dtype, second-best score so far
-    index: Any,  # in/out (n_blocks, POINTS) int32, the center of the best score
+    second: Any,  # in/out (n_blocks, POINTS) of the same dtype, bound on the other scores so far
+    index: Any,  # in/out (n_blocks, POINTS) int32, the center of the best score, or -1
 ) -> None:
     """Score ``CENTERS * (stop - start)`` centers and keep the best two per point."""
     for tile in range(start, stop):
+        own = index[b].copy()
         for center in range(CENTERS):
+            number = tile * CENTERS + center
             score = tiles[tile, 0, center] + tiles[tile, 1:, center] @ blocks[b]
+            score = np.where(own == number, -np.inf, score)
             wins = score > best[b]
             second[b] = np.maximum(second[b], np.where(wins, best[b], score))
-            index[b][wins] = tile * CENTERS + center
+            index[b][wins] = number
             best[b][wins] = score[wins]
+        home[b][(index[b] != own) | ~(best[b] > second[b])] = -1
 
 
 def _squared_distances_twin(
