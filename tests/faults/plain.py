@@ -62,8 +62,8 @@ MUTATIONS = [
     Mutation(
         "a point's own center is its rival",
         "_kernels/plain/tile.py",
-        "builder.select(is_own, lowest, score), number, slots",
-        "score, number, slots",
+        "builder.store(builder.select(is_own, lowest, score), slot)",
+        "builder.store(score, slot)",
         f"{START}: test_best_two_from and False-float32",
     ),
     Mutation(

@@ -134,9 +134,16 @@ def _update_vector(
     ]
     own, at_home = builder.load(slots[2]), emit.load(home, offset, emit.ints)
     lowest = ir.Constant(emit.floats, [float("-inf")] * emit.lanes)
-    for number, score in zip(numbers, scores, strict=True):
-        is_own = builder.icmp_signed("==", own, number)
-        _keep_best_two(emit, builder.select(is_own, lowest, score), number, slots)
+    here = builder.icmp_signed("==", at_home, emit.broadcast(builder.trunc(tile, I32), emit.ints))
+    others = emit.variables(CENTERS, emit.floats)
+    for score, slot in zip(scores, others, strict=True):
+        builder.store(score, slot)
+    with builder.if_then(builder.icmp_unsigned("!=", emit.bits(here), integer(0))):
+        for number, score, slot in zip(numbers, scores, others, strict=True):
+            is_own = builder.icmp_signed("==", own, number)
+            builder.store(builder.select(is_own, lowest, score), slot)
+    for number, slot in zip(numbers, others, strict=True):
+        _keep_best_two(emit, builder.load(slot), number, slots)
     best, second, index = (builder.load(slot) for slot in slots)
     leads = builder.and_(
         builder.icmp_signed("==", index, own), builder.fcmp_ordered(">", best, second)
