@@ -10,6 +10,22 @@ MOMENTS = "kernels/test_moments"
 
 MUTATIONS = [
     Mutation(
+        "rows of few features are read beyond the end of the data",
+        "_kernels/shared/pack.py",
+        "safe = m - 2 - (width - d) * X.itemsize // stride",
+        "safe = m - 1",
+        f"{PACK}: test_packing_reads_nothing",
+    ),
+    Mutation(
+        "rows of few features are packed without their offset",
+        "_kernels/shared/pack.py",
+        '            with builder.if_then(builder.icmp_signed("<", f, stop)):\n'
+        "                put(f, move(values, shift_of(f)))",
+        '            with builder.if_then(builder.icmp_signed("<", f, stop)):\n'
+        "                put(f, move(values, shift_of(start)))",
+        f"{PACK}: test_pack_points and C-float32-float32",
+    ),
+    Mutation(
         "the remainder of the features is not packed",
         "_kernels/shared/pack.py",
         "for start in range(0, d, width):",

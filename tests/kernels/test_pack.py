@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from tests.helpers.kernels import (
     lay_out,
     make_tiles,
 )
+from tests.helpers.processes import run
 
 
 def packed_blocks(
@@ -77,6 +80,39 @@ def test_packing_rounds_as_the_bound_supposes(dtype: Any, out: Any, layout: str)
             exact = Fraction(float(X[p, f])) / 2 + Fraction(float(offset[f]))
             error = abs(Fraction(float(blocks[0, f, p])) - exact)
             assert error <= Fraction(unit) * abs(exact)
+
+
+AT_THE_END_OF_MEMORY = """
+import ctypes, mmap
+from fastkmeans._data.rows import twice
+from fastkmeans._kernels.emit.simd import POINTS
+from fastkmeans._kernels.shared.pack import pack_points
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 8 * page)
+address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+protect = ctypes.CDLL(None).mprotect
+assert protect(ctypes.c_void_p(address + 7 * page), ctypes.c_size_t(page), 0) == 0
+for dtype in ("float32", "float64"):
+    size = np.dtype(dtype).itemsize
+    for d in range(1, 20):
+        for m in (1, 2, 3, POINTS, 2 * POINTS + 1):
+            whole = np.frombuffer(memory, dtype, m * d, 7 * page - m * d * size).reshape(m, d)
+            whole[:] = np.arange(m * d).reshape(m, d)
+            for X in (whole, whole[::2] if m % 2 else whole[1::2]):
+                blocks = np.zeros((3, d, POINTS), "float32")
+                rows, norms = np.arange(3 * POINTS), np.zeros((3, POINTS), "float32")
+                zero = np.zeros(d, dtype)
+                pack_points(twice(X), rows, len(X), zero, zero.dtype.type(1), blocks, norms)
+                found = blocks.transpose(0, 2, 1).reshape(-1, d)[: len(X)]
+                np.testing.assert_array_equal(found, X)
+print("packed")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no mprotect")
+def test_packing_reads_nothing_beyond_the_last_row(tmp_path: Path) -> None:
+    assert run(AT_THE_END_OF_MEMORY, tmp_path) == "packed"
 
 
 # --- centers

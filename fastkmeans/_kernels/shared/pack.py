@@ -44,6 +44,7 @@ def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any
     """Emit the packing of a vector of rows, features ``start:stop``.
 
     ``"square"``  features are contiguous, as many as a vector has lanes: loaded and transposed
+    ``"part"``    features are contiguous, but fewer: likewise, with what follows them in memory
     ``"run"``     rows without a gap between them, of at most NARROW features: deinterleaved
     ``"strip"``   all others: gathered feature by feature
     """
@@ -78,6 +79,12 @@ def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any
         packed = [move(emit.load(pointer, start, source), shift) for pointer in pointers]
         for t, vector in enumerate(emit.transpose(packed)):
             put(builder.add(start, integer(t)), vector)
+    elif how == "part":
+        loaded = [emit.load(pointer, start, source) for pointer in pointers]
+        for t, values in enumerate(emit.transpose(loaded)):
+            f = builder.add(start, integer(t))
+            with builder.if_then(builder.icmp_signed("<", f, stop)):
+                put(f, move(values, shift_of(f)))
     elif how == "run":
         for d in range(1, NARROW + 1):
             with builder.if_then(builder.icmp_signed("==", stop, integer(d))):
@@ -93,7 +100,7 @@ def _emit_pack(context: Any, builder: Any, sig: Any, args: Any, how: str) -> Any
 
 
 def _define_pack(how: str) -> Any:
-    """Return the intrinsic that packs a vector of rows in one of the three ways."""
+    """Return the intrinsic that packs a vector of rows in one of the four ways."""
 
     def pack(
         typingctx: Any, X: Any, rows: Any, lane: Any, start: Any, stop: Any, offset: Any,
@@ -167,10 +174,12 @@ def _square_norms_twin(
 
 
 if config.DISABLE_JIT:
-    _pack_square = _pack_run = _pack_strip = _pack_twin
+    _pack_square = _pack_part = _pack_run = _pack_strip = _pack_twin
     _square_norms = _square_norms_twin
 else:
-    _pack_square, _pack_run, _pack_strip = map(_define_pack, ("square", "run", "strip"))
+    _pack_square, _pack_part, _pack_run, _pack_strip = map(
+        _define_pack, ("square", "part", "run", "strip")
+    )
     _square_norms = _square_norms_intrinsic
 
 
@@ -187,12 +196,13 @@ def pack_points(
     """Pack rows: ``blocks[b, f, p] = x[rows[b * POINTS + p], f] * scale + offset[f]``.
 
     Contiguous rows are read a vector at a time and transposed in registers, square by square.  The
-    last square overlaps the one before it, so that there is no remainder.  Narrow rows are
-    deinterleaved, all others gathered.  The arithmetic is that of ``offset``.  Words (int32, the
+    last square overlaps the one before it, so that there is no remainder.  If a row has fewer
+    features than a vector, the following rows fill it; the last rows of ``X`` have none.  Narrow
+    rows are deinterleaved, all others gathered.  The arithmetic is that of ``offset``.  Words (int32, the
     bytes of four features) are copied, without offset, scale and norms.  Returns the number of
     blocks.
     """
-    _, _, d = X.shape
+    _, m, d = X.shape
     n_blocks = (count + POINTS - 1) // POINTS
     for p in range(count, n_blocks * POINTS):
         rows[p] = rows[count - 1]
@@ -200,17 +210,25 @@ def pack_points(
     _, stride, step = X.strides
     contiguous = step == X.itemsize
     narrow = contiguous and d <= NARROW and stride == d * X.itemsize
+    # The last row so far before the end that a vector from its start stays within X.
+    safe = -1
+    if contiguous and NARROW < d < width and stride > 0:
+        safe = m - 2 - (width - d) * X.itemsize // stride
     for lane in range(0, n_blocks * POINTS, width):
         b = lane // POINTS
         run = narrow and lane + width <= count
+        last = rows[lane]
         for p in range(lane + 1, lane + width):
             run = run and rows[p] == rows[p - 1] + 1
+            last = rows[p] if rows[p] > last else last
         if run:
             _pack_run(X, rows, lane, 0, d, offset, scale, blocks, b)
         elif contiguous and d >= width:
             for start in range(0, d, width):
                 f = start if start < d - width else d - width
                 _pack_square(X, rows, lane, f, f + width, offset, scale, blocks, b)
+        elif last <= safe:
+            _pack_part(X, rows, lane, 0, d, offset, scale, blocks, b)
         else:
             _pack_strip(X, rows, lane, 0, d, offset, scale, blocks, b)
     for b in range(n_blocks):
