@@ -33,8 +33,8 @@ def run_best_two(blocks, b, tiles, first, last, home, best, second, index):
 
 
 @jit
-def run_start(blocks, b, table, norms, narrow, home, best, second, index):
-    start.start_at_labels(blocks, b, table, norms, narrow, home, best, second, index)
+def run_start(blocks, b, rows, labels, table, norms, narrow, home, best, second, index):
+    start.start_at_labels(blocks, b, rows, labels, table, norms, narrow, home, best, second, index)
 
 
 @jit
@@ -53,9 +53,11 @@ def table_of(tiles: Array, k: int) -> Array:
 def started(blocks: Array, tiles: Array, k: int, labels: Array, run: Any) -> tuple[Array, ...]:
     """Return home, best, second and index of block 1 of two; block 0 is untouched."""
     found = new_best_two(F32)
-    found[3][1] = labels
+    rows = np.random.default_rng(0).permutation(2 * POINTS)
+    of_rows = np.full(2 * POINTS, -1, np.int32)
+    of_rows[rows[POINTS:]] = labels
     norms = np.square(blocks).sum(axis=1)
-    run(blocks, 1, table_of(tiles, k), norms, NARROW, *found)
+    run(blocks, 1, rows, of_rows, table_of(tiles, k), norms, NARROW, *found)
     for array, untouched in zip(found, new_best_two(F32), strict=True):
         np.testing.assert_array_equal(array[0], untouched[0])
     return tuple(array[1] for array in found)

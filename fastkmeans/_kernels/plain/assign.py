@@ -173,32 +173,6 @@ def narrow_bound(
 
 
 @jit_inline
-def start_blocks(
-    blocks,  # in (n_blocks, d, POINTS) float32, packed points
-    first,  # in int, row of lane 0 of block 0
-    count,  # in int, number of rows in the blocks
-    table,  # in (k, width) float32, centers as rows
-    norms,  # in (n_blocks, POINTS) float32
-    narrow,  # in tuple of three float32, see narrow_bound
-    previous,  # in (m,) int32, labels to start at
-    home,  # out (n_blocks, POINTS) int32
-    best,  # out (n_blocks, POINTS) float32
-    second,  # out (n_blocks, POINTS) float32
-    index,  # out (n_blocks, POINTS) int32
-):
-    """Start blocks at the labels of their rows; the last row fills up its block."""
-    for b in range((count + POINTS - 1) // POINTS):
-        start = first + b * POINTS
-        stop = start + POINTS if (b + 1) * POINTS < count else first + count
-        labels = previous[start:stop]
-        for p in range(labels.size):
-            index[b, p] = labels[p]
-        for p in range(labels.size, POINTS):
-            index[b, p] = index[b, p - 1]
-        start_at_labels(blocks, b, table, norms, narrow, home, best, second, index)
-
-
-@jit_inline
 def score_blocks(
     blocks,  # in (n_blocks, d, POINTS) float32 or float64, packed points
     count,  # in int, number of valid blocks
@@ -325,9 +299,10 @@ def assign_rows(
             rows[r] = first + r
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
         if has_labels:
-            start_blocks(
-                blocks, first, count, table, norms, narrow, previous, home, best, second, index
-            )
+            for b in range(n_blocks):
+                start_at_labels(
+                    blocks, b, rows, previous, table, norms, narrow, home, best, second, index
+                )
         else:
             start_at_nothing(n_blocks, home, best, second, index)
         score_blocks(blocks, n_blocks, tiles, home, best, second, index)

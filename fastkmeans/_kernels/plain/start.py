@@ -30,7 +30,7 @@ from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
 from ..._runtime.jit import jit_inline
-from ..emit.simd import CENTERS, I64, POINTS, VECTOR_BYTES, Emitter, integer
+from ..emit.simd import CENTERS, I32, I64, POINTS, VECTOR_BYTES, Emitter, integer
 
 MARGINS = 1.5
 """Margins between a row's score and its limit.  One, and half of one for rounding."""
@@ -63,22 +63,17 @@ def _own_scores(emit: Emitter, block: Any, lane: Any, rows: list[Any], n_feature
     builder, lanes = emit.builder, integer(emit.lanes)
     square = cgutils.alloca_once(builder, emit.floats, emit.lanes)
     total = emit.variables(1, emit.floats)[0]
-
-    def add(f: Any, c: Any) -> None:
-        x = emit.load(block, builder.add(builder.mul(f, integer(POINTS)), lane), emit.floats)
-        builder.store(emit.fma(x, c, builder.load(total)), total)
-
     builder.store(emit.gather([emit.at(row, n_features) for row in rows], emit.floats), total)
-    whole = builder.mul(builder.sdiv(n_features, lanes), lanes)
-    with cgutils.for_range_slice(builder, integer(0), whole, lanes, intp=I64) as (f, _):
+    with cgutils.for_range_slice(builder, integer(0), n_features, lanes, intp=I64) as (f, _):
         for t, c in enumerate(emit.transpose([emit.load(row, f, emit.floats) for row in rows])):
-            add(builder.add(f, integer(t)), c)
-    with builder.if_then(builder.icmp_signed("<", whole, n_features)):
-        rest = emit.transpose([emit.load(row, whole, emit.floats) for row in rows])
-        for t, c in enumerate(rest):
             builder.store(c, builder.gep(square, [integer(t)]))
-        with cgutils.for_range(builder, builder.sub(n_features, whole), intp=I64) as loop:
-            add(builder.add(whole, loop.index), builder.load(builder.gep(square, [loop.index])))
+        left = builder.sub(n_features, f)
+        count = builder.select(builder.icmp_signed("<", left, lanes), left, lanes)
+        with cgutils.for_range(builder, count, intp=I64) as loop:
+            place = builder.mul(builder.add(f, loop.index), integer(POINTS))
+            x = emit.load(block, builder.add(place, lane), emit.floats)
+            c = builder.load(builder.gep(square, [loop.index]))
+            builder.store(emit.fma(x, c, builder.load(total)), total)
     return builder.load(total)
 
 
@@ -97,34 +92,54 @@ def _emit_margins(emit: Emitter, narrow: Any, norm: Any, score: Any) -> Any:
     return builder.fmul(margin, ir.Constant(emit.floats, [MARGINS] * emit.lanes))
 
 
+def _emit_labels(
+    emit: Emitter, rows_type: Any, rows: Any, labels_type: Any, labels: Any, lane: Any
+) -> Any:
+    """Emit the labels of a vector of rows."""
+    builder, rows = emit.builder, emit.pointer(rows_type, rows)
+    labels = emit.array(labels_type, labels)
+    stride = builder.extract_value(labels.strides, 0)
+    places = []
+    for p in range(emit.lanes):
+        row = builder.load(emit.at(rows, builder.add(lane, integer(p))))
+        places.append(cgutils.pointer_add(builder, labels.data, builder.mul(row, stride)))
+    return emit.gather(places, emit.ints)
+
+
 @intrinsic
 def _start_at_labels_intrinsic(
-    typingctx: Any, blocks: Any, b: Any, table: Any, norms: Any, narrow: Any, home: Any,
-    best: Any, second: Any, index: Any,
+    typingctx: Any, blocks: Any, b: Any, rows: Any, labels: Any, table: Any, norms: Any,
+    narrow: Any, home: Any, best: Any, second: Any, index: Any,
 ) -> Any:  # fmt: skip
-    signature = types.void(blocks, types.intp, table, norms, narrow, home, best, second, index)
+    signature = types.void(
+        blocks, types.intp, rows, labels, table, norms, narrow, home, best, second, index
+    )
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, sig.args[0].dtype)
         block, norms, home, best, second, index = (
-            emit.item(sig.args[i], args[i], args[1]) for i in (0, 3, 5, 6, 7, 8)
+            emit.item(sig.args[i], args[i], args[1]) for i in (0, 5, 7, 8, 9, 10)
         )
         n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
-        table = emit.array(sig.args[2], args[2])
+        table = emit.array(sig.args[4], args[4])
         k, width = cgutils.unpack_tuple(builder, table.shape, 2)
         lowest = ir.Constant(emit.floats, [float("-inf")] * emit.lanes)
         zero, nobody, size = (
             ir.Constant(emit.ints, [value] * emit.lanes) for value in (0, -1, CENTERS)
         )
-        n_centers = emit.broadcast(builder.trunc(k, ir.IntType(32)), emit.ints)
-        for lane in map(integer, range(0, POINTS, emit.lanes)):
-            label = emit.load(index, lane, emit.ints)
+        n_centers = emit.broadcast(builder.trunc(k, I32), emit.ints)
+        step, first = integer(emit.lanes), builder.mul(args[1], integer(POINTS))
+        with cgutils.for_range_slice(
+            builder, integer(0), integer(POINTS), step, intp=I64
+        ) as (lane, _):  # fmt: skip
+            place = builder.add(first, lane)
+            label = _emit_labels(emit, sig.args[2], args[2], sig.args[3], args[3], place)
             known = builder.icmp_unsigned("<", label, n_centers)
             valid = builder.select(known, label, zero)
             numbers = [builder.zext(emit.lane(valid, p), I64) for p in range(emit.lanes)]
-            rows = [emit.at(table.data, builder.mul(number, width)) for number in numbers]
-            score = _own_scores(emit, block, lane, rows, n_features)
-            margin = _emit_margins(emit, args[4], emit.load(norms, lane, emit.floats), score)
+            centers = [emit.at(table.data, builder.mul(number, width)) for number in numbers]
+            score = _own_scores(emit, block, lane, centers, n_features)
+            margin = _emit_margins(emit, args[6], emit.load(norms, lane, emit.floats), score)
             limit = builder.select(known, builder.fsub(score, margin), lowest)
             score = builder.select(known, score, lowest)
             leads = builder.fcmp_ordered(">", score, limit)
@@ -141,23 +156,26 @@ def _start_at_labels_intrinsic(
 def _start_at_labels_twin(
     blocks: Any,  # in (n_blocks, d, POINTS) float32
     b: int,  # in, block
+    rows: Any,  # in (n_blocks * POINTS,) int64, the rows in the blocks
+    labels: Any,  # in (m,) int32, the labels of all rows; what is no center is none
     table: Any,  # in (k, width) float32, see fill_table
     norms: Any,  # in (n_blocks, POINTS) float32
     narrow: Any,  # in tuple of three float32, see assign.narrow_bound
     home: Any,  # out (n_blocks, POINTS) int32, tile of the label, or -1
     best: Any,  # out (n_blocks, POINTS) float32, score of the label, or -inf
     second: Any,  # out (n_blocks, POINTS) float32, limit, or -inf
-    index: Any,  # in/out (n_blocks, POINTS) int32, label; what is no center becomes -1
+    index: Any,  # out (n_blocks, POINTS) int32, label, or -1
 ) -> None:
     """Start a block at the labels of its rows."""
     d, (slope, constant, agree) = blocks.shape[1], narrow
-    known = (index[b] >= 0) & (index[b] < len(table))
-    centers = table[np.where(known, index[b], 0)]
+    label = labels[rows[b * POINTS : (b + 1) * POINTS]]
+    known = (label >= 0) & (label < len(table))
+    centers = table[np.where(known, label, 0)]
     score = centers[:, d] + (centers[:, :d] * blocks[b].T).sum(axis=1)
     margin = slope * np.sqrt(norms[b]) + constant + agree * (norms[b] + 2 * np.abs(score))
     best[b] = np.where(known, score, -np.inf)
     second[b] = np.where(known, score - MARGINS * margin, -np.inf)
-    index[b] = np.where(known, index[b], -1)
+    index[b] = np.where(known, label, -1)
     home[b] = np.where(best[b] > second[b], index[b] // CENTERS, -1)
 
 
