@@ -34,7 +34,7 @@ from ..emit.simd import CENTERS, I32, I64, POINTS, VECTOR_BYTES, Emitter, intege
 
 MARGINS = 1.5
 """Margins between a row's score and its limit.  One, and half of one for rounding."""
-LEAST_CENTERS = 16
+LEAST_CENTERS = 8
 """Centers, besides one per feature, from which on a limit pays: the own score takes about as long
 as a limit saves on so many scores."""
 TABLE_MULTIPLE = VECTOR_BYTES // 4
