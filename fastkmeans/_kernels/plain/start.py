@@ -35,8 +35,8 @@ from ..emit.simd import CENTERS, I32, I64, POINTS, VECTOR_BYTES, Emitter, intege
 MARGINS = 1.5
 """Margins between a row's score and its limit.  One, and half of one for rounding."""
 LEAST_CENTERS = 8
-"""Centers, besides one per feature, from which on a limit pays: the own score takes about as long
-as a limit saves on so many scores."""
+"""Centers, besides one per feature, from which on rows start at their labels.  Measured with AVX2:
+the own score takes 2.2 + 0.14 d ns per row, a limit saves 2 + 0.12 k ns."""
 TABLE_MULTIPLE = VECTOR_BYTES // 4
 """The width of a table of centers is a multiple of this: a vector of float32."""
 
