@@ -19,6 +19,7 @@ from ._kernels.shared.update import COUNT
 from ._lloyd.empty import farthest, squared_distances_to_own
 from ._lloyd.predict import closest_centers
 from ._lloyd.run import Workspace
+from ._runtime.arrays import Floats
 from ._runtime.errors import plain
 
 
@@ -48,7 +49,7 @@ def find_closest_centroids(X: Any, centroids: ArrayLike) -> NDArray[np.int64]:
     return closest_centers(table, centers, None).astype(np.int64)
 
 
-def compute_centroids(X: Any, idx: ArrayLike, K: int) -> NDArray[np.float64]:
+def compute_centroids(X: Any, idx: ArrayLike, K: int) -> Floats:
     """Return the mean of the examples of every centroid.
 
     Parameters

@@ -20,6 +20,7 @@ from .._estimators.kmeans import KMeans
 from .._files import Dataset, open_dataset
 from .._files.errors import flag_of, shown
 from .._files.options import Question
+from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .console import UserError, note
 from .job import Job
@@ -160,9 +161,9 @@ def _digest(dataset: Dataset) -> str:
     return f"{dataset.rows.dtype} {digest.hexdigest()[:16]}"
 
 
-def _centers(dataset: Dataset, model: KMeans) -> NDArray[np.float64]:
+def _centers(dataset: Dataset, model: KMeans) -> Floats:
     """Return the centers in the units of the files."""
-    centers: NDArray[np.float64] = model.cluster_centers_ * dataset.scale + dataset.shift
+    centers: Floats = model.cluster_centers_ * dataset.scale + dataset.shift
     return centers
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._data.rows import Rows
 from .._files import Dataset
 from .._files.readers.pieces import Skipped
+from .._runtime.arrays import Floats, Labels
 from .._runtime.extras import need
 from .outputs import open_csv, open_packed, suffix_of
 
@@ -37,8 +38,8 @@ def labels_file(
     def write(
         ids: Any,
         kept: NDArray[np.bool_],
-        labels: NDArray[np.int32],  # of the kept rows only, as the distances
-        distances: NDArray[np.float64] | None,
+        labels: Labels,  # of the kept rows only, as the distances
+        distances: Floats | None,
     ) -> None:
         nonlocal n_rows
         if ids is None:
@@ -58,8 +59,8 @@ def write_labels(
     path: Path,
     dataset: Dataset,
     id_column: str | None,
-    labels: NDArray[np.int32],
-    distances: Callable[[int, int], NDArray[np.float64]] | None,
+    labels: Labels,
+    distances: Callable[[int, int], Floats] | None,
     dialect: tuple[str, str],
 ) -> None:
     """Write the labels of a dataset; ``distances(i, j)`` returns those of rows i to j."""
@@ -177,12 +178,12 @@ def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
 
 
 def own_distances(
-    X: Rows | NDArray[Any], centers: NDArray[np.float64], labels: NDArray[np.int32]
-) -> Callable[[int, int], NDArray[np.float64]]:
+    X: Rows | NDArray[Any], centers: Floats, labels: Labels
+) -> Callable[[int, int], Floats]:
     """Return a function ``(i, j)``: the distances of rows i to j to their centers."""
     height = max(1, CHUNK_VALUES // X.shape[1])
 
-    def distances(start: int, stop: int) -> NDArray[np.float64]:
+    def distances(start: int, stop: int) -> Floats:
         out = np.empty(stop - start)
         for at in range(start, stop, height):
             part = np.arange(at, min(stop, at + height))
@@ -197,7 +198,7 @@ def own_distances(
 def write_centers(
     path: Path,
     names: list[str],
-    centers: NDArray[np.float64],
+    centers: Floats,
     sizes: NDArray[np.int64],
     dialect: tuple[str, str],
 ) -> None:

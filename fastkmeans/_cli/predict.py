@@ -24,6 +24,7 @@ from .._files.readers.pieces import Piece, Reader, Wanted
 from .._files.sources import Source, choose, find_files, open_sources
 from .._lloyd.predict import closest_centers
 from .._runtime.adding import total_of
+from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import Temporary
 from .._runtime.extras import need
 from .console import UserError
@@ -117,7 +118,7 @@ class _Labeller:
 
     def label(
         self, source: Source, wanted: Wanted, piece: Piece, log: SkippedLog
-    ) -> tuple[NDArray[np.bool_], NDArray[np.int32], NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.bool_], Labels, Floats]:
         """Return a mask of the kept rows, their labels and their distances."""
         rows, values = piece.source_rows(), piece.values
         bad = infinite_rows(source, piece, values, rows, wanted, fixed=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.shared.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT, add_moments
+from .._runtime.arrays import Floats
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from .rows import Block, Rows
 
@@ -16,18 +17,16 @@ WIDE = 32
 """Most columns of joined rows: the kernel reads several narrow rows as one."""
 
 
-def no_moments(n_ranges: int, n_features: int) -> NDArray[np.float64]:
+def no_moments(n_ranges: int, n_features: int) -> Floats:
     """Return the moments of no rows, once per range."""
     parts = np.zeros((n_ranges, 5, n_features))
     parts[:, MINIMUM], parts[:, MAXIMUM] = np.inf, -np.inf
     return parts
 
 
-def merge_moments(
-    parts: Sequence[NDArray[np.float64]] | NDArray[np.float64],
-) -> NDArray[np.float64]:
+def merge_moments(parts: Sequence[Floats] | Floats) -> Floats:
     """Merge moments into the first, in order (formula: ``_kernels.shared.moments``)."""
-    total: NDArray[np.float64] = parts[0]
+    total: Floats = parts[0]
     if len(parts) == 1:
         return total
     with np.errstate(over="ignore", invalid="ignore"):  # the data are not checked yet
@@ -43,7 +42,7 @@ def merge_moments(
     return total
 
 
-def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.float64]:
+def _merge_columns(parts: Floats, together: int) -> Floats:
     """Merge the columns of joined rows, by halves."""
     n_ranges, _, columns = parts.shape
     parts = parts.reshape(n_ranges, 5, together, columns // together)
@@ -55,7 +54,7 @@ def _merge_columns(parts: NDArray[np.float64], together: int) -> NDArray[np.floa
     return np.ascontiguousarray(parts[:, :, 0])
 
 
-def _rows_together(n_features: int, weights: NDArray[np.float64]) -> int:
+def _rows_together(n_features: int, weights: Floats) -> int:
     """Return how many narrow rows the kernel reads as one."""
     together = 1
     while not weights.size and 2 * together * n_features <= WIDE:
@@ -63,7 +62,7 @@ def _rows_together(n_features: int, weights: NDArray[np.float64]) -> int:
     return together
 
 
-def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) -> NDArray[Any]:
+def moments(rows: Rows, weights: Floats, team: Team, scale: float) -> NDArray[Any]:
     """Return the moments ``(5, n_features)`` of all rows, in one pass.
 
     The ranges, and how many narrow rows are joined, depend on the shape alone: the result is
@@ -90,7 +89,7 @@ def moments(rows: Rows, weights: NDArray[np.float64], team: Team, scale: float) 
     return merge_moments([*_merge_columns(parts, together), rest[0]])
 
 
-def block_moments(X: Block, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def block_moments(X: Block, weights: Floats) -> Floats:
     """Return the moments ``(5, n_features)`` of one block, on the calling thread."""
     _, n, d = X.shape
     together = _rows_together(d, weights)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 from .rows import Block, Rows
 from .scaling import NotFiniteError, Scaling, scaling_of
@@ -20,7 +21,7 @@ class Problem(NamedTuple):
     """Rows to cluster, and what every step needs with them."""
 
     rows: Rows
-    weights: NDArray[np.float64]  # (n_samples,), or of size 0 if all rows count alike
+    weights: Floats  # (n_samples,), or of size 0 if all rows count alike
     scaling: Scaling  # to the coordinates of the kernels
     team: Team
 
@@ -34,14 +35,14 @@ class Problem(NamedTuple):
         for start, X in self.rows.blocks():
             yield slice(start, start + X.shape[1]), X
 
-    def weights_of(self, part: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+    def weights_of(self, part: slice | NDArray[np.int64]) -> Floats:
         """Return the weights of some rows; of size 0 if all rows count alike."""
         return self.weights[part] if self.weights.size else self.weights
 
 
 @contextmanager
 def open_problem(
-    rows: Rows, weights: NDArray[np.float64], n_threads: int | None, work: float
+    rows: Rows, weights: Floats, n_threads: int | None, work: float
 ) -> Iterator[Problem]:
     """Measure rows, and start threads for them for the time of a ``with`` block.
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import RANGE_MULTIPLE
 
 Block = NDArray[Any]
@@ -226,7 +227,7 @@ class RowsView:
 class StandardizedRows(RowsView):
     """Other rows as ``(x - shift) / scale``, computed in float64, block by block."""
 
-    def __init__(self, rows: Rows, shift: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    def __init__(self, rows: Rows, shift: Floats, scale: Floats) -> None:
         super().__init__(rows, 1 << 18)
         self._shift, self._scale = shift, scale
 
@@ -261,7 +262,7 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
     return np.lib.stride_tricks.as_strided(first, shape, strides, writeable=False)
 
 
-def sizes_of(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
+def sizes_of(labels: Labels, n_clusters: int) -> NDArray[np.int64]:
     """Return the number of rows of each cluster, in little memory."""
     sizes = np.zeros(n_clusters, np.int64)
     for start in range(0, len(labels), CHUNK):
@@ -269,7 +270,7 @@ def sizes_of(labels: NDArray[np.int32], n_clusters: int) -> NDArray[np.int64]:
     return sizes
 
 
-def largest(pieces: Iterable[NDArray[np.float64]], count: int) -> NDArray[np.int64]:
+def largest(pieces: Iterable[Floats], count: int) -> NDArray[np.int64]:
     """Return the indices of the largest values by falling value, ties by rising index.
 
     The values come in pieces; only the largest so far are kept.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .._kernels.shared.moments import M2, MEAN, MINIMUM, WEIGHT
 from .._runtime.adding import total_of
+from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 from .moments import moments
 from .rows import FLOAT32, Rows
@@ -30,12 +31,12 @@ class NotFiniteError(Exception):
 class Scaling:
     """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table."""
 
-    shift: NDArray[np.float64]  # (n_features,), close to the mean, exact in the data's dtype
+    shift: Floats  # (n_features,), close to the mean, exact in the data's dtype
     scale: float  # power of two that brings the largest coordinate to about 1
     mean_variance: float  # mean over the columns of the (weighted) variance, in scaled units
     scatter: float  # weighted sum of |x'|^2 over all rows
     widest: float  # largest standard deviation of a column, in scaled units
-    offset: NDArray[np.float64]  # -shift * scale
+    offset: Floats  # -shift * scale
     x_offset: NDArray[Any]  # offset in the data's dtype
     x_scale: Any  # scale in the data's dtype
 
@@ -50,7 +51,7 @@ def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
 
 def make_scaling(
     dtype: np.dtype[Any],
-    mean: NDArray[np.float64],
+    mean: Floats,
     scale: float,
     mean_variance: float = 0.0,
     weight: float = 0.0,
@@ -72,7 +73,7 @@ def make_scaling(
     )  # fmt: skip
 
 
-def scaling_of(rows: Rows, weights: NDArray[np.float64], team: Team) -> Scaling:
+def scaling_of(rows: Rows, weights: Floats, team: Team) -> Scaling:
     """Return the scaling of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())

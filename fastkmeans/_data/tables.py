@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 
@@ -14,9 +15,9 @@ from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 class Preparation(NamedTuple):
     """What was done to a file's rows: missing values handled, then ``(x - shift) / scale``."""
 
-    shift: NDArray[np.float64]  # (n_features,); zeros if rows did not change
-    scale: NDArray[np.float64]  # (n_features,); ones if rows did not change
-    fill: NDArray[np.float64]  # (n_features,), column means in the file's units, for "mean"
+    shift: Floats  # (n_features,); zeros if rows did not change
+    scale: Floats  # (n_features,); ones if rows did not change
+    fill: Floats  # (n_features,), column means in the file's units, for "mean"
     missing: str  # the policy for missing values: "error", "drop", "mean" or "zero"
     dtype: str  # "float32" or "float64"
 
@@ -35,7 +36,7 @@ class Table(NamedTuple):
 
     rows: Rows
     names: list[Any] | None  # of the columns
-    weights: NDArray[np.float64] | None = None  # (n_samples,)
+    weights: Floats | None = None  # (n_samples,)
     preparation: Preparation | None = None  # of a standardised dataset
 
 
@@ -115,7 +116,7 @@ def _array_rows(array: NDArray[Any], name: str) -> Rows:
     return ConvertedRows(array, FLOAT32 if kind == "f" and dtype.itemsize <= 4 else FLOAT64)
 
 
-def _numbers_from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+def _numbers_from_objects(array: NDArray[Any], name: str) -> Floats:
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import CHUNK
 from .tables import Table, table_in_memory
 
-NO_WEIGHTS: NDArray[np.float64] = np.empty(0)
+NO_WEIGHTS: Floats = np.empty(0)
 """Weights that count all rows alike.  Read-only like all weights, for numba a type of its own."""
 NO_WEIGHTS.flags.writeable = False
 
@@ -28,7 +29,7 @@ class Weights(NamedTuple):
     than the largest.  An inertia from ``values``, times ``unit``, is the user's inertia.
     """
 
-    values: NDArray[np.float64]  # (n_samples,), or of size 0 if all rows count alike
+    values: Floats  # (n_samples,), or of size 0 if all rows count alike
     unit: float
 
 
@@ -63,7 +64,7 @@ def check_finite(table: Table, name: str = "X") -> float:
     return size
 
 
-def as_weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
+def as_weights(sample_weight: Any, n_samples: int) -> Floats:
     """Return weights as float64, of size 0 if all rows count alike."""
     if sample_weight is None:
         return NO_WEIGHTS
@@ -168,7 +169,7 @@ def check_fits(n_clusters: int, n_samples: int) -> None:
 
 def as_centers(
     centers: ArrayLike, n_features: int, name: str = "init", n_clusters: int | None = None
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return centers as a new C-ordered float64 array of the expected shape."""
     table = table_in_memory(centers, name)
     check_finite(table, name)

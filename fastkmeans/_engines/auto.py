@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import OVERHEAD, SMALL_STATE, Rows
+from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import human_size
 from . import costs
 from .base import Assigned, Engine, Packed
@@ -95,7 +95,7 @@ class Engines:
                 engine.forget()
         return Choice(self, n_expected)
 
-    def make_other(self, spare: NDArray[np.int32]) -> Engine:
+    def make_other(self, spare: Labels) -> Engine:
         """Return the engine besides the plain one; ``spare`` is scratch."""
         if self.other is None:
             if self.name == "boxes":
@@ -143,12 +143,7 @@ class Choice:
         return self._name != "boxes"
 
     def label(
-        self,
-        centers: NDArray[np.float64],
-        sums: Sums,
-        previous: NDArray[np.int32],
-        labels: NDArray[np.int32],
-        n_moved: int,
+        self, centers: Floats, sums: Sums, previous: Labels, labels: Labels, n_moved: int
     ) -> Assigned:
         """Label the rows; ``n_moved`` rows changed cluster in the iteration before."""
         plain = self._engines.plain
@@ -166,9 +161,7 @@ class Choice:
         limit = HOPELESS if labelled.first else WORTH
         return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
 
-    def _is_promising(
-        self, centers: NDArray[np.float64], previous: NDArray[np.int32], n_moved: int
-    ) -> bool:
+    def _is_promising(self, centers: Floats, previous: Labels, n_moved: int) -> bool:
         """Return whether to use bytes now: the fewer rows move, the fewer have candidates.
 
         The iterations to come must repay the cost to begin.  A run that has not ended after
@@ -195,9 +188,7 @@ class Choice:
             self._begin_below = n_moved // FEWER
         return pays(cost)
 
-    def _next(
-        self, centers: NDArray[np.float64], previous: NDArray[np.int32], n_moved: int
-    ) -> Engine:
+    def _next(self, centers: Floats, previous: Labels, n_moved: int) -> Engine:
         """Return the engine of the next iteration."""
         engines = self._engines
         if self._name == "lloyd":

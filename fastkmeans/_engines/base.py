@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._data.scaling import Scaling
 from .._kernels.emit.simd import CENTERS
 from .._kernels.shared.pack import pack_centers
-from .._runtime.aligned import aligned
+from .._runtime.arrays import Floats, Labels, aligned
 from .sums import Sums
 
 
@@ -46,11 +46,11 @@ class Packed:
     def buffers(self) -> tuple[NDArray[Any], ...]:
         return self.norms, self.table, self.repeated, self.scaled, self.tiles
 
-    def pack(self, centers: NDArray[np.float64], scaling: Scaling) -> None:
+    def pack(self, centers: Floats, scaling: Scaling) -> None:
         """Pack the centers."""
         self.largest = pack_centers(centers, scaling.shift, scaling.scale, *self.buffers)
 
-    def tiles64(self, centers: NDArray[np.float64], scaling: Scaling) -> NDArray[np.float64]:
+    def tiles64(self, centers: Floats, scaling: Scaling) -> Floats:
         """Return the tiles in float64, for rows whose label float32 cannot decide."""
         tiles = np.zeros(self.tiles.shape)
         pack_centers(centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles)
@@ -60,17 +60,11 @@ class Packed:
 class Engine(Protocol):
     """A way to label all rows and update the sums."""
 
-    def label(
-        self,
-        centers: NDArray[np.float64],
-        sums: Sums,
-        previous: NDArray[np.int32],
-        labels: NDArray[np.int32],
-    ) -> Assigned:
+    def label(self, centers: Floats, sums: Sums, previous: Labels, labels: Labels) -> Assigned:
         """Label the rows; the engine may hold the labels back until ``write``."""
         ...
 
-    def write(self, labels: NDArray[np.int32]) -> None:
+    def write(self, labels: Labels) -> None:
         """Write the labels of the last iteration if the engine holds them back."""
         ...
 

@@ -26,6 +26,7 @@ from .._kernels.boxes.order import (
 from .._kernels.boxes.visit import FAN, NEW, Tree, visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
 from .._kernels.shared.update import Terms
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import cut
 from .base import Assigned, Packed
 from .sums import Sums
@@ -92,7 +93,7 @@ class Boxes:
     ``(24 d + 20) / BOX`` for the boxes.
     """
 
-    def __init__(self, problem: Problem, packed: Packed, spare: NDArray[np.int32]) -> None:
+    def __init__(self, problem: Problem, packed: Packed, spare: Labels) -> None:
         rows, weights, scaling, team = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
@@ -126,7 +127,7 @@ class Boxes:
         """Drop all labels."""
         self._tree.whole[:] = NEW
 
-    def _sort(self, spare: NDArray[np.int32], labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _sort(self, spare: Labels, labels: Labels) -> Labels:
         """Return the order of the rows; both arguments are scratch."""
         X, team = self._X, self._team
         n = X.shape[1]
@@ -142,8 +143,8 @@ class Boxes:
         return order
 
     def _pass(
-        self, keys: NDArray[np.uint32], rows: NDArray[np.int32], shift: int, bits: int,
-        sorted_keys: NDArray[np.uint32], sorted_rows: NDArray[np.int32],
+        self, keys: NDArray[np.uint32], rows: Labels, shift: int, bits: int,
+        sorted_keys: NDArray[np.uint32], sorted_rows: Labels
     ) -> None:  # fmt: skip
         """Sort by one digit; rows with equal digits keep their order."""
         bounds = cut(keys.size, self._team.size)
@@ -176,7 +177,7 @@ class Boxes:
         turns: NDArray[np.int64] = by_cost[thread.argsort(kind="stable")]
         return turns
 
-    def _tabulate(self, centers: NDArray[np.float64]) -> int:
+    def _tabulate(self, centers: Floats) -> int:
         """Write the distinct centers as candidates; return how many there are."""
         (table, ids), packed, d = self._given, self._packed, centers.shape[1]
         packed.pack(centers, self._scaling)
@@ -187,13 +188,7 @@ class Boxes:
         ids[:n] = first
         return n
 
-    def label(
-        self,
-        centers: NDArray[np.float64],
-        sums: Sums,
-        previous: NDArray[np.int32],
-        labels: NDArray[np.int32],
-    ) -> Assigned:
+    def label(self, centers: Floats, sums: Sums, previous: Labels, labels: Labels) -> Assigned:
         """Label all rows, in their order in space, and update the sums."""
         k, n_parts = len(centers), len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
@@ -210,7 +205,7 @@ class Boxes:
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
         return Assigned(moved, max(0.0, avoided), COST_TEST * tested + COST_SCORE * scored)
 
-    def write(self, labels: NDArray[np.int32]) -> None:
+    def write(self, labels: Labels) -> None:
         """Write the labels in the order of the data."""
         order, *_, whole, in_order = self._tree
         self._team.run(

@@ -29,7 +29,7 @@ from .._kernels.bytes.screen import screen_rows
 from .._kernels.bytes.tile import CenterTiles
 from .._kernels.emit.simd import CENTERS, CODES
 from .._runtime.adding import total_of
-from .._runtime.aligned import aligned
+from .._runtime.arrays import Floats, Labels, aligned
 from .._runtime.threads import cut_centers, is_large
 from .base import Assigned
 from .costs import codes_cost, cost_to_begin
@@ -169,7 +169,7 @@ class Bytes:
         """Drop the bounds on the distances of some rows."""
         self._state[2, rows], self._state[3, rows] = np.inf, 0.0
 
-    def write(self, labels: NDArray[np.int32]) -> None:
+    def write(self, labels: Labels) -> None:
         """Do nothing: ``label`` has written the labels."""
 
     def _sort(self, drift: NDArray[np.float32]) -> tuple[Drift, NDArray[Any], NDArray[Any]]:
@@ -186,7 +186,7 @@ class Bytes:
         others[order[0]] = falling[1] if k > 1 else 0.0
         return Drift(drift, others, self._fastest), order, place
 
-    def _quantize(self, centers: NDArray[np.float64]) -> tuple[ByteCenters, Drift]:
+    def _quantize(self, centers: Floats) -> tuple[ByteCenters, Drift]:
         """Quantise the centers and arrange them in tiles by drift."""
         scaling, quantized = self._scaling, self._quantized
         arguments = scaling.shift, self._coordinates, quantized
@@ -200,11 +200,7 @@ class Bytes:
         return ByteCenters(centers, scaled, words, order, place, farthest, largest), drift
 
     def label(
-        self,
-        centers: NDArray[np.float64],
-        sums: Sums | None,
-        previous: NDArray[np.int32],
-        labels: NDArray[np.int32],
+        self, centers: Floats, sums: Sums | None, previous: Labels, labels: Labels
     ) -> Assigned:
         """Label the rows, block by block, and update the sums."""
         team = self._team
@@ -251,7 +247,7 @@ class Probe:
         """Drop the bounds of the last run."""
         self._bytes.forget()
 
-    def cost(self, centers: NDArray[np.float64], previous: NDArray[np.int32]) -> tuple[float, bool]:
+    def cost(self, centers: Floats, previous: Labels) -> tuple[float, bool]:
         """Return the estimated cost on all rows, and whether there were no bounds yet."""
         before = previous[self._share].copy()
         self._bytes.forget_rows(before != self._labels)  # moved since the last probe

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import Block
 from .._kernels.plain.assign import assign_rows, settle_rows
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import cut
 from .base import Assigned, Packed
 from .costs import plain_cost
@@ -22,12 +22,7 @@ ROWS_AT_A_TIME = 1 << 20
 
 
 def assign_block(
-    X: Block,
-    problem: Problem,
-    centers: NDArray[np.float64],
-    packed: Packed,
-    previous: NDArray[np.int32],
-    labels: NDArray[np.int32],
+    X: Block, problem: Problem, centers: Floats, packed: Packed, previous: Labels, labels: Labels
 ) -> int:
     """Assign the rows of a block; return how many changed cluster."""
     scaling, team = problem.scaling, problem.team
@@ -52,7 +47,7 @@ def assign_block(
     return moved
 
 
-def label_rows(problem: Problem, centers: NDArray[np.float64], labels: NDArray[np.int32]) -> None:
+def label_rows(problem: Problem, centers: Floats, labels: Labels) -> None:
     """Write the closest center of each row; ties go to the lowest index."""
     nobody = np.full(min(len(labels), ROWS_AT_A_TIME), -1, np.int32)
     packed = Packed(*centers.shape)
@@ -71,13 +66,7 @@ class Plain:
         self._problem, self._packed = problem, packed
         self.cost = plain_cost(problem.shape, len(packed.norms))
 
-    def label(
-        self,
-        centers: NDArray[np.float64],
-        sums: Sums,
-        previous: NDArray[np.int32],
-        labels: NDArray[np.int32],
-    ) -> Assigned:
+    def label(self, centers: Floats, sums: Sums, previous: Labels, labels: Labels) -> Assigned:
         """Label the rows, block by block, and update the sums."""
         n_moved, packed = 0, self._packed
         packed.pack(centers, self._problem.scaling)
@@ -87,7 +76,7 @@ class Plain:
             sums.move(part, X, before, now)
         return Assigned(n_moved, 0.0, self.cost)
 
-    def write(self, labels: NDArray[np.int32]) -> None:
+    def write(self, labels: Labels) -> None:
         """Do nothing: ``label`` has written the labels."""
 
     def forget(self) -> None:

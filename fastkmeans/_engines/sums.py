@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import Block
@@ -28,7 +27,7 @@ from .._kernels.shared.update import (
     update_centers,
 )
 from .._runtime.adding import total_of
-from .._runtime.aligned import aligned
+from .._runtime.arrays import Floats, Labels, aligned
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, cut_centers, is_large, within
 
 REBUILD_AFTER, TURNOVER = 64, 2.0
@@ -42,9 +41,9 @@ because they have cancelled: almost all that was added was subtracted again."""
 class SumsState(NamedTuple):
     """The sums between two iterations; by rounding they depend on all moves, not labels alone."""
 
-    parts: NDArray[np.float64]
-    part_weights: NDArray[np.float64]
-    heaviest: NDArray[np.float64]
+    parts: Floats
+    part_weights: Floats
+    heaviest: Floats
     rebuild: bool
     age: int
     moved: int
@@ -91,9 +90,7 @@ class Sums:
             self.parts[:] = 0.0
             self.part_weights[:] = 0.0
 
-    def move(
-        self, part: slice, X: Block, previous: NDArray[np.int32], labels: NDArray[np.int32]
-    ) -> None:
+    def move(self, part: slice, X: Block, previous: Labels, labels: Labels) -> None:
         """Move the rows of a block between clusters, in the sums of the ranges it crosses."""
         ranges, bounds = within(self.bounds, part.start, part.stop)
         scaling, team, d = self._problem.scaling, self._problem.team, X.shape[2]
@@ -111,14 +108,12 @@ class Sums:
         """The sums of every range, for kernels."""
         return ClusterSums(self.parts, self.part_weights)
 
-    def total(self) -> NDArray[np.float64]:
+    def total(self) -> Floats:
         """Return the sums of all ranges, added in order."""
-        sums: NDArray[np.float64] = self.parts.sum(axis=0)
+        sums: Floats = self.parts.sum(axis=0)
         return sums
 
-    def means(
-        self, centers: NDArray[np.float64], new_centers: NDArray[np.float64]
-    ) -> tuple[float, float, int]:
+    def means(self, centers: Floats, new_centers: Floats) -> tuple[float, float, int]:
         """Write the means; return inertia, squared center shift, number of empty clusters."""
         scaling, bounds = self._problem.scaling, self.center_bounds
         totals = np.empty((len(bounds) - 1, 3))
@@ -165,9 +160,7 @@ class Sums:
         self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
 
 
-def sum_of_squares(
-    problem: Problem, labels: NDArray[np.int32], centers: NDArray[np.float64]
-) -> float:
+def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
     (n, d), scale, team = problem.shape, problem.scaling.scale, problem.team
     # Differences x - c without the shift, which would cost them digits.

@@ -7,10 +7,11 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
+from .._runtime.arrays import Labels
 from .._runtime.errors import plain
 from .sklearn_protocol import Estimator
 
@@ -59,7 +60,7 @@ class Clusterer(Estimator):
         """Cluster the rows of ``X``."""
         raise NotImplementedError
 
-    def predict(self, X: Any) -> NDArray[np.int32]:
+    def predict(self, X: Any) -> Labels:
         """Return the closest center of each row.
 
         Parameters
@@ -106,7 +107,7 @@ class Clusterer(Estimator):
         table = self._table_like_fit(X)
         return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
 
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int32]:
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:
         """Fit and return ``labels_``."""
         return self.fit(X, sample_weight=sample_weight).labels_
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._data.rows import StandardizedRows
 from .._data.tables import Preparation, Table
+from .._runtime.arrays import Floats, Labels
 from .._runtime.errors import not_fitted
 from .inputs import as_table
 
@@ -27,8 +28,8 @@ class Estimator:
     n_features_in_: int
     feature_names_in_: NDArray[Any]
     preparation_: Preparation | None = None
-    cluster_centers_: NDArray[np.float64]
-    labels_: NDArray[np.int32]
+    cluster_centers_: Floats
+    labels_: Labels
     inertia_: float
     _stored: tuple[str, ...]  # the fitted attributes in a model file
     _stored_too: tuple[str, ...] = ()  # the same, if the model has them

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import MappedRows, Rows
+from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .cache import Parsed
 from .parse.growing import read_skipped
@@ -66,13 +67,13 @@ class Dataset:
 
     rows: Rows
     names: list[str]
-    weights: NDArray[np.float64] | None
+    weights: Floats | None
     statistics: ColumnStatistics
     sample: NDArray[Any]
     n_source_rows: int
     kept: NDArray[np.bool_] | None
-    shift: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    shift: Floats
+    scale: Floats
     id_column: str | None
     text: dict[str, Text]
     empty: list[str]

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._runtime.arrays import Floats
 from .errors import argument, warn
 from .readers.pieces import Reader
 
@@ -49,7 +50,7 @@ def warn_of_lost_digits(
                 break
 
 
-def _rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounded(values: Floats) -> Floats:
     with np.errstate(over="ignore"):  # an infinity is reported as such
         return values.astype(np.float32).astype(np.float64)
 

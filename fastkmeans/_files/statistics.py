@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._data.moments import merge_moments, no_moments
 from .._kernels.shared.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT
+from .._runtime.arrays import Floats
 
 SAMPLE_VALUES = 1 << 20
 FEWEST_SAMPLED, MOST_SAMPLED = 1 << 10, 1 << 16
@@ -21,10 +22,10 @@ class ColumnStatistics:
 
     n: NDArray[np.int64]  # values present
     missing: NDArray[np.int64]  # values missing, including those in rows dropped because of them
-    minimum: NDArray[np.float64]  # over the values present, like all that follow
-    maximum: NDArray[np.float64]
-    mean: NDArray[np.float64]  # a column of weights weights mean and variance
-    variance: NDArray[np.float64]
+    minimum: Floats  # over the values present, like all that follow
+    maximum: Floats
+    mean: Floats  # a column of weights weights mean and variance
+    variance: Floats
 
     @property
     def constant(self) -> NDArray[np.bool_]:
@@ -49,14 +50,12 @@ class Moments:
         self.n = np.zeros(self.missing.size, np.int64)
         self._moments = no_moments(1, self.missing.size)[0]
 
-    def add(self, part: NDArray[np.float64], n_rows: int) -> None:
+    def add(self, part: Floats, n_rows: int) -> None:
         """Add the moments of rows without missing values."""
         self.n += n_rows
         merge_moments([self._moments, part])
 
-    def add_with_gaps(
-        self, x: NDArray[np.float64], gaps: NDArray[np.bool_], weights: NDArray[np.float64]
-    ) -> None:
+    def add_with_gaps(self, x: Floats, gaps: NDArray[np.bool_], weights: Floats) -> None:
         """Add rows; ``gaps`` marks the missing values."""
         if not len(x):
             return
@@ -85,7 +84,7 @@ class Moments:
             m[MEAN].copy(), variance,
         )  # fmt: skip
 
-    def share(self, total: float) -> NDArray[np.float64]:
+    def share(self, total: float) -> Floats:
         """Return for each column the fraction of the total weight whose rows have a value."""
         return np.minimum(1.0, self._moments[WEIGHT] / total) if total else np.ones(self.n.size)
 

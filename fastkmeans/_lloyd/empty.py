@@ -17,13 +17,14 @@ from .._data.rows import CHUNK, largest
 from .._engines.sums import CANCELLED
 from .._kernels.shared.update import COUNT, WEIGHT
 from .._runtime.adding import column_totals
+from .._runtime.arrays import Floats
 from .run import Run
 
 ROUNDING = 1e-26
 """Share of the data's scatter; an inertia below it is nothing but rounding error."""
 
 
-def squared_distances_to_own(run: Run) -> NDArray[np.float64]:
+def squared_distances_to_own(run: Run) -> Floats:
     """Return each row's squared distance to its center, scaled; -1 if its weight is zero."""
     problem, (n, d) = run.problem, run.problem.shape
     out = problem.rows.empty(n, np.float64)
@@ -40,7 +41,7 @@ def squared_distances_to_own(run: Run) -> NDArray[np.float64]:
     return out
 
 
-def farthest(distances: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+def farthest(distances: Floats, count: int) -> NDArray[np.int64]:
     """Return the ``count`` farthest rows by falling distance, ties by rising row."""
     return largest((distances[at : at + CHUNK] for at in range(0, distances.size, CHUNK)), count)
 
@@ -69,7 +70,7 @@ def relocate(run: Run) -> int:
     return given
 
 
-def _move(run: Run, sums: NDArray[np.float64], taken: list[int], donor: int, cluster: int) -> None:
+def _move(run: Run, sums: Floats, taken: list[int], donor: int, cluster: int) -> None:
     """Give the last row of ``taken`` to a cluster; correct sum and center of its donor."""
     scaling, row = run.problem.scaling, taken[-1]
     x = run.problem.rows.take(np.array([row]))[0].astype(np.float64)

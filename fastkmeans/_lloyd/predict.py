@@ -18,13 +18,14 @@ from .._kernels.emit.simd import CENTERS
 from .._kernels.plain.assign import assign_few
 from .._kernels.plain.distances import distance_rows
 from .._runtime.adding import column_totals
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team
 
 FEW_ROWS = 4
 """Most rows that are compared with the centers directly: packing them would cost more."""
 
 
-def _scaling_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[Any]) -> Scaling:
+def _scaling_around(centers: Floats, size: float, dtype: np.dtype[Any]) -> Scaling:
     """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
     shift = column_totals(centers / len(centers))  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
@@ -32,8 +33,8 @@ def _scaling_around(centers: NDArray[np.float64], size: float, dtype: np.dtype[A
 
 
 def closest_centers(
-    table: Table, centers: NDArray[np.float64], n_threads: int | None, name: str = "X"
-) -> NDArray[np.int32]:
+    table: Table, centers: Floats, n_threads: int | None, name: str = "X"
+) -> Labels:
     """Return the closest center of each row; ties go to the lowest index."""
     size = check_finite(table, name)
     rows = table.rows
@@ -50,9 +51,7 @@ def closest_centers(
         return labels
 
 
-def center_distances(
-    table: Table, centers: NDArray[np.float64], n_threads: int | None
-) -> NDArray[Any]:
+def center_distances(table: Table, centers: Floats, n_threads: int | None) -> NDArray[Any]:
     """Return the distance of each row to each center, in the dtype of the rows."""
     size = check_finite(table)
     rows = table.rows
@@ -70,16 +69,14 @@ def center_distances(
     return out
 
 
-def assess(problem: Problem, centers: NDArray[np.float64]) -> tuple[NDArray[np.int32], float]:
+def assess(problem: Problem, centers: Floats) -> tuple[Labels, float]:
     """Return the closest center of each row, and the inertia in scaled units."""
     labels = problem.rows.empty(problem.shape[0], np.int32)
     label_rows(problem, centers, labels)
     return labels, sum_of_squares(problem, labels, centers)
 
 
-def inertia(
-    table: Table, centers: NDArray[np.float64], sample_weight: Any, n_threads: int | None
-) -> float:
+def inertia(table: Table, centers: Floats, sample_weight: Any, n_threads: int | None) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
     weights, unit = weights_of(table, sample_weight)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows
@@ -18,7 +17,7 @@ from .._engines.plain import label_rows
 from .._engines.sums import CANCELLED, Sums, SumsState, sum_of_squares
 from .._kernels.plain import serial
 from .._runtime.adding import total_of
-from .._runtime.aligned import aligned
+from .._runtime.arrays import Floats, Labels, aligned
 
 
 class Iteration(NamedTuple):
@@ -34,9 +33,9 @@ class Iteration(NamedTuple):
 class Outcome(NamedTuple):
     """The outcome of one run; labels and inertia belong to the centers."""
 
-    labels: NDArray[np.int32]
+    labels: Labels
     inertia: float
-    centers: NDArray[np.float64]
+    centers: Floats
     n_iter: int
     converged: bool
     stop_reason: str
@@ -47,8 +46,8 @@ class Outcome(NamedTuple):
 class State(NamedTuple):
     """The state of a run at the end of an iteration: enough to go on with the same bits."""
 
-    centers: NDArray[np.float64]  # of the next iteration
-    labelled_by: NDArray[np.float64]  # the centers that the labels belong to
+    centers: Floats  # of the next iteration
+    labelled_by: Floats  # the centers that the labels belong to
     n_moved: int  # rows that changed cluster
     sums: SumsState  # with their rounding errors
 
@@ -97,12 +96,12 @@ class Workspace:
         self.engines = Engines(algorithm, problem, self.packed)
         self.sums = Sums(problem, n_clusters)
         # One array for both: a larger one gets larger pages of memory.
-        self.labels: NDArray[np.int32] = problem.rows.empty((2, n), np.int32)
+        self.labels: Labels = problem.rows.empty((2, n), np.int32)
         self.labels[:] = -1
         self.centers = [aligned((n_clusters, d), np.float64) for _ in range(2)]
         self.n_begun = 0
 
-    def begin(self, centers: NDArray[np.float64], n_expected: int) -> Run:
+    def begin(self, centers: Floats, n_expected: int) -> Run:
         """Return a run from ``centers``; it takes the buffers, so the last run cannot go on."""
         return Run(self, centers, n_expected)
 
@@ -115,9 +114,9 @@ class Workspace:
         run.sums.restore(state.sums)
         return run
 
-    def label_by(self, centers: NDArray[np.float64]) -> NDArray[np.int32]:
+    def label_by(self, centers: Floats) -> Labels:
         """Return each row's closest center, in the buffer of labels: copy them to keep them."""
-        labels: NDArray[np.int32] = self.labels[0]
+        labels: Labels = self.labels[0]
         label_rows(self.problem, centers, labels)
         return labels
 
@@ -128,7 +127,7 @@ class Run:
     ``n_expected`` is how many iterations the run may take; engines are chosen by it.
     """
 
-    def __init__(self, workspace: Workspace, centers: NDArray[np.float64], n_expected: int) -> None:
+    def __init__(self, workspace: Workspace, centers: Floats, n_expected: int) -> None:
         self.problem = workspace.problem
         self.packed, self.sums = workspace.packed, workspace.sums
         self.labels, self.previous = workspace.labels

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import open_problem
 from .._data.rows import Rows
@@ -15,6 +14,7 @@ from .._engines.base import work_of
 from .._lloyd.empty import ROUNDING, snap
 from .._lloyd.predict import assess
 from .._lloyd.run import Workspace
+from .._runtime.arrays import Floats
 from .nested import nested_batches
 from .random import random_batches
 from .sample import Sample
@@ -85,9 +85,7 @@ def step(
     return means, Labelled(means.centers, labels, inertia / scale / scale), rng
 
 
-def label(
-    plan: Plan, rows: Rows, weights: NDArray[np.float64], centers: NDArray[np.float64]
-) -> Labelled:
+def label(plan: Plan, rows: Rows, weights: Floats, centers: Floats) -> Labelled:
     """Label all rows; if each cluster is one distinct row, its center becomes that row."""
     k = plan.n_clusters
     with open_problem(rows, weights, plan.n_threads, work_of(rows.shape, k)) as problem:

@@ -15,9 +15,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .._data.problem import open_problem
 from .._engines.base import work_of
 from .._engines.costs import REPAID_AFTER
@@ -26,6 +23,7 @@ from .._lloyd.empty import snap
 from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, iterate
 from .._lloyd.run import Run, Step, Workspace
 from .._runtime.adding import total_of
+from .._runtime.arrays import Floats
 from .sample import Sample
 from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan
 
@@ -43,7 +41,7 @@ SETTLED = 1.0
 larger batch follows."""
 
 
-def nested_batches(plan: Plan, sample: Sample, size: int, centers: NDArray[np.float64]) -> Course:
+def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats) -> Course:
     """Iterate from ``centers`` on batches that grow; the first has ``size`` rows."""
     k, enough = plan.n_clusters, sample.n_rows
     if plan.patience is not None:

@@ -9,7 +9,6 @@ import math
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows, Rows
@@ -18,6 +17,7 @@ from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
 from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
 from .._lloyd.run import Workspace
+from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, is_due, reassign, take_in
 
@@ -25,7 +25,7 @@ from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, is_due, reassi
 class _Drawer:
     """Draws random batches by weight, with replacement."""
 
-    def __init__(self, rows: Rows, weights: NDArray[np.float64], rng: np.random.Generator) -> None:
+    def __init__(self, rows: Rows, weights: Floats, rng: np.random.Generator) -> None:
         self._rows, self._rng = rows, rng
         self._sums = np.cumsum(weights) if weights.size else None
         self._last = int(np.flatnonzero(weights)[-1]) if weights.size else rows.shape[0] - 1
@@ -72,8 +72,8 @@ class Monitor:
 def random_batches(
     plan: Plan,
     rows: Rows,
-    weights: NDArray[np.float64],
-    centers: NDArray[np.float64],
+    weights: Floats,
+    centers: Floats,
     scaling: Scaling,
     rng: np.random.Generator,
 ) -> Course:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import ArrayRows, Block, Rows, RowsView, twice
+from .._runtime.arrays import Floats
 
 KEPT_BYTES = 1 << 26
 """Bytes of the largest sample that is copied; a larger one is gathered on every pass."""
@@ -69,7 +70,7 @@ class Batch(NamedTuple):
     """Rows and their weights (of size 0: all ones)."""
 
     rows: Rows
-    weights: NDArray[np.float64]
+    weights: Floats
 
 
 class Sample:
@@ -78,7 +79,7 @@ class Sample:
     def __init__(
         self,
         rows: Rows,
-        weights: NDArray[np.float64],  # of shape (n_samples,), or of size 0
+        weights: Floats,  # of shape (n_samples,), or of size 0
         n_strata: int,  # fewer if there are fewer rows
         least: int,  # least number of rows; rows of weight zero fill up
         rng: np.random.Generator,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .._data.problem import open_problem
 from .._data.rows import Rows
@@ -22,6 +22,7 @@ from .._engines.base import work_of
 from .._kernels.shared.update import COUNT, WEIGHT
 from .._lloyd.run import Step, Workspace
 from .._runtime.adding import total_of
+from .._runtime.arrays import Floats, Labels
 from .._seeding.initial import initial_centers
 from .sample import Batch
 
@@ -68,8 +69,8 @@ class Plan(NamedTuple):
 class Means(NamedTuple):
     """Centers, and the weight of the rows whose mean each center is."""
 
-    centers: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    centers: Floats
+    weights: Floats
     unit: float = 1.0  # of the weights
     since: int = 0  # rows since the last search for clusters of low weight
 
@@ -77,8 +78,8 @@ class Means(NamedTuple):
 class Labelled(NamedTuple):
     """Centers, the labels of rows and their inertia."""
 
-    centers: NDArray[np.float64]
-    labels: NDArray[np.int32]
+    centers: Floats
+    labels: Labels
     inertia: float
 
 
@@ -123,7 +124,7 @@ def is_due(means: Means, n_rows: int) -> bool:
 
 
 def reassign(
-    means: Means, rows: Rows, weights: NDArray[np.float64], ratio: float, rng: np.random.Generator
+    means: Means, rows: Rows, weights: Floats, ratio: float, rng: np.random.Generator
 ) -> Means:
     """Make rows of the batch the centers of clusters of low weight.
 
@@ -148,7 +149,7 @@ def reassign(
 
 def start(
     plan: Plan, n_runs: int, batch: Batch, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], Scaling]:
+) -> tuple[Floats, Scaling]:
     """Return the initial centers of lowest inertia on a batch, and the batch's scaling."""
     rows, weights = batch
     (n, d), k = rows.shape, plan.n_clusters

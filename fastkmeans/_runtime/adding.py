@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arrays import Floats
+
 PIECE = 8192
 """The most numbers that all versions of NumPy add in the same order: NumPy's buffer size."""
 
@@ -26,9 +28,9 @@ def total_of(values: NDArray[Any]) -> float:
     return total_of(flat[:half]) + total_of(flat[half:])
 
 
-def column_totals(table: NDArray[np.float64]) -> NDArray[np.float64]:
+def column_totals(table: Floats) -> Floats:
     """Return the sum of each column, in the order in which NumPy 2 adds C-ordered rows."""
     if table.shape[1] == 1:  # NumPy takes a single column for one long array
         return np.array([total_of(table)])
-    totals: NDArray[np.float64] = np.ascontiguousarray(table).sum(axis=0)
+    totals: Floats = np.ascontiguousarray(table).sum(axis=0)
     return totals

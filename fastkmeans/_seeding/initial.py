@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._data.problem import Problem
 from .._data.rows import CHUNK, largest
 from .._data.validation import as_centers
+from .._runtime.arrays import Floats
 from .plusplus import plus_plus
 
 
@@ -20,7 +21,7 @@ def initial_centers(
     problem: Problem,
     n_clusters: int,
     rng: np.random.Generator | None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the initial centers that ``init`` names, float64; an array draws nothing."""
     rows = problem.rows
     if isinstance(init, str):
@@ -41,7 +42,7 @@ def initial_centers(
 
 
 def random_rows(
-    n_samples: int, weights: NDArray[np.float64], n_clusters: int, rng: np.random.Generator
+    n_samples: int, weights: Floats, n_clusters: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return distinct rows, drawn by weight; rows of weight zero come last."""
     if not weights.size:
@@ -51,7 +52,7 @@ def random_rows(
     # log(w) - log(-log(u)) has the same order, and does not overflow for any weight.
     # NumPy's logarithm may differ in its last bit between processors, but two keys that
     # close are as rare as equal draws.
-    def keys() -> Iterator[NDArray[np.float64]]:
+    def keys() -> Iterator[Floats]:
         for start in range(0, n_samples, CHUNK):
             part = weights[start : start + CHUNK]
             with np.errstate(divide="ignore"):

@@ -34,6 +34,7 @@ from .._kernels.seeding.potential import (
     visit,
 )
 from .._runtime.adding import total_of
+from .._runtime.arrays import Floats
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
 
 RESOLVED = 2.0**-28
@@ -64,7 +65,7 @@ class _Part(NamedTuple):
     X: Block
     nearest: Nearest
     bounds: NDArray[np.int64]  # edges of the ranges
-    potentials: NDArray[np.float64]  # of each range
+    potentials: Floats  # of each range
 
 
 class _Seeder:
@@ -121,13 +122,13 @@ class _Seeder:
             nearest = Nearest(weights, closest[part], closer[part], group_sums[groups])
             yield _Part(part.start, X, nearest, bounds, self._potentials[ranges])
 
-    def draw(self, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
+    def draw(self, uniforms: Floats) -> NDArray[np.int64]:
         """Return a row for each uniform number, drawn by potential."""
         drawn = np.empty(len(uniforms), np.int64)
         draw(uniforms, self.nearest, drawn)
         return drawn
 
-    def _choose(self, uniforms: NDArray[np.float64]) -> int:
+    def _choose(self, uniforms: Floats) -> int:
         """Draw a candidate per uniform number; make the best a center; return its row."""
         drawn = self.draw(uniforms)
         points = self.rows.take(drawn)
@@ -144,12 +145,12 @@ class _Seeder:
         self._visit(len(drawn), winner % CENTERS)
         return int(drawn[winner])
 
-    def _try(self, points: NDArray[Any]) -> NDArray[np.float64]:
+    def _try(self, points: NDArray[Any]) -> Floats:
         """Return the potential with each of the points; the points stay packed."""
         pack_candidates(points, *self.place, self._tiles)
         self._potentials.fill(0.0)
         self._visit(len(points), TRY)
-        sums: NDArray[np.float64] = np.add.reduce(self._potentials, axis=(0, 2))
+        sums: Floats = np.add.reduce(self._potentials, axis=(0, 2))
         return sums[: len(points)]
 
     def _visit(self, n_candidates: int, winner: int) -> None:

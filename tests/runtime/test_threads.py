@@ -19,7 +19,7 @@ from fastkmeans._kernels.emit.simd import POINTS
 from fastkmeans._kernels.plain import assign
 from fastkmeans._kernels.seeding import potential
 from fastkmeans._kernels.shared import moments
-from fastkmeans._runtime.aligned import LINE, aligned
+from fastkmeans._runtime.arrays import LINE, aligned
 from fastkmeans._runtime.threads import (
     CENTER_RANGES,
     LARGE_CENTERS,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._data.scaling import power_of_two
+from ..._runtime.arrays import Floats
 from ..errors import FileError, argument, warn
 from ..statistics import ColumnStatistics, Moments
 from .first_pass import FirstPass
@@ -77,11 +78,8 @@ def finish(
 
 
 def _scales(
-    statistics: ColumnStatistics,
-    share: NDArray[np.float64],
-    fill: NDArray[np.float64],
-    names: list[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    statistics: ColumnStatistics, share: Floats, fill: Floats, names: list[str]
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Return mean and standard deviation of the filled columns, and which are constant."""
     with np.errstate(over="ignore", invalid="ignore"):
         apart = statistics.mean - fill
@@ -95,9 +93,7 @@ def _scales(
     return shift, np.where(constant, 1.0, scale), constant
 
 
-def _in_range(
-    first: FirstPass, statistics: ColumnStatistics, scale: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _in_range(first: FirstPass, statistics: ColumnStatistics, scale: Floats) -> NDArray[np.bool_]:
     """Return the columns whose squares, with or without weights, stay in range of float64."""
     size = np.maximum(-statistics.minimum, statistics.maximum)
     in_range: NDArray[np.bool_] = (scale > 0.0) & np.isfinite(scale)

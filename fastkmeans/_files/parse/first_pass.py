@@ -22,6 +22,7 @@ from ..._data.moments import block_moments
 from ..._data.rows import twice
 from ..._data.validation import NO_WEIGHTS
 from ..._runtime.adding import total_of
+from ..._runtime.arrays import Floats
 from ..cache import blamed_on
 from ..errors import FileError, argument
 from ..readers.csv_errors import infinite, refuse_infinite
@@ -78,7 +79,7 @@ class FirstPass:
         else:
             self._add_carefully(source, piece, weights)
 
-    def _add_carefully(self, source: Source, piece: Piece, weights: NDArray[np.float64]) -> None:
+    def _add_carefully(self, source: Source, piece: Piece, weights: Floats) -> None:
         """Add rows with missing values, infinite values, or invalid weights."""
         values, rows, skipped = piece.values, piece.source_rows(), dict(piece.skipped)
         x = values.astype(np.float64)
@@ -96,7 +97,7 @@ class FirstPass:
         self._write(piece, skipped, rows, values, weights)
 
     def _weighted(
-        self, source: Source, piece: Piece, weights: NDArray[np.float64], rows: NDArray[np.int64]
+        self, source: Source, piece: Piece, weights: Floats, rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """Return which rows have a weight; raise if a weight is invalid."""
         if not weights.size:
@@ -156,7 +157,7 @@ class FirstPass:
         skipped: dict[int, Skipped],
         rows: NDArray[np.int64],
         values: NDArray[Any],
-        weights: NDArray[np.float64],
+        weights: Floats,
     ) -> None:
         kept = np.zeros(piece.n_source, np.bool_)
         kept[rows] = True

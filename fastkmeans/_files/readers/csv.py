@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._data.rows import FLOAT64
+from ..._runtime.arrays import Floats
 from ..._runtime.extras import need
 from ..errors import FileError
 from ..sources import Source
@@ -115,7 +116,7 @@ class CsvReader:
     def _is_missing(self, value: str) -> bool:
         return value.strip() in self.dialect.missing
 
-    def first_values(self, name: str) -> NDArray[np.float64]:
+    def first_values(self, name: str) -> Floats:
         at, point = self.names.index(name), self.dialect.decimal
         texts = [row.fields[at].strip() for row in self._sniffed]
         numbers = [

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._runtime.arrays import Floats
 from ..._runtime.threads import count_threads
 from ..sources import Source
 from .csv_errors import Text
@@ -47,7 +48,7 @@ class Piece(NamedTuple):
     """Some rows of a file.  Its *source rows* are those in the file, including skipped ones."""
 
     values: NDArray[Any]  # (n_rows, n_features), NaN for missing values
-    weights: NDArray[np.float64] | None  # (n_rows,)
+    weights: Floats | None  # (n_rows,)
     ids: Any  # pyarrow.Array of n_source values, null for a skipped row without an id; or None
     n_source: int  # number of source rows
     skipped: dict[int, Skipped]  # by the number of the source row
@@ -74,7 +75,7 @@ class Reader(Protocol):
     def text(self, wanted: Wanted) -> dict[str, Text]:
         """Return the columns that hold text in the first rows."""
 
-    def first_values(self, name: str) -> NDArray[np.float64]:
+    def first_values(self, name: str) -> Floats:
         """Return the values of a column in the first rows, as float64, without missing ones."""
 
     def pieces(self, wanted: Wanted) -> Iterator[Piece]:

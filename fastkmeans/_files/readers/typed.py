@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..._data.rows import FLOAT32, FLOAT64
 from ..._data.tables import Table, table_in_memory
+from ..._runtime.arrays import Floats
 from ..._runtime.extras import need
 from ..errors import FileError, argument, listed
 from ..sources import Source
@@ -96,7 +97,7 @@ class ArrowReader:
                     return f"row {i + 1} (type {kind})", str(column[i].as_py())
         return f"its type {kind}", ""
 
-    def first_values(self, name: str) -> NDArray[np.float64]:
+    def first_values(self, name: str) -> Floats:
         with _whole(self.source):
             for batch in self._open()[1]([name]):
                 if batch.num_rows:
@@ -139,8 +140,8 @@ def _whole(source: Source) -> Iterator[None]:
         ) from None
 
 
-def _without_gaps(values: NDArray[Any]) -> NDArray[np.float64]:
-    exact: NDArray[np.float64] = values[~np.isnan(values)].astype(np.float64)
+def _without_gaps(values: NDArray[Any]) -> Floats:
+    exact: Floats = values[~np.isnan(values)].astype(np.float64)
     return exact
 
 
@@ -196,7 +197,7 @@ class ArrayReader:
         """Return nothing: arrays hold only numbers, or are refused."""
         return {}
 
-    def first_values(self, name: str) -> NDArray[np.float64]:
+    def first_values(self, name: str) -> Floats:
         """Return the numbers of a column in the first rows of the first array."""
         at = self.names.index(name)
         _, block = next(iter(self._first[1].rows.blocks()))

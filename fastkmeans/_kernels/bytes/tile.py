@@ -95,7 +95,7 @@ def _write_rivals(
 @intrinsic
 def _screen_tile_intrinsic(
     typingctx: Any, block: Any, tiles: Any, starts: Any, parameters: Any, coefficients: Any,
-    tile: Any, own: Any, points: Any, rivals: Any, found: Any,
+    tile: Any, own: Any, points: Any, rivals: Any, found: Any
 ) -> Any:  # fmt: skip
     n = types.intp
     signature = n(block, tiles, starts, parameters, coefficients, n, own, points, rivals, found)

@@ -108,7 +108,7 @@ def _prefetch_row_intrinsic(typingctx: Any, X: Any, i: Any) -> Any:
 @intrinsic
 def _add_row_intrinsic(
     typingctx: Any, X: Any, i: Any, start: Any, stop: Any, offset: Any, scale: Any, weight: Any,
-    sums: Any, j: Any,
+    sums: Any, j: Any
 ) -> Any:  # fmt: skip
     n, x = types.intp, types.float64
     signature = types.void(X, n, n, n, offset, x, x, sums, n)
@@ -131,7 +131,7 @@ def _add_row_intrinsic(
 @intrinsic
 def _add_square_intrinsic(
     typingctx: Any, X: Any, i: Any, start: Any, stop: Any, offset: Any, scale: Any, weight: Any,
-    squares: Any, chain: Any, centers: Any, j: Any,
+    squares: Any, chain: Any, centers: Any, j: Any
 ) -> Any:  # fmt: skip
     n, x = types.intp, types.float64
     signature = types.void(X, n, n, n, offset, x, x, squares, n, centers, n)

@@ -134,7 +134,7 @@ def run_serial(X: Any, weights: Any, *arguments: Any) -> int:
 
 def _compile_serial(
     X: Any, weights: Any, coordinates: Any, packed: Any, sums_of: Any, centers: Any,
-    new_centers: Any, previous: Any, labels: Any, rebuild: Any, *others: Any,
+    new_centers: Any, previous: Any, labels: Any, rebuild: Any, *others: Any
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the addresses of the kernels that ``iterate_serial`` calls."""
     shift, offset, scale, _, x_offset, x_scale = coordinates

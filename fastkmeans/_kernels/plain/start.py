@@ -109,7 +109,7 @@ def _emit_labels(
 @intrinsic
 def _start_at_labels_intrinsic(
     typingctx: Any, blocks: Any, b: Any, rows: Any, labels: Any, table: Any, norms: Any,
-    narrow: Any, home: Any, best: Any, second: Any, index: Any,
+    narrow: Any, home: Any, best: Any, second: Any, index: Any
 ) -> Any:  # fmt: skip
     signature = types.void(
         blocks, types.intp, rows, labels, table, norms, narrow, home, best, second, index

@@ -158,7 +158,7 @@ def _update_vector(
 @intrinsic
 def _best_two_intrinsic(
     typingctx: Any, blocks: Any, b: Any, tiles: Any, start: Any, stop: Any, home: Any, best: Any,
-    second: Any, index: Any,
+    second: Any, index: Any
 ) -> Any:  # fmt: skip
     n = types.intp
     signature = types.void(blocks, n, tiles, n, n, home, best, second, index)

@@ -104,7 +104,7 @@ def _define_pack(how: str) -> Any:
 
     def pack(
         typingctx: Any, X: Any, rows: Any, lane: Any, start: Any, stop: Any, offset: Any,
-        scale: Any, blocks: Any, b: Any,
+        scale: Any, blocks: Any, b: Any
     ) -> Any:  # fmt: skip
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return _emit_pack(context, builder, sig, args, how)

@@ -1,4 +1,4 @@
-"""Arrays that begin with a cache line.
+"""Types of arrays, and arrays that begin with a cache line.
 
 NumPy aligns arrays to 16 bytes; every load of 64 bytes (AVX-512) would straddle two lines.
 """
@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int32]
+"""One cluster per row."""
 LINE = 64
 """Bytes of a cache line."""
 
