@@ -25,8 +25,6 @@ The docstring of a folder's ``__init__.py`` lists its modules.  Public names loa
 use: ``import fastkmeans`` loads only this file.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"

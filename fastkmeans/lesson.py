@@ -4,8 +4,6 @@ k-means starts from the examples that ``kMeans_init_centroids`` draws.  Then
 ``find_closest_centroids`` and ``compute_centroids`` take turns until nothing changes.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

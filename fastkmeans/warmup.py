@@ -6,8 +6,6 @@ processes load the code.  The cache lies next to the package, in the user's cach
 package is read-only, or in ``NUMBA_CACHE_DIR``.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 

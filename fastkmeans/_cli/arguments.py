@@ -1,7 +1,5 @@
 """Commands and flags of the command line, and the text of ``--help``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

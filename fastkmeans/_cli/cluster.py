@@ -1,7 +1,5 @@
 """The command ``csv``: read, cluster, write, report."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import itertools

@@ -1,7 +1,5 @@
 """One-line errors, notes and exit codes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

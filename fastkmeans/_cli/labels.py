@@ -1,7 +1,5 @@
 """The files of labels, of centers and of skipped rows."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Output files: checked before the work, and written whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import gzip

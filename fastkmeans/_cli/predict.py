@@ -1,7 +1,5 @@
 """The command ``predict``: label the rows of a table by a saved model, piece by piece."""
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Progress bars on a terminal, and the check of the memory limit."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import sys

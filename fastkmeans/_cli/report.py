@@ -1,7 +1,5 @@
 """The summary of a job, as text and as JSON; a warning if the first line looks like data."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -1,7 +1,5 @@
 """Converters for the text after a flag: numbers, amounts of memory, names of columns."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

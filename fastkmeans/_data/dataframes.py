@@ -4,8 +4,6 @@ Float columns that lie side by side in memory become one view.  Others are conve
 slice, so no frame is ever copied as a whole.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from functools import partial

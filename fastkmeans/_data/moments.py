@@ -1,7 +1,5 @@
 """Moments of the columns: weight, mean, squared deviations, minimum and maximum."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A clustering problem: rows, weights, scaling, and the threads that work on them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple

@@ -6,8 +6,6 @@ in memory) is converted on every pass, block by block, into one small scratch ar
 memory stays bounded (``ConvertedRows``, ``ColumnRows``).
 """
 
-from __future__ import annotations
-
 import math
 import os
 import tempfile

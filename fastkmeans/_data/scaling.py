@@ -4,8 +4,6 @@ They give the scaled, shifted coordinates of the kernels and the tolerance in th
 data.  They also show whether a value is not finite.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

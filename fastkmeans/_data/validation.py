@@ -1,7 +1,5 @@
 """Checks of input (rows, weights, centers, numbers), with messages that name the fault."""
 
-from __future__ import annotations
-
 import math
 import numbers
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """What the engines share: their result, their cost and the packed centers."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np

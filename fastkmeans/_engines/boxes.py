@@ -5,8 +5,6 @@ are those of plain Lloyd in every iteration.  Sums are added in another order, s
 may differ from plain Lloyd's in the last digit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,8 +4,6 @@ Labels are those of plain Lloyd in every iteration, and the same code adds the s
 run has the same bits with this engine and without it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ times: for bytes with AVX-512 VNNI (Intel Xeon), for codes of 16 bits with AVX2 
 processors differ, but their ratios less so.  A wrong cost costs time, never a label.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ so the sums are rebuilt now and then.  They are rebuilt at once if a cluster has
 all its weight: the rounding errors could then outweigh its sum.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The base of both estimators: common parameters, and the methods of a fitted model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self

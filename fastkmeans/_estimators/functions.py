@@ -1,7 +1,5 @@
 """``k_means`` and ``kmeans_plusplus``: the work of the estimators as functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From ``X``, as users pass it, to a table: arrays, data frames, tables in files."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -6,8 +6,6 @@ types, with as many bytes as its shape needs.  A file appears under its name whe
 Equal models give equal files, so the history is stored without times (``seconds`` is 0.0).
 """
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Parameters from the signature of ``__init__``, feature names, ``set_output``, ta
 ``repr``: pipelines, ``clone`` and searches accept this duck typing.
 """
 
-from __future__ import annotations
-
 import inspect
 import os
 import sys

@@ -17,8 +17,6 @@ files that nobody reads.  If the files have changed since, it removes them all; 
 except the last used.  Only folders whose name follows from their metadata are ever removed.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -11,8 +11,6 @@ that matters depends on the column.  A warning needs a loss in both of two check
 Ordinary columns pass: those with few values lose none, and those with many keep many.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ A message is written once, with marks for the arguments of ``open_dataset``.  A 
 ``missing='drop'`` in a program, and ``--missing drop`` on the command line.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import warnings

@@ -1,7 +1,5 @@
 """``open_dataset``: from options and files to a parsed and mapped table."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The arguments of ``open_dataset``, checked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

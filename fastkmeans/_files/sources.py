@@ -3,8 +3,6 @@
 A pipe can be read only once, so its data is copied to a file.  A folder stands for its files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -10,8 +10,6 @@ The engine ``boxes`` adds the sums in an order that depends on earlier iteration
 engine, a fit goes on from the beginning of the stopped run.
 """
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Mapping

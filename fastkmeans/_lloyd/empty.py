@@ -6,8 +6,6 @@ A cluster never gives its only row.  If all rows left lie on their centers, ther
 distinct rows, and the cluster stays empty.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

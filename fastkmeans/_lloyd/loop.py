@@ -10,8 +10,6 @@
 Lloyd (1982), IEEE Transactions on Information Theory 28(2).
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Closest centers, distances and inertia of rows for given centers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Mini-batch fits: the sample, the initial centers, the schedule, the labels."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

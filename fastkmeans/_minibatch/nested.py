@@ -10,8 +10,6 @@ grow more than twofold, and up to a bound.  Both were faster at equal inertia, b
 step on a batch costs most.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

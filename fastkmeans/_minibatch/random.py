@@ -3,8 +3,6 @@
 Batches are drawn by weight, with replacement.  The stopping rules are scikit-learn's.
 """
 
-from __future__ import annotations
-
 import math
 import time
 

@@ -12,8 +12,6 @@ place per stratum.  All rows are equally likely, and all strata count alike.  If
 resemble each other, a sample is worth less than its size, but at least one row per stratum.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

@@ -7,8 +7,6 @@ Sculley (2010), "Web-scale k-means clustering", WWW, with scikit-learn's reassig
 clusters of low weight.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

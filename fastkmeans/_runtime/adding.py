@@ -5,8 +5,6 @@ piece by piece, and NumPy 2 by halves.  No result comes from a matrix product (`
 ``numpy.dot``): BLAS libraries add in another order on each processor.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Archives of arrays: an ``.npz`` file with a ``metadata.json``, read without pickle."""
 
-from __future__ import annotations
-
 import io
 import json
 import math

@@ -3,8 +3,6 @@
 NumPy aligns arrays to 16 bytes; every load of 64 bytes (AVX-512) would straddle two lines.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ functions that it makes of a ``prange``: seconds of the first fit.  A kernel cal
 address is compiled once.  Nothing checks that the arguments have the types it was compiled for.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from numba.core import cgutils, config, types

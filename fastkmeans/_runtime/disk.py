@@ -9,8 +9,6 @@ free knows that the owner is gone, and removes the folder.  Without locks (Windo
 network file systems) such folders stay.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

@@ -3,8 +3,6 @@
 Each range writes to its own rows and outputs, so the order of the ranges does not matter.
 """
 
-from __future__ import annotations
-
 import numba
 
 from .calls import call_range

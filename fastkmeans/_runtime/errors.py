@@ -4,8 +4,6 @@ scikit-learn's tools catch its own classes, but to import it takes a second.  If
 has not imported it, subclasses of the same built-in classes stand in.
 """
 
-from __future__ import annotations
-
 import sys
 import warnings
 from typing import Any

@@ -15,8 +15,6 @@
   folder.
 """
 
-from __future__ import annotations
-
 import functools
 import gc
 import hashlib

@@ -5,8 +5,6 @@ the compiler still works.  It appears at the command line (``announce``) and whe
 in Python's prompt and in IPython.  Scripts and workers stay silent.
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

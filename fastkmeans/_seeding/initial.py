@@ -1,7 +1,5 @@
 """Initial centers: random rows, greedy k-means++, an array, a callable."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

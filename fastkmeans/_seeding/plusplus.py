@@ -10,8 +10,6 @@ coordinates are at most about 1.  The rounding error of a coordinate is then at 
 0.2 % of P.  Below that potential the seeding begins again in float64.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple

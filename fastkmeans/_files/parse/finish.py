@@ -3,8 +3,6 @@
 All of this happens in place, in a file that does not have its final name yet.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NoReturn
 

@@ -9,8 +9,6 @@ so a gap in it drops no row.  If its first value comes late, all earlier rows ha
 dropped then.
 """
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The files of a parsed table while they grow: rows, ids, and skipped rows."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

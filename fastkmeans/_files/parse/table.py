@@ -1,7 +1,5 @@
 """Several files as one table: which columns it has, and the first pass over it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """CSV by pyarrow: several blocks are parsed at a time, and returned in order."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable, Iterator

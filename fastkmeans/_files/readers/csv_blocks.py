@@ -4,8 +4,6 @@ pyarrow parses several blocks at a time.  A block that it refuses is read again 
 Python's ``csv`` module, which is slow but gives the place of every row.
 """
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import csv

@@ -1,7 +1,5 @@
 """Errors in a CSV file, with the place and a remedy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 

@@ -1,7 +1,5 @@
 """The input and output of every reader: wanted columns in, pieces of rows out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 

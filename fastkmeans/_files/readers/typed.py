@@ -1,7 +1,5 @@
 """Files with typed columns: Parquet, Arrow, .npy; and iterables of arrays."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator

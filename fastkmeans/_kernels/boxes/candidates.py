@@ -22,8 +22,6 @@ Loop order of ``label_points``: vectors of rows outside, then candidates, then f
 rows.  Their best two scores stay in registers while all candidates pass by.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -14,8 +14,6 @@ order of ``measure_boxes``: boxes outside, then rows, then features.  Rows of a 
 memory, and each is read once.  Then features outside, rows inside: lanes are the rows of a box.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

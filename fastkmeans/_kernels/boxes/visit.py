@@ -25,8 +25,6 @@ The coarseness of the copy is added to the bound (``pack_near``).  About one row
 must be read from ``X``.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

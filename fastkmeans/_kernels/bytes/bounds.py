@@ -29,8 +29,6 @@ outwards whenever it widens.  Each float32 addition or subtraction stretches or 
 of its size, eight times the rounding error.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

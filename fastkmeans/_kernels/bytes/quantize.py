@@ -13,8 +13,6 @@ cache.  One pass over them gives the codes and ``|r|``, a vector at a time.  A c
 passes: a loop over features vectorises if it writes to one array.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

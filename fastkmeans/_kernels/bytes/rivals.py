@@ -12,8 +12,6 @@ score.  When all tiles have been compared, or the list is full, the limits are a
 the rivals that remain are scored exactly.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

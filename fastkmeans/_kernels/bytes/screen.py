@@ -73,8 +73,6 @@ centers that the scores leave open.  ``|x|^2`` is taken from ``reach`` and ``res
 rounded up by about ``(d + 16) u``.  Because ``|r| <= |x'|``, its error is at most ``16 g + 128 u``.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -14,8 +14,6 @@ stay in registers, and a word of the block is loaded once for all centers.  With
 With codes of 16 bits it is twice as fast and reads half.
 """
 
-from __future__ import annotations
-
 from functools import reduce
 from typing import Any, NamedTuple
 

@@ -6,8 +6,6 @@ Loop order: features, a vector at a time.  Lanes are features, because there is 
 center.  ``dot`` adds in four chains that do not wait for each other.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

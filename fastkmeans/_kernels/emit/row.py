@@ -8,8 +8,6 @@ Loop order: features, a vector at a time, then one by one.  The three share this
 IR, because numba vectorises no loop whose stride it does not know.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -4,8 +4,6 @@ numba compiles ``numpy.empty`` once for every kind of shape and dtype, in 0.1 s 
 emitted in place: an allocation, and the strides of a C-ordered array.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

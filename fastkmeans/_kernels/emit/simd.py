@@ -4,8 +4,6 @@ numba has no vector types.  So the micro-kernels are intrinsics that emit vector
 legalises for the machine at hand.  ``Emitter`` holds the instructions that they share.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

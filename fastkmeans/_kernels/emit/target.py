@@ -16,8 +16,6 @@ to 7 bits.  Codes of 16 bits lose less, and were as fast or faster from 128 feat
 ``target_of`` knows nothing of this machine, so that a test can emit code for another one.
 """
 
-from __future__ import annotations
-
 import ctypes
 import ctypes.util
 import math

@@ -53,8 +53,6 @@ in float64: ``d * tiny`` covers it.  ``norms`` are rounded too, relative error a
 1.01 covers that.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -7,8 +7,6 @@ They are sums of squared differences in the dtype of ``X``: small distances keep
 Loop order: blocks of rows outside, then tiles.  So a block is packed once.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..._runtime.jit import jit_with_scratch

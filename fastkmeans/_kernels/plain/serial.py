@@ -9,8 +9,6 @@ What stays the same during a fit comes in plain tuples.  numba types a tuple fas
 arguments with a record, and far faster than a record.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..._runtime.calls import call

@@ -20,8 +20,6 @@ Loop order: vectors of rows outside, then squares of features.  The centers of t
 transposed in registers, as ``shared.pack`` does with rows.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

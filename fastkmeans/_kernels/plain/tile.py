@@ -27,8 +27,6 @@ The width and the number of the machine's registers decide the shape of the tile
 (Van Zee & van de Geijn 2015, ACM TOMS 41(3), 14) gave the candidates, measurement chose.
 """
 
-from __future__ import annotations
-
 from functools import reduce
 from typing import Any
 

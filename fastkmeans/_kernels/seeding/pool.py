@@ -21,8 +21,6 @@ within a chunk fits a byte.  Chunks are dealt in turn to *shares*, each with its
 sorted data fill the shares evenly.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

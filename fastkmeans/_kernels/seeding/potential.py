@@ -25,8 +25,6 @@ They are shifted only if they are rounded to fewer digits; otherwise the differe
 all digits.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

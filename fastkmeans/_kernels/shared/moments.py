@@ -11,8 +11,6 @@ Loop order: ``CHUNK`` rows outside, then rows, then columns.  The rows are copie
 They are read twice while they are in the cache: for their mean, then for their deviations.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..._runtime.jit import jit_with_scratch

@@ -11,8 +11,6 @@ Loop order of ``pack_points``: vectors of rows outside, features inside.  So mem
 order of the rows.  ``pack_centers``: centers outside, features inside, for the same reason.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

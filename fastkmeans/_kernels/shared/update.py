@@ -24,8 +24,6 @@ the scatter: enough for the history of a run.  The inertia that a fit returns is
 differences (``add_squares``).
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
