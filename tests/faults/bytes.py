@@ -10,6 +10,27 @@ GIVEN_CENTERS = "engines/test_given_centers"
 
 MUTATIONS = [
     Mutation(
+        "codes of 16 bits are as large as they can be, whatever the sum of their products",
+        "_kernels/emit/target.py",
+        "min(32767, math.isqrt(((1 << 31) - 1) // padded))",
+        "32767",
+        "kernels/test_target: test_the_largest_codes",
+    ),
+    Mutation(
+        "a row needs one tile less than the centers that moved far fill",
+        "_kernels/bytes/bounds.py",
+        "if fastest[0, t] < gap:",
+        "if fastest[1, t] < gap:",
+        f"{BYTE_BOUNDS}: test_rows_need",
+    ),
+    Mutation(
+        "an upper bound that has widened is not tightened",
+        "_kernels/bytes/bounds.py",
+        "count += previous[i] >= 0 and (drift[previous[i]] > 0 or upper[i] == np.inf)",
+        "count += previous[i] >= 0 and upper[i] == np.inf and drift[previous[i]] > 1e30",
+        f"{BYTE_BOUNDS}: test_bytes_of_the_own_center",
+    ),
+    Mutation(
         "what rounding to bytes takes from a row is forgotten",
         "_kernels/bytes/quantize.py",
         "residual[i] = lost + norm * np.float32(PACKING_UNITS * UNIT)",

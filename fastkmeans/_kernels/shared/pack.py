@@ -197,7 +197,7 @@ def pack_points(
     last square overlaps the one before it, so that there is no remainder.  If a row has fewer
     features than a vector, the next row fills it; the last rows of ``X`` are gathered.  Narrow rows
     are deinterleaved, all others gathered.  The arithmetic is that of ``offset``.  Words (int32,
-    the bytes of four features) are copied, without offset, scale and norms.  Returns the number of
+    the codes of some features) are copied, without offset, scale and norms.  Returns the number of
     blocks.
     """
     _, m, d = X.shape
