@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastkmeans._kernels.emit.target import TARGET
+from fastkmeans._runtime.target import TARGET
 
 
 class Processor:

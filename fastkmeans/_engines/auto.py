@@ -1,6 +1,6 @@
 """Choose the engine that finds the labels of each iteration; all give the same labels.
 
-``auto`` chooses by the shape of the data, a probe that labels some rows in bytes, and the
+``auto`` chooses by the shape of the data, a probe that labels some rows in codes, and the
 work of the engine so far.  It counts work and never reads the clock, so a fit takes the
 same course every time.
 """
@@ -73,7 +73,7 @@ class Engines:
         self.name = self._pick(algorithm)
         self.other: Engine | None = None
         self._probe: Probe | None = None
-        self._step: np.float32 | None = None  # the quantisation step of the bytes
+        self._step: np.float32 | None = None  # the quantisation step of the codes
 
     def _pick(self, algorithm: str) -> str:
         """Return the name of the engine to use besides the plain one, or "lloyd"."""
@@ -107,7 +107,7 @@ class Engines:
         return self.other
 
     def probe(self) -> Probe:
-        """Return the engine of bytes on a sample of the rows."""
+        """Return the engine of codes on a sample of the rows."""
         if self._probe is None:
             self._probe = _load("bytes").Probe(self._problem, self.n_clusters, self._choose_step())
         return self._probe
@@ -162,11 +162,11 @@ class Choice:
         return self._engines.auto and labelled.cost > limit * self._engines.plain.cost
 
     def _is_promising(self, centers: Floats, previous: Labels, n_moved: int) -> bool:
-        """Return whether to use bytes now: the fewer rows move, the fewer have candidates.
+        """Return whether to use codes now: the fewer rows move, the fewer have candidates.
 
         The iterations to come must repay the cost to begin.  A run that has not ended after
         t iterations is likely to take t more.  Each costs less than the first, in which no
-        row has a center.  If bytes may pay, a sample of rows is labelled in bytes to
+        row has a center.  If codes may pay, a sample of rows is labelled in codes to
         estimate the cost.  The first estimate has no bounds on distances.  If it is too
         high, the next iteration makes another one, with bounds.
         """

@@ -40,7 +40,7 @@ EXPECTED, LONGEST_WAIT = 0.75, 16
 """Assumed cost of comparing rows with some centers, as a share of the cost with all, until it
 is measured; most successive iterations with some centers, before all are tried again."""
 MOST_FEATURES = 1 << 16
-"""Most features: up to here a dot product of codes fits into 32 bits."""
+"""Most features: up to here a dot product of bytes fits into 32 bits."""
 PROBED, MOST_PROBED = 64, 1024
 """Least distance between probed rows, in rows, and most probed rows."""
 

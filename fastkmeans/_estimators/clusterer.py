@@ -1,5 +1,7 @@
 """The base of both estimators: common parameters, and the methods of a fitted model."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
@@ -30,6 +32,10 @@ class Clusterer(Estimator):
 
     _RANDOM_RUNS: ClassVar[int]
     """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
+
+    def __dask_tokenize__(self) -> Any:
+        """Return what dask distinguishes models by: the parameters alone are not enough."""
+        return type(self).__name__, vars(self)
 
     def _check_common(self) -> tuple[int, int]:
         """Check the common parameters; return the number of clusters and of runs."""

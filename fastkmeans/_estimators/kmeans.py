@@ -63,8 +63,8 @@ class KMeans(Clusterer):
         How labels are found; all give the same labels.  ``"lloyd"`` compares every row with every
         center.  ``"boxes"`` sorts the rows in space once, and labels boxes of neighbouring rows
         together (up to about four features).  ``"bytes"`` rules centers out by bounds on distances
-        and by scores in bytes (many features).  ``"auto"`` chooses by the shape of ``X``, and
-        returns to ``"lloyd"`` if pruning does not pay.
+        and by scores in small integers (many features).  ``"auto"`` chooses by the shape of ``X``,
+        and returns to ``"lloyd"`` if pruning does not pay.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.

@@ -1,5 +1,7 @@
 """MiniBatchKMeans: centers from batches of rows, in one fit or batch by batch."""
 
+from __future__ import annotations
+
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 

@@ -72,13 +72,14 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
 
 def _class_of(path: str | os.PathLike[str], name: Any, expected: type[Any] | None) -> type[Any]:
     """Return the class of a model by its name, which must be that of ``expected`` if given."""
-    own = None if expected is None else expected.__name__  # a subclass may read its own models
-    if name not in (*CLASSES, own):
+    own = name if expected is None else expected.__name__
+    known = CLASSES if expected is None else (*CLASSES, own)  # a subclass may read its own models
+    if name not in known:
         raise ValueError(
             f"{path} is damaged, or of a later version: it holds a {name!r}, which is no model of "
             f"fastkmeans {__version__}."
         )
-    if expected is not None and name != own:
+    if name != own:
         raise ValueError(f"{path} holds a {name}, not a {own}: use {name}.load.")
     found: type[Any] = expected or getattr(fastkmeans, str(name))
     return found

@@ -40,7 +40,8 @@ The contract
   Drivers call by address (``_runtime.calls``).  What data rarely need, like ``settle_rows``,
   is compiled when they do.
 
-The micro-kernels emit vector IR: ``plain.tile``, ``bytes.tile``, ``bytes.quantize``,
-``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``; ``emit`` holds what they
-share.  Each has a twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
+The micro-kernels emit vector IR: ``plain.tile``, ``plain.start``, ``bytes.tile``,
+``bytes.quantize``, ``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``;
+``emit`` holds what they share.  Each has a twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are
+then ordinary Python.
 """

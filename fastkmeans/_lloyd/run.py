@@ -27,7 +27,7 @@ class Iteration(NamedTuple):
     center_shift: float  # Euclidean norm of the move of all centers, in the units of the data
     n_moved: int  # rows that changed cluster (all rows in the first iteration)
     seconds: float  # wall time; the iterations of small tables share the time of one call
-    avoided: float  # share of the distances not computed; comparisons in bytes count as avoided
+    avoided: float  # share of the distances not computed; comparisons in codes count as avoided
 
 
 class Outcome(NamedTuple):

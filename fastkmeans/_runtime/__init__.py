@@ -6,5 +6,5 @@ drive     a kernel over ranges of rows, in numba's threads    calls    kernels b
 disk      files that are whole or absent                      archive  arrays in one file
 aligned   arrays that begin with a cache line                 errors   errors and warnings
 adding    sums in one order everywhere                        extras   libraries for some uses
-waiting   a line while kernels compile
+waiting   a line while kernels compile                        target   what the processor can do
 """

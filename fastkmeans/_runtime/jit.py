@@ -27,6 +27,7 @@ import numpy as np
 from numba.core import event
 
 from .. import __version__
+from .target import TARGET
 from .waiting import waiting
 
 _POLICY: dict[str, Any] = {
@@ -42,8 +43,11 @@ COMPILED = ("_kernels", "_runtime")
 
 
 def sources_digest(package: Path = PACKAGE) -> str:
-    """Return a digest of the names and contents of all files in ``COMPILED``."""
-    digest = hashlib.sha256(__version__.encode())
+    """Return a digest of the target, and of the names and contents of all files in ``COMPILED``.
+
+    numba's own key lacks what LLVM does not report of a processor: products of bytes of Arm.
+    """
+    digest = hashlib.sha256(f"{__version__} {TARGET}".encode())
     for folder in COMPILED:
         for path in sorted((package / folder).rglob("*.py")):
             name = path.relative_to(package).as_posix()
@@ -72,11 +76,11 @@ class _WhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no typ
 
     def on_start(self, notice: Any) -> None:
         if self._is_ours(notice):
-            if self._depth == 0:
-                waiting.begin()
+            self._depth += 1
+            if self._depth == 1:
                 self._paused = gc.isenabled()
                 gc.disable()
-            self._depth += 1
+                waiting.begin()
 
     def on_end(self, notice: Any) -> None:
         if self._is_ours(notice):

@@ -5,6 +5,7 @@ the compiler still works.  It appears at the command line (``announce``) and whe
 in Python's prompt and in IPython.  Scripts and workers stay silent.
 """
 
+import contextlib
 import sys
 import threading
 import time
@@ -43,7 +44,8 @@ class Waiting:
         self._began = time.monotonic()
         self._timer = threading.Timer(max(0.0, PATIENCE - self._seconds), self._speak)
         self._timer.daemon = True
-        self._timer.start()
+        with contextlib.suppress(RuntimeError):  # no thread is left, or Python ends
+            self._timer.start()
 
     def end(self) -> None:
         """Note that the compilation has ended."""
@@ -55,8 +57,9 @@ class Waiting:
     def _speak(self) -> None:
         self._spoken = True
         if sys.stderr is not None:
-            sys.stderr.write(MESSAGE)
-            sys.stderr.flush()
+            with contextlib.suppress(OSError, ValueError):  # nobody reads, or it is closed
+                sys.stderr.write(MESSAGE)
+                sys.stderr.flush()
 
 
 waiting = Waiting()

@@ -161,7 +161,7 @@ class Session:
         found = []
         if "fastkmeans" in sys.modules:
             with contextlib.suppress(ImportError):  # an older checkout
-                from fastkmeans._kernels.emit.target import TARGET
+                from fastkmeans._runtime.target import TARGET
 
                 width, bits = TARGET.vector_bytes, TARGET.codes.bits
                 found.append(f"vectors of {width} bytes, codes of {bits} bits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,13 @@ def test_kmeans_plusplus_returns_rows_and_places(X: Array) -> None:
             kmeans_plusplus(X, 2, n_local_trials=bad)
     with pytest.raises(ValueError, match="sample_weight holds"):
         kmeans_plusplus(X, 2, sample_weight=-np.ones(400))
+
+
+def test_dask_distinguishes_models_that_were_fitted_to_other_data(X: Any) -> None:
+    """It hashes what this method returns; by fields, two fits would be one."""
+    tokens = [KMeans(3, random_state=0).fit(rows).__dask_tokenize__() for rows in (X, X[::2])]
+    names, states = zip(*tokens, strict=True)
+    assert names == ("KMeans", "KMeans")
+    assert pickle.dumps(states[0]["cluster_centers_"]) != pickle.dumps(
+        states[1]["cluster_centers_"]
+    )

@@ -16,7 +16,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 
 import fastkmeans
 from fastkmeans import KMeans
-from fastkmeans._estimators.model_file import Preparation
+from fastkmeans._estimators.model_file import Preparation, read_model
 
 
 @pytest.fixture(name="X", scope="module")
@@ -193,8 +193,10 @@ def test_metadata_of_a_wrong_type_are_damage(file: Path, tmp_path: Path) -> None
         *({"preparation": own | part} for part in ({}, {"missing": ["drop"]}, {"dtype": "int8"})),
     ):
         changed = {"metadata.json": json.dumps(metadata | change).encode()}
-        with pytest.raises(ValueError, match="is damaged"):
-            KMeans.load(write(tmp_path / "m", parts | changed))
+        write(tmp_path / "m", parts | changed)
+        for load in (KMeans.load, read_model):  # of one class, of any
+            with pytest.raises(ValueError, match="is damaged"):
+                load(tmp_path / "m")
 
 
 def test_a_subclass_reads_its_own_file(X: Any, tmp_path: Path) -> None:

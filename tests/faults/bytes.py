@@ -11,10 +11,10 @@ GIVEN_CENTERS = "engines/test_given_centers"
 MUTATIONS = [
     Mutation(
         "codes of 16 bits are as large as they can be, whatever the sum of their products",
-        "_kernels/emit/target.py",
+        "_runtime/target.py",
         "min(32767, math.isqrt(((1 << 31) - 1) // padded))",
         "32767",
-        "kernels/test_target: test_the_largest_codes",
+        "runtime/test_target: test_the_largest_codes",
     ),
     Mutation(
         "a row needs one tile less than the centers that moved far fill",

@@ -16,8 +16,8 @@ from fastkmeans._kernels.bytes.rivals import ROOM, Rivals, list_rivals
 from fastkmeans._kernels.bytes.tile import BIAS, OF_REACH, OF_RESIDUAL, REACH, RESIDUAL
 from fastkmeans._kernels.emit import dots, row
 from fastkmeans._kernels.emit.simd import CENTERS, CODES, POINTS, VECTORS
-from fastkmeans._kernels.emit.target import TARGET
 from fastkmeans._runtime.jit import jit
+from fastkmeans._runtime.target import TARGET
 from tests.helpers.byte_screen import UNIT, Screen, adversarial, padded
 from tests.helpers.engines import F32, F64
 

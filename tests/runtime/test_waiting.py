@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,18 @@ def test_nowhere_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     line.announced = True
     monkeypatch.setattr(sys, "stderr", None)
     compile_for(line, 0.3)
+
+
+def test_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit goes on without the line."""
+    line = waiting.Waiting()
+    line.announced = True
+
+    def refuse(timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", refuse)
+    compile_for(line, 0.0)
 
 
 @pytest.mark.parametrize("typed", [True, False])

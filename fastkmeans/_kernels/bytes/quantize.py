@@ -2,7 +2,7 @@
 
     x' = step q + r,   c' = unit p + e,   q and p integers from -most to most
 
-Codes have 8 or 16 bits (``emit.target``).  With 8 bits ``most`` is 127.  With 16 bits it is as
+Codes have 8 or 16 bits (``_runtime.target``).  With 8 bits ``most`` is 127.  With 16 bits it is as
 large as the sum of ``d`` products allows, so ``r`` and ``e`` are smaller.  One ``step`` serves all
 rows and features, so it can be taken out of the product.  A center has its own ``unit``: its
 largest coordinate divided by ``most``.  The norms ``|r|`` and ``|e|`` are measured, not estimated:

@@ -52,7 +52,7 @@ again.  Then most rows without a center have one or two left.  Rows that have a 
 from ``X``, for exact scores (float32, as in ``assign``) of the assigned center and the rivals.
 Nothing is assumed about the data.
 
-Loop order: ``STRETCH`` rows, then blocks, then tiles, then words of four features.  A block stays
+Loop order: ``STRETCH`` rows, then blocks, then tiles, then words.  A block stays
 in the first-level cache while the tiles pass by.  So the tiles are read once per block, the rows
 once per iteration.
 

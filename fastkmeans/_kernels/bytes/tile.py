@@ -10,8 +10,8 @@ Their product is exact in integers.  ``screen`` bounds the quantisation error.
 
 Loop order: words outside, centers of the tile inside, points in the lanes.  All sums of the tile
 stay in registers, and a word of the block is loaded once for all centers.  With products of bytes
-(``emit.target``) this is four times as fast as the float32 tile and reads a quarter of the memory.
-With codes of 16 bits it is twice as fast and reads half.
+(``_runtime.target``) this is four times as fast as the float32 tile and reads a quarter of the
+memory.  With codes of 16 bits it is 1.4 times as fast (Zen 3, 384 features) and reads half.
 """
 
 from functools import reduce
@@ -50,7 +50,7 @@ class CenterTiles(NamedTuple):
 
 
 def _integer_loop(emit: Emitter, block: Any, tile: Any, starts: Any, n_words: Any) -> list[Any]:
-    """Emit the loop over words of four features; return sums ``[center][vector]``."""
+    """Emit the loop over words; return sums ``[center][vector]``."""
     builder = emit.builder
     n_centers, n_points = emit.target.centers, VECTORS * emit.lanes
     slots = [emit.variables(VECTORS, emit.ints) for _ in range(n_centers)]

@@ -1,6 +1,5 @@
 """What the micro-kernels share; they are emitted as vector IR.
 
-target    the processor: its vectors, and its products of codes
 simd      an emitter of instructions
 dots      products of vectors and of codes
 row       one row of the data, scaled and shifted

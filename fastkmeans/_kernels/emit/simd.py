@@ -10,7 +10,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from .target import TARGET, Target
+from ..._runtime.target import TARGET, Target
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 

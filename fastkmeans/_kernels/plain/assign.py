@@ -61,7 +61,14 @@ from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..shared.pack import pack_points
-from .start import LEAST_CENTERS, TABLE_MULTIPLE, fill_table, start_at_labels, start_at_nothing
+from .start import (
+    LEAST_CENTERS,
+    TABLE_MULTIPLE,
+    TABLE_WORK,
+    fill_table,
+    start_at_labels,
+    start_at_nothing,
+)
 from .tile import best_two
 
 GROUP = 8
@@ -286,6 +293,7 @@ def assign_rows(
     k, _ = centers.shape
     # One row speaks for the range: rows without a label are right, too, but slower.
     has_labels = start < stop and previous[start] >= 0 and k >= LEAST_CENTERS + d
+    has_labels = has_labels and (stop - start) * (k - d) >= TABLE_WORK * k * d
     width = (d + TABLE_MULTIPLE) // TABLE_MULTIPLE * TABLE_MULTIPLE
     table = empty((k if has_labels else 0, width), np.float32)
     if has_labels:

@@ -6,6 +6,8 @@ LLVM aborts the process if an instruction does not exist on a target, so a subpr
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastkmeans._kernels.emit.target import Codes, Target, target_of
+from fastkmeans._runtime.target import Codes, Target, target_of
 from tests.helpers.programs import ROOT
 
 AVX2 = {"sse2", "avx", "avx2", "fma"}
@@ -36,7 +38,7 @@ from llvmlite import ir
 from numba.core import types
 from fastkmeans._kernels.bytes.tile import _integer_loop
 from fastkmeans._kernels.emit.simd import I32, I64, VECTORS, Emitter, integer
-from fastkmeans._kernels.emit.target import llvm_emits_sdot, target_of
+from fastkmeans._runtime.target import llvm_emits_sdot, target_of
 
 llvm.initialize_all_targets()
 llvm.initialize_all_asmprinters()
@@ -105,6 +107,28 @@ def test_the_largest_codes_do_not_overflow() -> None:
             assert most == 127 or padded * (most + 1) ** 2 >= 1 << 31 or most == 32767
             assert np.iinfo(codes.of_centers).max >= most
             assert np.iinfo(codes.of_rows).max >= most + codes.offset
+
+
+SETTINGS = """
+import sys
+from fastkmeans._runtime.target import TARGET
+print(TARGET.vector_bytes, TARGET.fuses, TARGET.codes.product)
+"""
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="settings of x86")
+@pytest.mark.parametrize(
+    "setting",
+    [{"NUMBA_ENABLE_AVX": "0"}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}],
+    ids=str,
+)
+def test_settings_of_numba_are_obeyed(setting: dict[str, str]) -> None:
+    """Without AVX there is what every x86-64 has, and nothing that LLVM cannot emit."""
+    done = subprocess.run(
+        [sys.executable, "-c", SETTINGS], env={**os.environ, **setting}, cwd=ROOT,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["16", "False", "llvm.x86.sse2.pmadd.wd"], done.stderr
 
 
 def test_targets() -> None:

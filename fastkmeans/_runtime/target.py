@@ -1,6 +1,6 @@
 """The processor that kernels are compiled for: its vectors, and its products of codes.
 
-A *code* is a coordinate rounded to an integer of 8 or 16 bits (``bytes.quantize``).  A *word* of
+A *code* is a coordinate rounded to an integer of 8 or 16 bits.  A *word* of
 32 bits holds the codes of four or two features.  One instruction multiplies the words of a row and
 of a center code by code, and adds the products:
 
@@ -142,10 +142,14 @@ def _system_reports_dot_products() -> bool:
 
 def _host_features() -> set[str]:
     """Return the features of the machine that numba compiles for."""
+    baseline = {"sse2"} if platform.machine() in ("x86_64", "AMD64") else set()
     if config.CPU_FEATURES is not None:
-        return {name[1:] for name in config.CPU_FEATURES.split(",") if name[:1] == "+"}
+        named = {name[1:] for name in config.CPU_FEATURES.split(",") if name[:1] == "+"}
+        return named | baseline
     host = llvm.get_host_cpu_features()
-    features = {name for name, on in host.items() if on}
+    features = {name for name, on in host.items() if on} | baseline
+    if not config.ENABLE_AVX:  # numba then compiles without; what needs it would abort LLVM
+        features = {name for name in features if not name.startswith(("avx", "fma"))}
     if platform.machine() in ("arm64", "aarch64") and _system_reports_dot_products():
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
