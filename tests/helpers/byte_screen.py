@@ -37,14 +37,15 @@ class Screen:
     """
 
     def __init__(
-        self, X: Array, centers: Array, step: float, order: Any = None, before: Any = 0.0
-    ) -> None:
+        self, X: Array, centers: Array, step: float, order: Any = None, before: Any = 0.0,
+        most: int | None = None,
+    ) -> None:  # fmt: skip
         (n, d), k = X.shape, len(centers)
         n_tiles = -(-k // CENTERS)
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
         self.words = np.zeros((n, n_words(d)), np.int32)
         self.coordinates = Coordinates(
-            np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0, F32(step), F32(CODES.most(d))
+            np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0, F32(step), F32(most or CODES.most(d))
         )
         state = np.empty((4, n), F32)
         codes = self.words.view(CODES.of_rows)

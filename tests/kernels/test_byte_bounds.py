@@ -85,7 +85,8 @@ def rounded_up() -> tuple[Array, Array]:
 
     The first center's score is a sum of products just above half a unit in the last
     place of what they are added to, so that float32 makes it larger than any other.
-    Codes hold the row and the last center exactly, so their bound is close to the truth.
+    Codes of up to 127 hold the row and the last center exactly: their bound is close to the
+    truth.
     """
     chains = 4 * FLOATS  # sums of products that `dot` adds up at a time
     x = np.full(4096, 2.0**-7)  # so many products round up, whatever the chains
@@ -105,7 +106,7 @@ def rounded_up() -> tuple[Array, Array]:
 def test_a_score_that_is_rounded_up_excludes_no_closer_center() -> None:
     x, centers = rounded_up()
     assert squared_distances(x[None], centers).argmin() == CENTERS
-    screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7)
+    screen = Screen(np.repeat(x[None], POINTS, axis=0), centers, 2.0**-7, most=127)
     previous, labels = np.zeros((2, POINTS), np.int32)
     still = np.zeros(screen.k, F32)
     for fastest in (np.inf, 0.0):  # all tiles, or those that a row needs
