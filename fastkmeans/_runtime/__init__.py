@@ -1,4 +1,6 @@
-"""What everything runs on: compiler, threads, files, errors.  No module here knows clustering.
+"""What everything runs on: compiler, threads, files, errors.
+
+No module here knows clustering, except that ``target`` tells how many centers a tile holds.
 
 jit       options of the compiler, and the digest that names compiled code
 threads   how many threads run a kernel, over which rows

@@ -1,8 +1,8 @@
 """The processor that kernels are compiled for: its vectors, and its products of codes.
 
-A *code* is a coordinate rounded to an integer of 8 or 16 bits.  A *word* of
-32 bits holds the codes of four or two features.  One instruction multiplies the words of a row and
-of a center code by code, and adds the products:
+A *code* is a coordinate rounded to an integer of 8 or 16 bits.  A *word* of 32 bits holds the
+codes of four or two features.  One instruction takes a word of a row and a word of a center.  It
+multiplies their codes in pairs, and adds the products:
 
     processor              instruction          codes of rows and centers    values per word
     AVX-512 VNNI, AVX-VNNI vpdpbusd             unsigned and signed, 8 bits  4
@@ -11,7 +11,7 @@ of a center code by code, and adds the products:
     other                  shifts, mul, add     signed, 16 bits              2
 
 ``vpmaddubsw`` of AVX2 multiplies bytes too, but its sums of 16 bits saturate unless one side keeps
-to 7 bits.  Codes of 16 bits lose less, and were as fast or faster from 128 features down.
+to 7 bits.  Codes of 16 bits lose less, and whole fits were about as fast with them.
 
 ``target_of`` knows nothing of this machine, so that a test can emit code for another one.
 """
