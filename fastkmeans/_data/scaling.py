@@ -5,8 +5,7 @@ data.  They also show whether a value is not finite.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ class NotFiniteError(Exception):
     """A value of the rows is NaN or infinite."""
 
 
-@dataclass(frozen=True)
-class Scaling:
+class Scaling(NamedTuple):
     """Scaled, shifted coordinates ``x' = (x - shift) * scale`` of one table."""
 
     shift: Floats  # (n_features,), close to the mean, exact in the data's dtype
@@ -58,7 +56,7 @@ def make_scaling(
     """Return the scaling for data around ``mean`` with total weight ``weight``."""
     shift = mean
     if dtype == FLOAT32:
-        shift = np.clip(mean, -LARGEST, LARGEST).astype(dtype).astype(np.float64)
+        shift = np.minimum(np.maximum(mean, -LARGEST), LARGEST).astype(dtype).astype(np.float64)
     offset = shift * -scale
     scatter = mean_variance * len(mean)
     if shift is not mean:

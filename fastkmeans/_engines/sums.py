@@ -142,9 +142,10 @@ class Sums:
     @property
     def have_cancelled(self) -> bool:
         """Whether a cluster lost almost all its weight, and its sums most of their digits."""
+        if self.rebuild:
+            return False
         weights, counts = self.total_weights
-        lost = (weights < CANCELLED * self.heaviest) & (counts > 0.0)
-        return not self.rebuild and bool(lost.any())
+        return bool(((weights < CANCELLED * self.heaviest) & (counts > 0.0)).any())
 
     def left(self, n_rows: int) -> tuple[int, int]:
         """Return how many iterations and moved rows remain until the next rebuild."""

@@ -69,6 +69,7 @@ class Step(NamedTuple):
     n_empty: int
     n_moved: int
     avoided: float
+    cancelled: bool  # whether a cluster lost almost all its weight, and its sums their digits
 
 
 class Watch:
@@ -158,7 +159,7 @@ class Run:
             steps = [self._step()]
         for step in steps[:-1]:
             self.sums.end(step.n_moved, n)
-        if self.sums.have_cancelled:
+        if steps[-1].cancelled:
             self.write_labels()
             self.sums.rebuild = True
             inertia, moved, n_empty = self.take_means()
@@ -175,14 +176,15 @@ class Run:
         )
         inertia, moved, n_empty = self.sums.means(self.centers, self.new_centers)
         self.sums.note_weights()
-        return Step(inertia, moved, n_empty, assigned.n_moved, assigned.avoided)
+        cancelled = self.sums.have_cancelled
+        return Step(inertia, moved, n_empty, assigned.n_moved, assigned.avoided, cancelled)
 
     def _steps_serial(self, rows: ArrayRows, limit: int, tolerance: float) -> list[Step]:
         """Do the steps of a small table in one call of a kernel."""
         scaling, sums = self.problem.scaling, self.sums
         _, X = next(rows.blocks())
         n_steps, room = sums.left(X.shape[1])
-        steps = np.empty((min(limit, n_steps), 4))
+        steps = np.empty((min(limit, n_steps), 5))
         n_done = serial.run_serial(
             X, self.problem.weights,
             (
@@ -201,8 +203,8 @@ class Run:
             self.labels, self.previous = self.previous, self.labels
             self.move_centers()
         return [
-            Step(inertia, moved, int(n_empty), int(n_moved), 0.0)
-            for inertia, moved, n_empty, n_moved in steps[:n_done].tolist()
+            Step(inertia, moved, int(n_empty), int(n_moved), 0.0, lost > 0.0)
+            for inertia, moved, n_empty, n_moved, lost in steps[:n_done].tolist()
         ]
 
     def take_means(self) -> tuple[float, float, int]:

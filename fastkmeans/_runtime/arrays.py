@@ -14,11 +14,16 @@ Labels = NDArray[np.int32]
 """One cluster per row."""
 LINE = 64
 """Bytes of a cache line."""
+FEW_BYTES = 4096
+"""Bytes up to which an array is left as NumPy aligns it: to find its address takes longer than
+the loads that straddle two lines."""
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return an uninitialised array in C order."""
     n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    if n_bytes <= FEW_BYTES:
+        return np.empty(shape, dtype)
     memory = np.empty(n_bytes + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     array: NDArray[Any] = memory[start : start + n_bytes].view(dtype).reshape(shape)

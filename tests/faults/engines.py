@@ -25,7 +25,7 @@ MUTATIONS = [
     Mutation(
         "sums that have cancelled are kept",
         "_engines/sums.py",
-        "return not self.rebuild and bool(lost.any())",
+        "return bool(((weights < CANCELLED * self.heaviest) & (counts > 0.0)).any())",
         "return False",
         "lloyd/test_runs: test_light_rows and 10-1e and lloyd",
     ),

@@ -153,7 +153,7 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
         np.add.at(table, (home, COUNT, previous), weights > 0)
     total_table, new = np.empty((2, k)), np.empty((k, d))
     scatter = float((x**2).sum(axis=1) @ weights)
-    steps = np.empty((1, 4))
+    steps = np.empty((1, 5))
     n_done = run_serial(
         twice(X), weights,
         (scaling.shift, scaling.offset, scaling.scale, scatter, scaling.x_offset, scaling.x_scale),
@@ -162,7 +162,8 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
         centers, new, previous, labels, rebuild, m, 1e-3, 0.0, counts, np.empty(3), steps,
     )  # fmt: skip
     assert n_done == 1
-    inertia, _, n_empty, n_moved = steps[0]
+    inertia, _, n_empty, n_moved, lost = steps[0]
+    assert not lost
     assert n_moved == counts[0]
     np.testing.assert_array_equal(labels, expected)
     assert counts[0] == (expected != previous).sum()

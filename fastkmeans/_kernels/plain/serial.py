@@ -27,7 +27,7 @@ from ..shared.update import (
 )
 from .assign import assign_rows, closest_by_differences
 
-INERTIA, SHIFTED, EMPTY, MOVED = range(4)
+INERTIA, SHIFTED, EMPTY, MOVED, LOST = range(5)
 """Columns of ``steps``."""
 
 
@@ -49,7 +49,7 @@ def iterate_serial(
     tolerance,  # in float64, squared distance of the centers to stop at, in scaled units
     counts,  # scratch (3,) int64
     totals,  # scratch (3,) float64
-    steps,  # out (n_steps, 4) float64: INERTIA, SHIFTED, EMPTY, MOVED
+    steps,  # out (n_steps, 5) float64: INERTIA, SHIFTED, EMPTY, MOVED, LOST
 ):
     """Run Lloyd iterations on one thread, ``n_steps`` at most; return how many.
 
@@ -61,7 +61,7 @@ def iterate_serial(
     scale in X's dtype.  ``packed`` are the arrays that ``pack_centers`` writes.  ``sums_of`` are
     the ranges of rows, features and centers, int64; the sums and weights of the ranges (see
     ``ClusterSums``); the total weights; and the largest weight of each cluster since its sum was
-    built, (k,) float64.
+    built, (k,) float64.  LOST is 1 if a cluster lost almost all of its weight, else 0.
     """
     shift, offset, scale, scatter, x_offset, x_scale = coordinates
     norms, table, repeated, scaled, tiles = packed
@@ -105,6 +105,7 @@ def iterate_serial(
         inertia = scatter - gained
         steps[n_done, INERTIA], steps[n_done, SHIFTED] = max(inertia, 0.0), shifted
         steps[n_done, EMPTY], steps[n_done, MOVED] = n_empty, counts[0]
+        steps[n_done, LOST] = has_cancelled
         n_done += 1
         room -= 0 if rebuild else counts[0]
         rebuild = False
