@@ -11,6 +11,7 @@ Folders; each imports only the folders below it::
 
     __main__ warmup lesson     public modules
     _cli                       the command line
+    compat                     the same in the shape of other libraries
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
