@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
 from .._runtime.arrays import Labels
-from .._runtime.errors import plain
+from .._runtime.errors import plain, warn
 from .sklearn_protocol import Estimator
 
 
@@ -37,8 +37,11 @@ class Clusterer(Estimator):
         """Return what dask distinguishes models by: the parameters alone are not enough."""
         return type(self).__name__, vars(self)
 
-    def _check_common(self) -> tuple[int, int]:
-        """Check the common parameters; return the number of clusters and of runs."""
+    def _check_common(self, starts: bool = True) -> tuple[int, int]:
+        """Check the common parameters; return the number of clusters and of runs.
+
+        ``starts``: whether initial centers are needed.
+        """
         k = check_count(self.n_clusters, "n_clusters")
         check_count(self.max_iter, "max_iter")
         if self.n_threads is not None:
@@ -56,8 +59,13 @@ class Clusterer(Estimator):
             return k, 1 if given or self.init == "k-means++" else self._RANDOM_RUNS
         if isinstance(self.n_init, str):
             raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
-        # All runs from one array would be equal.
         runs = check_count(self.n_init, "n_init")
+        if starts and given and runs > 1:  # all of them would be equal
+            warn(
+                "Explicit initial center position passed: performing only one init in "
+                f"{type(self).__name__} instead of n_init={runs}.",
+                RuntimeWarning,
+            )
         return k, 1 if given else runs
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:

@@ -19,6 +19,7 @@ def kmeans_plusplus(
     n_clusters: int,
     *,
     sample_weight: Any = None,
+    x_squared_norms: Any = None,
     random_state: Any = None,
     n_local_trials: int | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -32,6 +33,8 @@ def kmeans_plusplus(
         The number of centers.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row; a weight of 2 counts as the row twice.
+    x_squared_norms : array-like of shape (n_samples,), optional
+        Accepted for compatibility: squared norms of the rows, which are not needed.
     random_state : None, int, RandomState or Generator
         Source of the draws.
     n_local_trials : int, optional
@@ -59,6 +62,11 @@ def kmeans_plusplus(
     if n_local_trials is not None:
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
+    if x_squared_norms is not None and len(x_squared_norms) != rows.shape[0]:
+        raise ValueError(
+            f"The length of x_squared_norms {len(x_squared_norms)} should be equal to the length "
+            f"of n_samples {rows.shape[0]}."
+        )
     weights = weights_of(table, sample_weight).values
     with naming(table), open_problem(rows, weights, None, work_of(rows.shape, 8)) as problem:
         rng = as_generator(random_state)

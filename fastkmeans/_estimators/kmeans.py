@@ -18,15 +18,19 @@ from .._data.validation import (
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
 from .._engines.base import work_of
-from .._lloyd.loop import finish
+from .._lloyd.loop import LABELS_REPEAT, SMALL_SHIFT, finish
 from .._lloyd.run import Iteration, Outcome, Resumed, Watch, Workspace
-from .._runtime.errors import convergence_warning, plain
+from .._runtime.errors import convergence_warning, plain, warn
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
 
 if TYPE_CHECKING:
     from .._lloyd.checkpoint import Checkpoint
+
+
+THEIRS = {"elkan": "auto", "full": "lloyd"}
+"""scikit-learn's names of algorithms, and what they mean here."""
 
 
 @dataclass(eq=False, repr=False)
@@ -59,12 +63,13 @@ class KMeans(Clusterer):
         Source of the draws of the initialisation.
     copy_x : bool, default=True
         Accepted for compatibility: ``X`` is never changed and never copied.
-    algorithm : {"auto", "lloyd", "boxes", "bytes"}, default="auto"
+    algorithm : {"auto", "lloyd", "boxes", "bytes", "elkan", "full"}, default="auto"
         How labels are found; all give the same labels.  ``"lloyd"`` compares every row with every
         center.  ``"boxes"`` sorts the rows in space once, and labels boxes of neighbouring rows
         together (up to about four features).  ``"bytes"`` rules centers out by bounds on distances
         and by scores in small integers (many features).  ``"auto"`` chooses by the shape of ``X``,
-        and returns to ``"lloyd"`` if pruning does not pay.
+        and returns to ``"lloyd"`` if pruning does not pay.  scikit-learn's names mean ours:
+        ``"elkan"`` is ``"auto"``, ``"full"`` is ``"lloyd"``.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
@@ -135,10 +140,16 @@ class KMeans(Clusterer):
         """Check the parameters; return the number of clusters and of runs."""
         check_switch(self.copy_x, "copy_x")
         check_random_state(self.random_state)
-        if not isinstance(self.algorithm, str) or self.algorithm not in ALGORITHMS:
-            names = ", ".join(map(repr, ALGORITHMS))
+        if not isinstance(self.algorithm, str) or self.algorithm not in (*ALGORITHMS, *THEIRS):
+            names = ", ".join(map(repr, (*ALGORITHMS, *THEIRS)))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
-        return self._check_common()
+        k, n_runs = self._check_common()
+        if k == 1 and self.algorithm == "elkan":
+            warn(
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+            )
+        return k, n_runs
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``.
@@ -172,18 +183,20 @@ class KMeans(Clusterer):
         rows = table.rows
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
-        if takes := beyond_limit(self.algorithm, rows):
+        algorithm = THEIRS.get(self.algorithm, self.algorithm)
+        if takes := beyond_limit(algorithm, rows):
             raise ValueError(
                 f"algorithm={self.algorithm!r} takes {takes}, the memory_limit of the dataset: "
                 "use algorithm='auto', which keeps within it, or allow more."
             )
         work = work_of(rows.shape, k)
         with naming(table), open_problem(rows, weights.values, self.n_threads, work) as problem:
-            workspace = Workspace(problem, k, self.algorithm)
+            workspace = Workspace(problem, k, algorithm)
             watch.unit = weights.unit
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
+        self._n_init = n_runs
         if best.n_found < k:
             convergence_warning(
                 f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
@@ -209,6 +222,7 @@ class KMeans(Clusterer):
                 centers = initial_centers(
                     self.init, X, workspace.problem, workspace.n_clusters, rng
                 )
+                watch.seeded()
                 run, history = workspace.begin(centers, self.max_iter), []
                 if save is not None:
                     save(number, best, run, history)
@@ -236,16 +250,26 @@ class KMeans(Clusterer):
 
 
 class _Print(Watch):
-    """Prints the progress of a fit on standard output."""
+    """Prints the progress of a fit on standard output, with the catchwords of scikit-learn."""
 
     def run_begins(self, number: int, n_runs: int) -> None:
         print(f"Run {number + 1} of {n_runs}")
 
+    def seeded(self) -> None:
+        print("Initialization complete")
+
     def iteration(self, number: int, iteration: Iteration) -> None:
         print(
-            f"  iteration {number}: inertia {iteration.inertia * self.unit:.8g}, centers moved by "
+            f"Iteration {number}, inertia {iteration.inertia * self.unit:.8g}, centers moved by "
             f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
         )
 
     def run_ends(self, run: Outcome) -> None:
-        print(f"  stopped: {run.stop_reason}; inertia {run.inertia * self.unit:.8g}")
+        how = {
+            LABELS_REPEAT: "strict convergence, ",
+            SMALL_SHIFT: f"center shift {run.history[-1].center_shift:.3g} within tolerance, ",
+        }.get(run.stop_reason, "")
+        print(
+            f"{'Converged' if how else 'Stopped'} at iteration {run.n_iter}: {how}"
+            f"{run.stop_reason}; inertia {run.inertia * self.unit:.8g}"
+        )

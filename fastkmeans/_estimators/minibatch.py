@@ -17,15 +17,20 @@ from .._data.validation import (
     check_tolerance,
     weights_of,
 )
-from .._lloyd.loop import MAX_ITER
-from .._minibatch.fit import label, run, step
-from .._minibatch.step import Course, Means, Plan
+from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
+from .._minibatch.fit import first_size, label, run, step
+from .._minibatch.step import NO_IMPROVEMENT, Course, Means, Plan
 from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
 from .clusterer import Clusterer
 from .inputs import as_table
 
 SCHEDULES = ("nested", "random")
+CONVERGED = {
+    SMALL_SHIFT: "Converged (small centers change)",
+    NO_IMPROVEMENT: "Converged (lack of improvement in inertia)",
+}
+"""How scikit-learn words why a fit stopped."""
 
 
 @dataclass(eq=False, repr=False)
@@ -155,8 +160,8 @@ class MiniBatchKMeans(Clusterer):
     )  # fmt: skip
     _stored_too = ("inertia_", "n_iter_", "converged_", "stop_reason_")
 
-    def _plan(self) -> Plan:
-        """Check the parameters and return them."""
+    def _plan(self, starts: bool = True) -> Plan:
+        """Check the parameters and return them; ``starts``: initial centers are needed."""
         check_count(self.batch_size, "batch_size")
         check_switch(self.compute_labels, "compute_labels")
         if self.max_no_improvement is not None:
@@ -167,7 +172,7 @@ class MiniBatchKMeans(Clusterer):
         if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
             names = " or ".join(map(repr, SCHEDULES))
             raise ValueError(f"schedule must be {names}, got {plain(self.schedule)}.")
-        k, n_init = self._check_common()
+        k, n_init = self._check_common(starts)
         return Plan(
             k, self.init, n_init, self.init_size, int(self.batch_size), self.schedule,
             int(self.max_iter), float(self.tol), self.max_no_improvement,
@@ -200,13 +205,15 @@ class MiniBatchKMeans(Clusterer):
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         rng = as_generator(self.random_state)
+        size = first_size(plan, rows.shape[0])
         with naming(table):
-            course = run(plan, rows, weights, rng)
+            course = run(plan, rows, weights, size, rng)
             labelled = course.labelled
             if plan.compute_labels and labelled is None:
                 labelled = label(plan, rows, weights.values, course.means.centers)
         self._learn_features(table)
         self._keep(course, rows.shape[0], rng)
+        self._n_init, self._init_size = plan.n_init, size
         if labelled is None:
             weight = total_of(weights.values) if weights.values.size else rows.shape[0]
             self.inertia_ = course.inertia * weight * weights.unit
@@ -240,9 +247,9 @@ class MiniBatchKMeans(Clusterer):
             The estimator.  Each center is the mean of all rows that were closest to it when they
             came.  After ``fit``, the rows of its last nested batch count too.
         """
-        plan = self._plan()
-        k = plan.n_clusters
         new = not hasattr(self, "cluster_centers_")
+        plan = self._plan(starts=new)
+        k = plan.n_clusters
         table = as_table(X) if new else self._table_like_fit(X)
         weights = weights_of(table, sample_weight)
         if new:
@@ -261,6 +268,7 @@ class MiniBatchKMeans(Clusterer):
             means, labelled, rng = step(plan, table.rows, weights, means, source)
         if new:
             self._learn_features(table)
+            self._n_init = plan.n_init
         self._remember(means, rng)
         if labelled is not None:
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
@@ -279,3 +287,6 @@ class MiniBatchKMeans(Clusterer):
         self.stop_reason_ = course.stop_reason
         self.converged_ = course.stop_reason != MAX_ITER
         self.history_ = course.history
+        if self.verbose:
+            how = CONVERGED.get(self.stop_reason_, "Stopped")
+            print(f"{how} at step {self.n_steps_}: {self.stop_reason_}")

@@ -29,6 +29,7 @@ class Estimator:
     cluster_centers_: Floats
     labels_: Labels
     inertia_: float
+    _estimator_type = "clusterer"  # what scikit-learn had before its tags; others still read it
     _stored: tuple[str, ...]  # the fitted attributes in a model file
     _stored_too: tuple[str, ...] = ()  # the same, if the model has them
 

@@ -80,6 +80,9 @@ class Watch:
     def run_begins(self, number: int, n_runs: int) -> None:
         """Note that run ``number`` of ``n_runs``, counted from 0, begins."""
 
+    def seeded(self) -> None:
+        """Note that the run has its initial centers."""
+
     def iteration(self, number: int, iteration: Iteration) -> None:
         """Note that iteration ``number`` of the run, counted from 1, is done."""
 

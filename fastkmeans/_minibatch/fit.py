@@ -1,6 +1,5 @@
 """Mini-batch fits: the sample, the initial centers, the schedule, the labels."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from .._lloyd.empty import ROUNDING, snap
 from .._lloyd.predict import assess
 from .._lloyd.run import Workspace
 from .._runtime.arrays import Floats
+from .._runtime.errors import warn
 from .nested import nested_batches
 from .random import random_batches
 from .sample import Sample
@@ -34,19 +34,17 @@ def first_size(plan: Plan, n_samples: int) -> int:
     elif size is None:
         size = 3 * batch if 3 * batch >= k else 3 * k
     elif size < k:
-        warnings.warn(
+        warn(
             f"init_size={size} should be larger than n_clusters={k}. Setting it to "
             "min(3*n_clusters, n_samples)",
             RuntimeWarning,
-            stacklevel=4,
         )
         size = 3 * k
     return min(size, n_samples)
 
 
-def run(plan: Plan, rows: Rows, weights: Weights, rng: np.random.Generator) -> Course:
-    """Find centers by the chosen schedule."""
-    size = first_size(plan, rows.shape[0])
+def run(plan: Plan, rows: Rows, weights: Weights, size: int, rng: np.random.Generator) -> Course:
+    """Find centers by the chosen schedule; the initial ones come from ``size`` rows."""
     values = weights.values
     sample = Sample(rows, values, size, plan.n_clusters, rng)
     centers, scaling = start(plan, plan.n_init, sample.first(size), rng)

@@ -4,11 +4,16 @@ scikit-learn's tools catch its own classes, but to import it takes a second.  If
 has not imported it, subclasses of the same built-in classes stand in.
 """
 
+import os
 import sys
 import warnings
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
+
+_PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 class _ConvergenceWarning(UserWarning):
@@ -26,11 +31,19 @@ def plain(value: Any) -> str:
     return str(value) if isinstance(value, np.generic) else repr(value)
 
 
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, at the line that called into the package."""
+    frame: FrameType | None = sys._getframe()
+    level = 1
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
 def convergence_warning(message: str) -> None:
     """Warn of a fit that stopped before it reached what the caller asked for."""
     theirs = sys.modules.get("sklearn.exceptions")
-    category = theirs.ConvergenceWarning if theirs else _ConvergenceWarning
-    warnings.warn(message, category, stacklevel=4)
+    warn(message, theirs.ConvergenceWarning if theirs else _ConvergenceWarning)
 
 
 def not_fitted(estimator: object) -> Exception:

@@ -219,6 +219,13 @@ def test_kmeans_plusplus_returns_rows_and_places(X: Array) -> None:
             kmeans_plusplus(X, 2, n_local_trials=bad)
     with pytest.raises(ValueError, match="sample_weight holds"):
         kmeans_plusplus(X, 2, sample_weight=-np.ones(400))
+    norms = (X**2).sum(axis=1)
+    found = kmeans_plusplus(X, 6, x_squared_norms=norms, random_state=0)
+    np.testing.assert_array_equal(found[1], indices)
+    with pytest.raises(
+        ValueError, match="x_squared_norms 399 should be equal to the length of n_s"
+    ):
+        kmeans_plusplus(X, 6, x_squared_norms=norms[1:])
 
 
 def test_dask_distinguishes_models_that_were_fitted_to_other_data(X: Any) -> None:

@@ -212,8 +212,40 @@ def test_starts(X: Array, schedule: str, capsys: pytest.CaptureFixture[str]) -> 
     sizes = len(seen[0]) if schedule == "nested" else None
     if sizes is not None:  # the first batch is the sample
         assert model.history_[0].inertia * sizes == pytest.approx(min(shown), rel=1e-6)
+    assert out.splitlines()[-1].endswith(f"{model.n_steps_}: {model.stop_reason_}")
+    assert (model._n_init, model._init_size) == (3, 400)
     with pytest.warns(RuntimeWarning, match="init_size=3 should be larger than n_clusters=6"):
         MiniBatchKMeans(6, init_size=3, random_state=0, schedule=schedule).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "how"),
+    [
+        ({"max_no_improvement": 1}, "Converged (lack of improvement in inertia)"),
+        ({"tol": 10.0}, "Converged (small centers change)"),
+        ({"max_iter": 1, "max_no_improvement": None}, "Stopped"),
+    ],
+)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_verbose_ends_with_the_reason(
+    X: Array, schedule: str, parameters: dict[str, Any], how: str, capsys: Any
+) -> None:
+    model = MiniBatchKMeans(
+        6, random_state=0, schedule=schedule, batch_size=400, verbose=1, **parameters
+    ).fit(X[:2000])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"{how} at step {model.n_steps_}: {model.stop_reason_}"
+
+
+def test_given_centers_and_many_runs_warn_once() -> None:
+    rows = np.arange(12.0).reshape(6, 2)
+    model = MiniBatchKMeans(2, init=rows[:2], n_init=5)
+    for method in ("fit", "partial_fit"):
+        fresh = clone(model)
+        with pytest.warns(RuntimeWarning, match="only one init in MiniBatchKMeans instead of n_in"):
+            getattr(fresh, method)(rows)
+        assert fresh._n_init == 1
+        fresh.partial_fit(rows)  # it has its centers: nothing to warn of
 
 
 def test_rows_that_are_in_no_batch_are_not_looked_at(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastkmeans import KMeans
+from fastkmeans import KMeans, MiniBatchKMeans, k_means
 
 Array = NDArray[Any]
 
@@ -36,8 +38,7 @@ Array = NDArray[Any]
         ("tol", "small", TypeError),
         ("tol", None, TypeError),
         ("tol", True, TypeError),
-        ("algorithm", "full", ValueError),
-        ("algorithm", "elkan", ValueError),
+        ("algorithm", "hamerly", ValueError),
         ("algorithm", None, ValueError),
         ("init", "kmeans++", ValueError),
         ("init", None, (TypeError, ValueError)),
@@ -139,7 +140,7 @@ def test_restarts_keep_the_lowest_inertia(X: Array, init: str) -> None:
         ("array", "auto", 1),
         ("k-means++", 3, 3),
         ("callable", 2, 2),
-        ("array", 4, 1),  # from one array every run is the same
+        ("array", 4, 1),  # from one array every run is the same, so there is a warning
     ],
 )
 def test_number_of_runs(
@@ -154,7 +155,14 @@ def test_number_of_runs(
         return X[calls[-1] % 300 :][:k].tolist()
 
     given: Any = {"array": X[:3], "callable": start}.get(init, init)
-    KMeans(3, init=given, n_init=n_init, verbose=1, random_state=0).fit(X)
+    model = KMeans(3, init=given, n_init=n_init, verbose=1, random_state=0)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model.fit(X)
+    assert [warning.category for warning in seen] == [RuntimeWarning] * (n_init == 4)
+    assert all("performing only one init in KMeans" in str(w.message) for w in seen)
+    assert all(warning.filename == __file__ for warning in seen)
+    assert model._n_init == runs
     out = capsys.readouterr().out
     assert out.count("Run ") == runs
     assert f"Run {runs} of {runs}" in out
@@ -181,15 +189,63 @@ def test_rows_of_weight_zero_are_no_seeds(X: Array) -> None:
         }
 
 
-def test_verbose_tells_every_iteration(X: Array, capsys: pytest.CaptureFixture[str]) -> None:
-    model = KMeans(5, random_state=0).fit(X)
+@pytest.mark.parametrize(
+    ("parameters", "how"),
+    [
+        ({"tol": 0.0}, r"Converged at iteration \d+: strict convergence, no row"),
+        ({"tol": 0.01}, r"Converged at iteration \d+: center shift \S+ within tolerance, the cen"),
+        ({"max_iter": 2}, "Stopped at iteration 2: max_iter was reached"),
+    ],
+)
+def test_verbose_reports_every_iteration(
+    X: Array, capsys: pytest.CaptureFixture[str], parameters: dict[str, Any], how: str
+) -> None:
+    model = KMeans(5, random_state=0, **parameters).fit(X)
     assert capsys.readouterr().out == ""
-    KMeans(5, random_state=0, verbose=1).fit(X)
+    KMeans(5, random_state=0, verbose=1, **parameters).fit(X)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == model.n_iter_ + 2
-    assert lines[0] == "Run 1 of 1"
-    for number, (line, iteration) in enumerate(zip(lines[1:-1], model.history_, strict=True), 1):
-        assert line.startswith(f"  iteration {number}: inertia {iteration.inertia:.8g}")
+    assert len(lines) == model.n_iter_ + 3
+    assert lines[:2] == ["Run 1 of 1", "Initialization complete"]
+    for number, (line, iteration) in enumerate(zip(lines[2:-1], model.history_, strict=True), 1):
+        assert line.startswith(f"Iteration {number}, inertia {iteration.inertia:.8g}")
         assert f"{iteration.n_moved} rows changed cluster" in line
+    assert re.match(how, lines[-1])
     assert model.stop_reason_ in lines[-1]
     assert f"{model.inertia_:.8g}" in lines[-1]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("elkan", "auto"), ("full", "lloyd")])
+def test_names_of_scikit_learns_algorithms(X: Array, theirs: str, ours: str) -> None:
+    model = KMeans(5, algorithm=theirs, random_state=0).fit(X)
+    expected = KMeans(5, algorithm=ours, random_state=0).fit(X)
+    assert model.get_params()["algorithm"] == theirs
+    assert model.inertia_ == expected.inertia_
+    np.testing.assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
+    assert k_means(X, 5, algorithm=theirs, random_state=0)[2] == expected.inertia_
+
+
+def test_elkan_warns_of_a_single_cluster(X: Array) -> None:
+    with pytest.warns(RuntimeWarning, match="'elkan' doesn't make sense for a single") as seen:
+        KMeans(1, algorithm="elkan").fit(X)
+    assert seen[0].filename == __file__
+    KMeans(1, algorithm="full").fit(X)
+    KMeans(2, algorithm="elkan").fit(X)
+
+
+def test_warnings_show_the_line_of_the_caller() -> None:
+    """However many functions of ours are in between."""
+    X = np.ones((9, 2))
+    calls: list[Any] = [
+        lambda: KMeans(2).fit(X),
+        lambda: KMeans(2).fit_predict(X),
+        lambda: k_means(X, 2),
+        lambda: MiniBatchKMeans(2, init=X[:2], n_init=2).fit_transform(X),
+        lambda: MiniBatchKMeans(2, init=X[:2], n_init=2).partial_fit(X),
+        lambda: MiniBatchKMeans(2, init_size=1).fit(X),
+    ]
+    for call in calls:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            call()
+        assert seen
+        assert {warning.filename for warning in seen} == {__file__}
