@@ -24,6 +24,7 @@ from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
 from .clusterer import Clusterer
 from .inputs import as_table
+from .routing import UNCHANGED
 
 SCHEDULES = ("nested", "random")
 CONVERGED = {
@@ -274,6 +275,16 @@ class MiniBatchKMeans(Clusterer):
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
         self.n_steps_: int = 1 if new else self.n_steps_ + 1
         return self
+
+    def set_partial_fit_request(self, *, sample_weight: bool | str | None = UNCHANGED) -> Self:
+        """Choose whether ``partial_fit`` asks a meta-estimator for weights.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None
+            As in ``set_fit_request``.
+        """
+        return self._request("partial_fit", sample_weight)
 
     def _remember(self, means: Means, rng: np.random.Generator) -> None:
         self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since = means

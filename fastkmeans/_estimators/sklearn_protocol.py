@@ -1,7 +1,7 @@
 """What scikit-learn's tools expect of an estimator, without importing scikit-learn.
 
-Parameters from the signature of ``__init__``, feature names, ``set_output``, tags and a readable
-``repr``: pipelines, ``clone`` and searches accept this duck typing.
+Parameters from the signature of ``__init__``, feature names, ``set_output``, tags, a readable
+``repr`` and a view for notebooks: pipelines, ``clone`` and searches accept this duck typing.
 """
 
 import inspect
@@ -18,9 +18,10 @@ from .._data.tables import Preparation, Table
 from .._runtime.arrays import Floats, Labels
 from .._runtime.errors import not_fitted
 from .inputs import as_table
+from .routing import Routed
 
 
-class Estimator:
+class Estimator(Routed):
     """Parameters, feature names and output containers of an estimator."""
 
     n_features_in_: int
@@ -78,6 +79,27 @@ class Estimator:
             if value is not default and repr(value) != repr(default):
                 given.append(f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(given)})"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return what a notebook shows: scikit-learn's diagram if scikit-learn is loaded."""
+        bundle, theirs = {"text/plain": repr(self)}, sys.modules.get("sklearn")
+        if theirs is not None and theirs.get_config()["display"] == "diagram":
+            from sklearn.utils import estimator_html_repr
+
+            bundle["text/html"] = estimator_html_repr(self)
+        return bundle
+
+    def _get_params_html(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the table of parameters for the diagram, as scikit-learn makes it."""
+        from sklearn.base import BaseEstimator
+
+        return BaseEstimator._get_params_html(self, *args, **kwargs)
+
+    def _get_fitted_attr_html(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the table of fitted attributes for the diagram, as scikit-learn makes it."""
+        from sklearn.base import BaseEstimator
+
+        return BaseEstimator._get_fitted_attr_html(self, *args, **kwargs)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")
