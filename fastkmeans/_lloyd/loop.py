@@ -91,8 +91,9 @@ class Convergence:
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if step.moved <= self.tolerance and not relocated:
-            # One more step labels the rows for the new centers; it may empty a cluster.
-            return "" if run.step().n_empty else SMALL_SHIFT
+            # One more step labels the rows for the new centers; it may empty a cluster, unless
+            # the centers stayed in their places.
+            return "" if run.step().n_empty and step.moved > 0.0 else SMALL_SHIFT
         if self.pause is not None:
             self.pause(self.history)
         return ""

@@ -216,3 +216,13 @@ def test_a_donor_of_cancelling_weights_keeps_a_finite_center() -> None:
     with pytest.warns(UserWarning, match="distinct clusters"):
         model.fit(X, sample_weight=weights)
     assert np.isfinite(model.cluster_centers_).all()
+
+
+def test_a_fit_ends_when_no_center_moves() -> None:
+    """As in scikit-learn, after one iteration: another would find the same labels."""
+    X = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    with pytest.warns(UserWarning, match="distinct clusters"):
+        model = KMeans(5, init=X).fit(X)
+    assert (model.n_iter_, model.stop_reason_) == (1, "the centers moved less than tol")
+    assert model.labels_.tolist() == [0, 1, 1, 3, 4]
+    assert model.inertia_ == 0.0
