@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._data.rows import Block, Rows, RowsView
-from .._lloyd.run import Iteration, Outcome, Watch
+from .._lloyd.run import Iteration, Outcome
+from .._lloyd.watch import Label, Watch
+from .._runtime.arrays import Floats
 from .._runtime.disk import human_size
 from .._runtime.extras import install_hint
 from .._runtime.waiting import announce
@@ -121,14 +123,16 @@ class Progress(Watch):
         self._run = f"run {number + 1} of {n_runs}, " if n_runs > 1 else ""
         self._name("choosing the first centers")
 
-    def iteration(self, number: int, iteration: Iteration) -> None:
+    def iteration(self, number: int, record: Iteration, centers: Floats, label: Label) -> str:
         """Show the number of the next iteration."""
         self.guard.look()
-        self._name(f"iteration {number + 1} ({iteration.n_moved} rows moved)")
+        self._name(f"iteration {number + 1} ({record.n_moved} rows moved)")
+        return ""
 
-    def run_ends(self, run: Outcome) -> None:
+    def run_ends(self, run: Outcome) -> bool:
         """Show that the run ends."""
         self._name("ending the run")
+        return False
 
     def _name(self, what: str) -> None:
         self._doing = f"{self._run}{what}"

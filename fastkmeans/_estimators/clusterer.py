@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
+from .._lloyd.watch import Call, View, Watch, Watches
 from .._runtime.arrays import Labels
 from .._runtime.errors import plain, warn
 from .sklearn_protocol import Estimator
@@ -29,6 +30,7 @@ class Clusterer(Estimator):
     verbose: int = 0
     random_state: Any = None
     n_threads: int | None = None
+    callback: Callable[[int, View], Any] | None = None
 
     _RANDOM_RUNS: ClassVar[int]
     """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
@@ -48,6 +50,11 @@ class Clusterer(Estimator):
             check_count(self.n_threads, "n_threads")
         check_tolerance(self.tol)
         check_switch(self.verbose, "verbose")
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(
+                "callback must be None or a function of the iteration and the run, got "
+                f"{plain(self.callback)}."
+            )
         named = isinstance(self.init, str) and self.init in ("k-means++", "random")
         if not named and not callable(self.init) and np.ndim(self.init) == 0:
             raise ValueError(
@@ -67,6 +74,15 @@ class Clusterer(Estimator):
                 RuntimeWarning,
             )
         return k, 1 if given else runs
+
+    def _watched(
+        self, fit: Callable[[Watch], Self], printer: Watch, X: Any, y: Any, sample_weight: Any
+    ) -> Self:
+        """Fit with all listeners that the user asked for: ``printer`` is that of ``verbose``."""
+        watches = [printer] if self.verbose else []
+        if self.callback is not None:
+            watches.append(Call(self.callback))
+        return fit(Watches(watches) if watches else Watch())
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``."""
@@ -121,8 +137,8 @@ class Clusterer(Estimator):
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:
         """Fit and return ``labels_``."""
-        return self.fit(X, sample_weight=sample_weight).labels_
+        return self.fit(X, y, sample_weight).labels_
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Fit and return the distances of ``X`` to the centers."""
-        return self.fit(X, sample_weight=sample_weight).transform(X)
+        return self.fit(X, y, sample_weight).transform(X)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._data.problem import naming, open_problem
 from .._data.validation import as_generator, check_count, check_fits, weights_of
 from .._engines.base import work_of
+from .._lloyd.watch import View
 from .._seeding.plusplus import plus_plus
 from .inputs import as_table
 from .kmeans import KMeans
@@ -89,6 +90,7 @@ def k_means(
     algorithm: str = "auto",
     return_n_iter: bool = False,
     n_threads: int | None = None,
+    callback: Callable[[int, View], Any] | None = None,
 ) -> tuple[Any, ...]:
     """Cluster the rows of ``X``: ``KMeans`` as a function.
 
@@ -100,7 +102,9 @@ def k_means(
         The number of clusters.
     return_n_iter : bool, default=False
         Whether to return the number of iterations as well.
-    sample_weight, init, n_init, max_iter, verbose, tol, random_state, copy_x, algorithm, n_threads
+    sample_weight, init, n_init, max_iter, verbose, tol, random_state
+        See ``KMeans``.
+    copy_x, algorithm, n_threads, callback
         See ``KMeans``.
 
     Returns
@@ -122,6 +126,7 @@ def k_means(
         copy_x=copy_x,
         algorithm=algorithm,
         n_threads=n_threads,
+        callback=callback,
     ).fit(X, sample_weight=sample_weight)
     result = model.cluster_centers_, model.labels_, model.inertia_
     return (*result, model.n_iter_) if return_n_iter else result

@@ -18,12 +18,14 @@ from .._data.validation import (
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
 from .._engines.base import work_of
-from .._lloyd.loop import LABELS_REPEAT, SMALL_SHIFT, finish
-from .._lloyd.run import Iteration, Outcome, Resumed, Watch, Workspace
+from .._lloyd.loop import finish
+from .._lloyd.run import Outcome, Resumed, Workspace
+from .._lloyd.watch import STOPPED, Watch
 from .._runtime.errors import convergence_warning, plain, warn
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
+from .printing import PrintRuns
 
 if TYPE_CHECKING:
     from .._lloyd.checkpoint import Checkpoint
@@ -73,6 +75,12 @@ class KMeans(Clusterer):
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
+    callback : callable, optional
+        ``callback(iteration, run)`` is called after each iteration, with its number from 1.  If it
+        returns True, the fit ends; labels and inertia then belong to the centers.  ``run`` has
+        ``inertia`` (before the centers moved), ``center_shift``, ``n_moved``, ``seconds`` and
+        ``avoided``; ``centers``, a copy; ``labels``, the closest of them for each row, by one more
+        pass; ``run`` and ``n_runs``, the number of the run.  An error in it ends the fit.
 
     Attributes
     ----------
@@ -85,9 +93,9 @@ class KMeans(Clusterer):
     n_iter_ : int
         Iterations of the best run.
     converged_ : bool
-        Whether the best run stopped for another reason than ``max_iter``.
+        Whether the best run stopped for another reason than ``max_iter`` or a callback.
     stop_reason_ : str
-        Why it stopped, in words.
+        Why it stopped, in words; or that a callback ended the fit, in whichever run.
     history_ : list of Iteration
         For each iteration ``inertia`` (before the centers move), ``center_shift``, ``n_moved``,
         ``seconds`` and ``avoided``: the share of the distances that were not computed.
@@ -172,8 +180,10 @@ class KMeans(Clusterer):
         KMeans
             The fitted estimator.
         """
-        watch = _Print() if self.verbose else Watch()
-        return self._fit(as_table(X), X, sample_weight, watch, None)
+        return self._watched(
+            lambda watch: self._fit(as_table(X), X, sample_weight, watch, None),
+            PrintRuns(), X, y, sample_weight,
+        )  # fmt: skip
 
     def _fit(
         self, table: Table, X: Any, sample_weight: Any, watch: Watch, checkpoint: Checkpoint | None
@@ -192,7 +202,7 @@ class KMeans(Clusterer):
         work = work_of(rows.shape, k)
         with naming(table), open_problem(rows, weights.values, self.n_threads, work) as problem:
             workspace = Workspace(problem, k, algorithm)
-            watch.unit = weights.unit
+            watch.fit_begins(table, n_runs, weights.unit)
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
@@ -227,11 +237,13 @@ class KMeans(Clusterer):
                 if save is not None:
                     save(number, best, run, history)
             pause = None if save is None else partial(save, number, best, run)
-            ended = finish(run, history, self.max_iter, self.tol, watch.iteration, pause)
-            watch.run_ends(ended)
+            ended = finish(run, history, self.max_iter, self.tol, watch, pause)
+            over = watch.run_ends(ended)
             if best is None or ended.inertia < best.inertia:
                 best = ended
             run = None
+            if over:
+                return best._replace(converged=False, stop_reason=STOPPED)
             if save is not None:
                 save(number + 1, best, None, [])
         assert best is not None
@@ -247,29 +259,3 @@ class KMeans(Clusterer):
         self.history_ = run.history
         if unit != 1.0:
             self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
-
-
-class _Print(Watch):
-    """Prints the progress of a fit on standard output, with the catchwords of scikit-learn."""
-
-    def run_begins(self, number: int, n_runs: int) -> None:
-        print(f"Run {number + 1} of {n_runs}")
-
-    def seeded(self) -> None:
-        print("Initialization complete")
-
-    def iteration(self, number: int, iteration: Iteration) -> None:
-        print(
-            f"Iteration {number}, inertia {iteration.inertia * self.unit:.8g}, centers moved by "
-            f"{iteration.center_shift:.3g}, {iteration.n_moved} rows changed cluster"
-        )
-
-    def run_ends(self, run: Outcome) -> None:
-        how = {
-            LABELS_REPEAT: "strict convergence, ",
-            SMALL_SHIFT: f"center shift {run.history[-1].center_shift:.3g} within tolerance, ",
-        }.get(run.stop_reason, "")
-        print(
-            f"{'Converged' if how else 'Stopped'} at iteration {run.n_iter}: {how}"
-            f"{run.stop_reason}; inertia {run.inertia * self.unit:.8g}"
-        )

@@ -17,21 +17,18 @@ from .._data.validation import (
     check_tolerance,
     weights_of,
 )
-from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
+from .._lloyd.loop import CUT_SHORT
+from .._lloyd.watch import Watch
 from .._minibatch.fit import first_size, label, run, step
-from .._minibatch.step import NO_IMPROVEMENT, Course, Means, Plan
+from .._minibatch.step import Course, Means, Plan
 from .._runtime.adding import total_of
 from .._runtime.errors import convergence_warning, plain
 from .clusterer import Clusterer
 from .inputs import as_table
+from .printing import PrintBatches
 from .routing import UNCHANGED
 
 SCHEDULES = ("nested", "random")
-CONVERGED = {
-    SMALL_SHIFT: "Converged (small centers change)",
-    NO_IMPROVEMENT: "Converged (lack of improvement in inertia)",
-}
-"""How scikit-learn words why a fit stopped."""
 
 
 @dataclass(eq=False, repr=False)
@@ -89,6 +86,12 @@ class MiniBatchKMeans(Clusterer):
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
+    callback : callable, optional
+        ``callback(iteration, run)`` is called after each batch of ``fit``, with its number from 1;
+        not in ``partial_fit``.  If it returns True, the fit ends.  ``run`` has ``n_rows`` of the
+        batch, ``inertia`` (its mean before the centers moved), ``center_shift``, ``seconds`` and
+        ``avoided``; ``centers``, a copy; ``labels``, the closest of them for each row of ``X``, by
+        one pass over all rows.  An error in it ends the fit.
 
     Attributes
     ----------
@@ -105,7 +108,8 @@ class MiniBatchKMeans(Clusterer):
     n_steps_ : int
         Number of batches so far.
     converged_, stop_reason_ : bool, str
-        Whether ``fit`` stopped for another reason than ``max_iter``, and the reason.
+        Whether ``fit`` stopped for another reason than ``max_iter`` or a callback, and the
+        reason.
     history_ : list of BatchStep
         For each step of ``fit`` ``n_rows``, ``inertia`` (the mean over the batch, before the
         centers move), ``center_shift``, ``seconds`` and ``avoided``: the share of the distances
@@ -178,7 +182,7 @@ class MiniBatchKMeans(Clusterer):
             k, self.init, n_init, self.init_size, int(self.batch_size), self.schedule,
             int(self.max_iter), float(self.tol), self.max_no_improvement,
             float(self.reassignment_ratio), bool(self.compute_labels), self.n_threads,
-            bool(self.verbose),
+            bool(self.verbose), Watch(),
         )  # fmt: skip
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -199,7 +203,13 @@ class MiniBatchKMeans(Clusterer):
         MiniBatchKMeans
             The fitted estimator.
         """
-        plan = self._plan()
+        return self._watched(
+            lambda watch: self._fit(X, sample_weight, watch), PrintBatches(), X, y, sample_weight
+        )
+
+    def _fit(self, X: Any, sample_weight: Any, watch: Watch) -> Self:
+        """Fit, and notify ``watch``."""
+        plan = self._plan()._replace(watch=watch)
         k = plan.n_clusters
         table = as_table(X)
         rows = table.rows
@@ -207,6 +217,8 @@ class MiniBatchKMeans(Clusterer):
         check_fits(k, rows.shape[0])
         rng = as_generator(self.random_state)
         size = first_size(plan, rows.shape[0])
+        watch.fit_begins(table, 1, 1.0)  # the inertia of a batch is a mean, without a unit
+        watch.run_begins(0, 1)
         with naming(table):
             course = run(plan, rows, weights, size, rng)
             labelled = course.labelled
@@ -215,6 +227,7 @@ class MiniBatchKMeans(Clusterer):
         self._learn_features(table)
         self._keep(course, rows.shape[0], rng)
         self._n_init, self._init_size = plan.n_init, size
+        watch.run_ends(course)
         if labelled is None:
             weight = total_of(weights.values) if weights.values.size else rows.shape[0]
             self.inertia_ = course.inertia * weight * weights.unit
@@ -296,8 +309,5 @@ class MiniBatchKMeans(Clusterer):
         read = sum(step.n_rows for step in course.history)
         self.n_iter_ = -(-read // n_samples)
         self.stop_reason_ = course.stop_reason
-        self.converged_ = course.stop_reason != MAX_ITER
+        self.converged_ = course.stop_reason not in CUT_SHORT
         self.history_ = course.history
-        if self.verbose:
-            how = CONVERGED.get(self.stop_reason_, "Stopped")
-            print(f"{how} at step {self.n_steps_}: {self.stop_reason_}")

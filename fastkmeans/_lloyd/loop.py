@@ -21,10 +21,13 @@ import numpy as np
 from .._kernels.shared.update import COUNT
 from .empty import relocate, snap
 from .run import Iteration, Outcome, Run, Step
+from .watch import STOPPED, Watch
 
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
 MAX_ITER = "max_iter was reached"
+CUT_SHORT = (MAX_ITER, STOPPED)
+"""The reasons for which a run ends before it has converged."""
 
 
 class Rule(Protocol):
@@ -33,11 +36,14 @@ class Rule(Protocol):
     tolerance: float
     """Squared center shift, in scaled units, above which ``converged`` need not be asked."""
 
-    def left(self) -> int:
-        """Return how many iterations may follow; none ends the run."""
+    def begin(self) -> int:
+        """Begin an iteration; return how many may follow, with this one.  None ends the run."""
 
-    def record(self, run: Run, steps: list[Step], seconds: float) -> None:
-        """Record iterations; each took ``seconds``."""
+    def record(self, run: Run, steps: list[Step], seconds: float) -> str:
+        """Record iterations that took ``seconds`` each; return why the run ends, or "" to go on.
+
+        ``run.centers`` have moved, unless the last iteration changed nothing.
+        """
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         """Return why the run ends after its centers have moved, or "" to go on."""
@@ -49,17 +55,21 @@ def iterate(run: Run, rule: Rule, together: bool = False) -> str:
     In the end the labels belong to the centers if no label changed; else the centers have
     moved since.  ``together`` allows several iterations in one call, timed together.
     """
-    while (left := rule.left()) > 0:
+    while (left := rule.begin()) > 0:
         began = time.perf_counter()
         steps = run.steps(left if together else 1, rule.tolerance)
         last, relocated = steps[-1], 0
         if last.n_empty:
             relocated = relocate(run)
             last = steps[-1] = last._replace(moved=run.center_shift())
-        rule.record(run, steps, (time.perf_counter() - began) / len(steps))
-        if last.n_moved == 0 and not relocated:
+        seconds = (time.perf_counter() - began) / len(steps)
+        settled = last.n_moved == 0 and not relocated
+        if not settled:
+            run.move_centers()
+        if reason := rule.record(run, steps, seconds):
+            return reason
+        if settled:
             return LABELS_REPEAT
-        run.move_centers()
         if reason := rule.converged(run, last, relocated):
             return reason
     return MAX_ITER
@@ -72,22 +82,25 @@ class Convergence:
     history: list[Iteration]  # the iterations so far; new ones are appended
     max_iter: int
     tolerance: float
-    report: Callable[[int, Iteration], None] | None  # gets each iteration, from number 1
+    watch: Watch  # gets each iteration, from number 1
     pause: Callable[[list[Iteration]], None] | None  # called when the run can be saved
 
-    def left(self) -> int:
-        return self.max_iter - len(self.history)
+    def begin(self) -> int:
+        left = self.max_iter - len(self.history)
+        if left > 0:
+            self.watch.iteration_begins()
+        return left
 
-    def record(self, run: Run, steps: list[Step], seconds: float) -> None:
-        scale = run.problem.scaling.scale
+    def record(self, run: Run, steps: list[Step], seconds: float) -> str:
+        scale, reason = run.problem.scaling.scale, ""
         for step in steps:
             record = Iteration(
                 step.inertia / scale / scale, math.sqrt(step.moved) / scale, step.n_moved, seconds,
                 step.avoided,
             )  # fmt: skip
             self.history.append(record)
-            if self.report is not None:
-                self.report(len(self.history), record)
+            reason = self.watch.iteration(len(self.history), record, run.centers, run.label)
+        return reason
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if step.moved <= self.tolerance and not relocated:
@@ -104,18 +117,20 @@ def finish(
     history: list[Iteration],
     max_iter: int,
     tol: float,
-    report: Callable[[int, Iteration], None] | None = None,
+    watch: Watch | None = None,
     pause: Callable[[list[Iteration]], None] | None = None,
 ) -> Outcome:
     """Iterate a run to its end; see ``Convergence`` for the parameters.
 
     ``tol`` is the squared center shift to stop at, as a share of the mean variance.
     """
+    watch = watch or Watch()
     tolerance = tol * run.problem.scaling.mean_variance
-    rule = Convergence(history, max_iter, tolerance, report, pause)
+    rule = Convergence(history, max_iter, tolerance, watch, pause)
     # For a large table, each iteration is timed and can be interrupted.
-    reason = iterate(run, rule, together=run.problem.team.small and pause is None)
-    if reason == MAX_ITER:
+    alone = watch.stepwise or pause is not None
+    reason = iterate(run, rule, together=run.problem.team.small and not alone)
+    if reason in CUT_SHORT:
         run.step()  # labels that belong to the centers
     scale = run.problem.scaling.scale
     inertia = snap(run, run.inertia())
@@ -123,6 +138,6 @@ def finish(
     labels[:] = run.labels
     n_found = int(np.count_nonzero(run.sums.total_weights[COUNT]))
     return Outcome(
-        labels, inertia / scale / scale, run.centers.copy(), len(history), reason != MAX_ITER,
-        reason, history, n_found,
+        labels, inertia / scale / scale, run.centers.copy(), len(history),
+        reason not in CUT_SHORT, reason, history, n_found,
     )  # fmt: skip

@@ -72,24 +72,6 @@ class Step(NamedTuple):
     cancelled: bool  # whether a cluster lost almost all its weight, and its sums their digits
 
 
-class Watch:
-    """A listener to the runs of a fit.  This one ignores everything."""
-
-    unit = 1.0  # factor from an inertia of the fit to the inertia with the caller's weights
-
-    def run_begins(self, number: int, n_runs: int) -> None:
-        """Note that run ``number`` of ``n_runs``, counted from 0, begins."""
-
-    def seeded(self) -> None:
-        """Note that the run has its initial centers."""
-
-    def iteration(self, number: int, iteration: Iteration) -> None:
-        """Note that iteration ``number`` of the run, counted from 1, is done."""
-
-    def run_ends(self, run: Outcome) -> None:
-        """Note that the run has ended."""
-
-
 class Workspace:
     """What the runs of a fit share: the buffers, and the engines with their state of the rows."""
 
@@ -233,6 +215,12 @@ class Run:
     def write_labels(self) -> None:
         """Update ``labels``: an engine may hold them in another order."""
         self.choice.used.write(self.labels)
+
+    def label(self, centers: Floats) -> Labels:
+        """Return each row's closest one of some centers, in an array of its own."""
+        labels: Labels = self.problem.rows.empty(self.problem.shape[0], np.int32)
+        label_rows(self.problem, centers, labels)
+        return labels
 
     def inertia(self) -> float:
         """Return the inertia of ``labels`` against ``centers``, in scaled units."""

@@ -16,7 +16,7 @@ from .._runtime.errors import warn
 from .nested import nested_batches
 from .random import random_batches
 from .sample import Sample
-from .step import Course, Labelled, Means, Plan, is_due, reassign, start, take_in
+from .step import Course, Labelled, Means, Plan, is_due, label_by, reassign, start, take_in
 
 SEEDS_PER_CLUSTER = 5
 """Least rows per cluster in the first nested batch."""
@@ -48,9 +48,10 @@ def run(plan: Plan, rows: Rows, weights: Weights, size: int, rng: np.random.Gene
     values = weights.values
     sample = Sample(rows, values, size, plan.n_clusters, rng)
     centers, scaling = start(plan, plan.n_init, sample.first(size), rng)
+    plan.watch.seeded()
     if plan.schedule == "random":  # drawn by weight, so each row counts one
         return random_batches(plan, rows, values, centers, scaling, rng)
-    course = nested_batches(plan, sample, size, centers)
+    course = nested_batches(plan, sample, size, centers, label_by(rows, plan))
     return course._replace(means=course.means._replace(unit=weights.unit))
 
 

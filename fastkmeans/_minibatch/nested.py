@@ -18,8 +18,9 @@ from .._engines.base import work_of
 from .._engines.costs import REPAID_AFTER
 from .._kernels.shared.update import WEIGHT
 from .._lloyd.empty import snap
-from .._lloyd.loop import MAX_ITER, SMALL_SHIFT, iterate
+from .._lloyd.loop import CUT_SHORT, MAX_ITER, SMALL_SHIFT, iterate
 from .._lloyd.run import Run, Step, Workspace
+from .._lloyd.watch import STOPPED, Label
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
 from .sample import Sample
@@ -39,7 +40,7 @@ SETTLED = 1.0
 larger batch follows."""
 
 
-def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats) -> Course:
+def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats, label: Label) -> Course:
     """Iterate from ``centers`` on batches that grow; the first has ``size`` rows."""
     k, enough = plan.n_clusters, sample.n_rows
     if plan.patience is not None:
@@ -56,13 +57,14 @@ def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats) -> Co
             left = max(1, (plan.max_iter * sample.n_rows - n_read) // n)  # steps, by max_iter
             # Boxes pay sooner here than in a whole fit.
             run = workspace.begin(centers, max(left, REPAID_AFTER))
-            rule = _Batch(plan, history, left, last, plan.tol * problem.scaling.mean_variance)
+            tolerance = plan.tol * problem.scaling.mean_variance
+            rule = _Batch(plan, history, left, last, tolerance, label)
             reason = iterate(run, rule)
             n_read += n * rule.n_done
             centers = run.centers
-            if rule.n_done == left:
+            if rule.n_done == left and reason != STOPPED:
                 reason = MAX_ITER
-            if last or reason == MAX_ITER:
+            if last or reason in CUT_SHORT:
                 labels = n == sample.n_samples and plan.compute_labels
                 return _end(run, history, reason, labels)
         grown = GROWTH * size
@@ -91,21 +93,26 @@ class _Batch:
     most: int  # steps
     last: bool  # whether no larger batch follows
     tolerance: float
+    label: Label  # all rows, for a callback
     n_done: int = 0
     before: float = math.inf  # inertia of the step before
 
-    def left(self) -> int:
-        return self.most - self.n_done
+    def begin(self) -> int:
+        left = self.most - self.n_done
+        if left > 0:
+            self.plan.watch.iteration_begins()
+        return left
 
-    def record(self, run: Run, steps: list[Step], seconds: float) -> None:
+    def record(self, run: Run, steps: list[Step], seconds: float) -> str:
+        reason, watch = "", self.plan.watch
         scale, weight = run.problem.scaling.scale, total_of(run.sums.total_weights[WEIGHT])
         for step in steps:
             mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
             record = BatchStep(run.problem.shape[0], mean, shift, seconds, step.avoided)
             self.history.append(record)
-            if self.plan.verbose:
-                record.report(len(self.history))
+            reason = watch.iteration(len(self.history), record, run.centers, self.label)
         self.n_done += len(steps)
+        return reason
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
         if relocated:

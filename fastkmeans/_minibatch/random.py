@@ -17,7 +17,17 @@ from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
 from .._lloyd.run import Workspace
 from .._runtime.arrays import Floats
 from .._runtime.threads import Team
-from .step import NO_IMPROVEMENT, BatchStep, Course, Means, Plan, is_due, reassign, take_in
+from .step import (
+    NO_IMPROVEMENT,
+    BatchStep,
+    Course,
+    Means,
+    Plan,
+    is_due,
+    label_by,
+    reassign,
+    take_in,
+)
 
 
 class _Drawer:
@@ -82,9 +92,10 @@ def random_batches(
     monitor = Monitor(plan, size / (n + 1), scaling)
     means = Means(centers, np.zeros(k))
     history: list[BatchStep] = []
-    reason = ""
+    reason, label = "", label_by(rows, plan)
     with Team(plan.n_threads, work_of((size, rows.shape[1]), k)) as team:
         while not reason:
+            plan.watch.iteration_begins()
             began = time.perf_counter()
             batch = drawer.draw(size)
             own = scaling_of(batch, NO_WEIGHTS, team)
@@ -100,10 +111,10 @@ def random_batches(
                 size, inertia / scale / scale, math.sqrt(moved) / scale, seconds, found.avoided
             )
             history.append(step)
-            if plan.verbose:
-                step.report(len(history))
+            stop = plan.watch.iteration(len(history), step, means.centers, label)
             zoom = scaling.scale / scale
             reason = monitor.reason(len(history), inertia * zoom * zoom, moved * zoom * zoom)
+            reason = stop or reason
             if not reason and (len(history) + 1) * size > plan.max_iter * n:
                 reason = MAX_ITER
     average = history[-1].inertia

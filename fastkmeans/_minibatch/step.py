@@ -16,9 +16,12 @@ from numpy.typing import ArrayLike
 from .._data.problem import open_problem
 from .._data.rows import Rows
 from .._data.scaling import Scaling
+from .._data.tables import Table
 from .._engines.base import work_of
 from .._kernels.shared.update import COUNT, WEIGHT
+from .._lloyd.predict import closest_centers
 from .._lloyd.run import Step, Workspace
+from .._lloyd.watch import Label, Watch
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels
 from .._seeding.initial import initial_centers
@@ -38,13 +41,6 @@ class BatchStep(NamedTuple):
     seconds: float  # wall time
     avoided: float  # share of the distances not computed, as for ``KMeans``
 
-    def report(self, number: int) -> None:
-        """Print the step."""
-        print(
-            f"  step {number}: {self.n_rows} rows, mean inertia {self.inertia:.8g}, centers "
-            f"moved by {self.center_shift:.3g}"
-        )
-
 
 class Plan(NamedTuple):
     """The checked parameters of the estimator."""
@@ -62,6 +58,7 @@ class Plan(NamedTuple):
     compute_labels: bool
     n_threads: int | None
     verbose: bool
+    watch: Watch
 
 
 class Means(NamedTuple):
@@ -89,6 +86,11 @@ class Course(NamedTuple):
     history: list[BatchStep]
     stop_reason: str
     labelled: Labelled | None = None  # by the final centers, if the last batch was all rows
+
+
+def label_by(rows: Rows, plan: Plan) -> Label:
+    """Return the function that labels all rows, for a callback that asks for labels."""
+    return lambda centers: closest_centers(Table(rows, None), centers, plan.n_threads)
 
 
 def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:

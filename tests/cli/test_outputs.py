@@ -117,7 +117,7 @@ def test_bars_on_a_terminal(monkeypatch: Any) -> None:
     with bars.shown(4096, "rows"):
         bars.run_begins(1, 3)
         assert [start for start, _ in rows.blocks()] == [0, 1024, 2048, 3072]
-        bars.iteration(4, Iteration(1.0, 1.0, 17, 0.1, 0.0))
+        bars.iteration(4, Iteration(1.0, 1.0, 17, 0.1, 0.0), np.zeros((1, 2)), len)
         assert sum(X.shape[1] for _, X in rows.blocks()) == 4096
     text = terminal.getvalue()
     assert "run 2 of 3, choosing the first centers:  75%" in text

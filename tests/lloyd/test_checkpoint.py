@@ -15,7 +15,7 @@ from fastkmeans._estimators.inputs import as_table
 from fastkmeans._lloyd import checkpoint as _checkpoint
 from fastkmeans._lloyd.checkpoint import Checkpoint
 from fastkmeans._lloyd.loop import MAX_ITER
-from fastkmeans._lloyd.run import Watch
+from fastkmeans._lloyd.watch import Watch
 
 JOB = {"-k": 8}
 

@@ -14,6 +14,7 @@ from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines import sums as _sums
 from fastkmeans._lloyd.loop import finish
 from fastkmeans._lloyd.run import Workspace
+from fastkmeans._lloyd.watch import Watch
 
 Array = NDArray[Any]
 
@@ -60,5 +61,12 @@ def test_of_a_large_table_every_iteration_is_told_when_it_ends() -> None:
     with open_problem(ArrayRows(X), NO_WEIGHTS, 1, 1e12) as problem:
         run = Workspace(problem, 12).begin(X[:12], 40)
         seen: list[bytes] = []
-        outcome = finish(run, [], 40, 0.0, lambda number, step: seen.append(run.centers.tobytes()))
-    assert len(set(seen)) == outcome.n_iter > 5
+
+        class Listener(Watch):
+            def iteration(self, number: int, record: Any, centers: Array, label: Any) -> str:
+                seen.append(centers.tobytes())
+                return ""
+
+        outcome = finish(run, [], 40, 0.0, Listener())
+    assert len(set(seen[:-1])) == outcome.n_iter - 1 > 5
+    assert seen[-1] == seen[-2], "the last iteration moved no row"
