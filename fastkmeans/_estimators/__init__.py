@@ -7,6 +7,7 @@ clusterer          the base of both estimators
 sklearn_protocol   parameters, tags and feature names in the way of scikit-learn
 routing            requests for weights, in the way of scikit-learn
 printing           what ``verbose`` prints
+tasks              scikit-learn's callbacks
 model_file         fitted models in files
 inputs             from ``X`` to a table
 """

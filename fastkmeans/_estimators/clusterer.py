@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike
 
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
-from .._lloyd.watch import Call, View, Watch, Watches
+from .._lloyd.watch import Call, View, Watch
 from .._runtime.arrays import Labels
 from .._runtime.errors import plain, warn
 from .sklearn_protocol import Estimator
+from .tasks import Callbacks
 
 
 @dataclass(eq=False, repr=False)
-class Clusterer(Estimator):
+class Clusterer(Callbacks, Estimator):
     """Base of the estimators that describe rows by ``cluster_centers_``."""
 
     n_clusters: int = 8
@@ -34,6 +35,8 @@ class Clusterer(Estimator):
 
     _RANDOM_RUNS: ClassVar[int]
     """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
+    _COUNT: ClassVar[str] = "n_iter_"
+    """The attribute that holds the number of steps."""
 
     def __dask_tokenize__(self) -> Any:
         """Return what dask distinguishes models by: the parameters alone are not enough."""
@@ -82,7 +85,11 @@ class Clusterer(Estimator):
         watches = [printer] if self.verbose else []
         if self.callback is not None:
             watches.append(Call(self.callback))
-        return fit(Watches(watches) if watches else Watch())
+        return self._with_tasks(fit, watches, (X, y, sample_weight))
+
+    def _most_steps(self, n_samples: int) -> int | None:
+        """Return the largest number of iterations of a run; None if it is not known."""
+        return self.max_iter
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``."""

@@ -159,6 +159,7 @@ class MiniBatchKMeans(Clusterer):
     schedule: str = "nested"
 
     _RANDOM_RUNS = 3
+    _COUNT = "n_steps_"
     _stored = (
         "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
         "_mean_since",
@@ -242,6 +243,11 @@ class MiniBatchKMeans(Clusterer):
                 "in X, or to batches that are too small."
             )
         return self
+
+    def _most_steps(self, n_samples: int) -> int | None:
+        if self.schedule == "nested":
+            return None
+        return max(1, self.max_iter * n_samples // min(self.batch_size, n_samples))
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one batch; the first one gives the initial centers.

@@ -40,7 +40,7 @@ def looking(iteration: int, run: Any) -> bool:
     return False
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(1, 300),
     d=st.integers(1, 5),
@@ -66,16 +66,15 @@ def test_fits_of_small_tables_keep_their_bits(
             same_bits(clone(model).set_params(callback=callback).fit(X, None, weights), expected)
 
 
-@pytest.mark.parametrize("callback", [nothing, looking])
-@pytest.mark.parametrize("algorithm", ["auto", "lloyd", "boxes", "bytes"])
-@pytest.mark.parametrize(("d", "k"), [(3, 40), (40, 40)])
-def test_fits_of_every_engine_keep_their_bits(
-    algorithm: str, callback: Any, d: int, k: int
-) -> None:
+@pytest.mark.parametrize(
+    ("algorithm", "d"), [("lloyd", 3), ("boxes", 3), ("auto", 3), ("bytes", 40), ("auto", 40)]
+)
+def test_fits_of_every_engine_keep_their_bits(algorithm: str, d: int) -> None:
     X = mixture(20_000, d, 30)
-    model = KMeans(k, algorithm=algorithm, random_state=0, max_iter=12)
+    model = KMeans(40, algorithm=algorithm, random_state=0, max_iter=12)
     expected = clone(model).fit(X)
-    same_bits(clone(model).set_params(callback=callback).fit(X), expected)
+    for callback in (nothing, looking):
+        same_bits(clone(model).set_params(callback=callback).fit(X), expected)
 
 
 @pytest.mark.parametrize("callback", [nothing, looking])
