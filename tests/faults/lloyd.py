@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.mutation import Mutation
 
 EMPTY = "lloyd/test_empty"
+CALLBACK = "estimators/test_callback"
 
 MUTATIONS = [
     Mutation(
@@ -27,5 +28,34 @@ MUTATIONS = [
         "if members[donor] < 2:",
         "if members[donor] < 1:",
         f"{EMPTY}: test_a_cluster_keeps or test_a_cluster_gives",
+    ),
+    Mutation(
+        "a callback sees some iterations of a small table only when all are done",
+        "_lloyd/loop.py",
+        "alone = watch.stepwise or pause is not None",
+        "alone = pause is not None",
+        f"{CALLBACK}: test_true_ends_the_fit",
+    ),
+    Mutation(
+        "labels are older than the centers of a fit that a callback ended",
+        "_lloyd/loop.py",
+        "if reason in CUT_SHORT:\n        run.step()",
+        "if reason == MAX_ITER:\n        run.step()",
+        f"{CALLBACK}: test_true_ends_the_fit",
+    ),
+    Mutation(
+        "a callback sees the centers before they moved",
+        "_lloyd/loop.py",
+        "            run.move_centers()\n        if reason := rule.record(run, steps, seconds):\n",
+        "            pass\n        reason = rule.record(run, steps, seconds)\n"
+        "        if not settled:\n            run.move_centers()\n        if reason:\n",
+        f"{CALLBACK}: test_true_ends_the_fit",
+    ),
+    Mutation(
+        "a callback ends one run only",
+        "_lloyd/watch.py",
+        "    def run_ends(self, run: Any) -> bool:\n        return self._over",
+        "    def run_ends(self, run: Any) -> bool:\n        return False",
+        f"{CALLBACK}: test_true_ends_all_runs",
     ),
 ]
