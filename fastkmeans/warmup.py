@@ -32,6 +32,7 @@ def warmup() -> float:
                 model.predict(X[:1])
                 model.predict(X)
                 model.transform(X)
+                model.representatives(X)
                 model.score(X)
             # For a large table, passes that are made once run in numba's threads as well.
             X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)

@@ -29,8 +29,9 @@ outputs:
   The file of labels has one line per row of the input, in its order: the id column (or the
   number of the row, from 1) and the cluster. A row that --missing drop or --bad-rows skip
   left out keeps its line, with an empty cluster. The file of centers has one line per
-  cluster: its size, and its center in the units of the input. All outputs appear when all
-  are complete. The summary goes to standard output, everything else to standard error.
+  cluster: its size, and its center in the units of the input. The file of representatives
+  has the rows closest to each center, the closest first. All outputs appear when all are
+  complete. The summary goes to standard output, everything else to standard error.
 
 large tables:
   The table is parsed once, into a file beside the first output (--cache chooses another
@@ -216,6 +217,11 @@ def _add_outputs(add: Add, *, clusters: bool) -> None:
             help="write the centers here, in the units of the input (packed, if it ends in .gz)")
         add("--model-out", type=path, metavar="FILE",
             help="write the model here, for the command predict and for KMeans.load")
+        add("--representatives-out", type=path, metavar="FILE",
+            help="write the rows closest to each center here, with their cluster, the number of "
+            "the row and the id, in the units of the input (packed, if it ends in .gz)")
+        add("--representatives", type=whole_number(1), metavar="N",
+            help="number of rows per cluster in the file of --representatives-out (default: 1)")
     add("--json", action="store_true",
         help="the summary as JSON on standard output; the one for people goes to standard error")
     add("--quiet", action="store_true",

@@ -18,6 +18,7 @@ from .._estimators.kmeans import KMeans
 from .._files import Dataset, open_dataset
 from .._files.errors import flag_of, shown
 from .._files.options import Question
+from .._lloyd.representatives import closest_rows
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .console import UserError, note
@@ -26,6 +27,7 @@ from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
 from .report import first_csv, rows_line, rows_of, sizes_lines, tell, warn_of_numbers
+from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
@@ -72,11 +74,14 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
         "--centers-out": args.centers_out,
         "--model-out": args.model_out,
         "--skipped-out": args.skipped_out,
+        "--representatives-out": args.representatives_out,
     }
     check_outputs(outputs, inputs=args.files)
     check_formats(outputs)
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
+    if args.representatives is not None and args.representatives_out is None:
+        raise UserError("--representatives go into a file: name it with --representatives-out")
     return outputs
 
 
@@ -165,6 +170,14 @@ def _centers(dataset: Dataset, model: KMeans) -> Floats:
     return centers
 
 
+def _representatives(
+    args: argparse.Namespace, dataset: Dataset, model: KMeans
+) -> NDArray[np.int64]:
+    """Return the rows of the dataset that are closest to each center."""
+    table, n = Table(dataset.rows, dataset.names), args.representatives or 1
+    return closest_rows(table, model.cluster_centers_, model.labels_, n, args.threads)
+
+
 def _write(
     args: argparse.Namespace,
     outputs: dict[str, Path | None],
@@ -186,6 +199,9 @@ def _write(
         ),
         "--model-out": model.save,
         "--skipped-out": lambda path: write_skipped(path, dataset.skipped, args.delimiter),
+        "--representatives-out": lambda path: write_representatives(
+            path, dataset, args.id_column, _representatives(args, dataset, model), dialect
+        ),
     }
     wanted = {flag: path for flag, path in outputs.items() if path is not None}
     with whole_files(*wanted.values()) as temporary:

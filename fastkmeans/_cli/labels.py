@@ -42,9 +42,9 @@ def labels_file(
         nonlocal n_rows
         if ids is None:
             ids = pa.array(np.arange(n_rows + 1, n_rows + len(kept) + 1))
-        columns = {id_name: ids, _another("cluster", id_name): _spread(labels, kept)}
+        columns = {id_name: ids, another("cluster", id_name): _spread(labels, kept)}
         if distances is not None:
-            columns[_another("distance", id_name)] = _spread(distances, kept)
+            columns[another("distance", id_name)] = _spread(distances, kept)
         write_columns(columns)
         n_rows += len(kept)
 
@@ -74,8 +74,11 @@ def write_labels(
             first, at = first + n, stop
 
 
-def _another(name: str, taken: str) -> str:
-    return name if name != taken else f"{name}_"
+def another(name: str, *taken: str) -> str:
+    """Return a name for a column next to others that may have it already."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _ids(dataset: Dataset) -> Iterator[tuple[Any, int]]:
@@ -203,7 +206,7 @@ def write_centers(
     """Write one line per cluster: its number, its size, its center."""
     delimiter, decimal = dialect
     with open_csv(path, delimiter) as writer:
-        writer.writerow(["cluster", "size", *names])
+        writer.writerow([another("cluster", *names), another("size", *names), *names])
         for cluster, (size, center) in enumerate(zip(sizes, centers, strict=True)):
             values = [str(value).replace(".", decimal) for value in center.tolist()]
             writer.writerow([cluster, size, *values])

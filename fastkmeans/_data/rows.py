@@ -262,6 +262,8 @@ def joined(columns: Sequence[NDArray[Any]]) -> NDArray[Any] | None:
 
 def sizes_of(labels: Labels, n_clusters: int) -> NDArray[np.int64]:
     """Return the number of rows of each cluster, in little memory."""
+    if len(labels) <= CHUNK:
+        return np.bincount(labels, minlength=n_clusters).astype(np.int64, copy=False)
     sizes = np.zeros(n_clusters, np.int64)
     for start in range(0, len(labels), CHUNK):
         sizes += np.bincount(labels[start : start + CHUNK], minlength=n_clusters)

@@ -7,10 +7,11 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._data.validation import check_count, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
+from .._lloyd.representatives import closest_rows
 from .._lloyd.watch import Call, View, Watch
 from .._runtime.arrays import Labels
 from .._runtime.errors import plain, warn
@@ -141,6 +142,35 @@ class Clusterer(Callbacks, Estimator):
         """
         table = self._table_like_fit(X)
         return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
+
+    def representatives(self, X: Any, n: int = 1) -> NDArray[np.int64]:
+        """Return the rows of each cluster that are closest to its center.
+
+        They are real rows, so they can stand for the cluster if its center, a mean, cannot.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as in ``fit``: those of the fit, or others.
+        n : int, default=1
+            Number of rows per cluster.
+
+        Returns
+        -------
+        ndarray of shape (n_clusters, n), int64
+            Row numbers in ``X``.  Row j lists rows whose closest center is j, the closest first;
+            ties go to the lowest row number.  If a cluster has fewer than ``n`` rows, -1 fills up
+            its list.  For a table in files, they are row numbers in ``open_dataset(...).rows``.
+
+        Raises
+        ------
+        ValueError
+            If ``n`` is smaller than 1, or ``X`` does not fit the model.
+        """
+        n = check_count(n, "n")
+        table, centers = self._table_like_fit(X), self.cluster_centers_
+        labels = closest_centers(table, centers, self.n_threads)
+        return closest_rows(table, centers, labels, n, self.n_threads)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:
         """Fit and return ``labels_``."""

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from .._data.problem import naming, open_problem
+from .._data.rows import sizes_of
 from .._data.tables import Table
 from .._data.validation import (
     as_generator,
@@ -88,6 +89,8 @@ class KMeans(Clusterer):
         The centers, in float64 for any dtype of ``X``: ``labels_`` might not fit rounded centers.
     labels_ : ndarray of shape (n_samples,), int32
         The closest center of each row.
+    cluster_sizes_ : ndarray of shape (n_clusters,), int64
+        The number of rows of each cluster, whatever their weights.
     inertia_ : float
         Weighted sum of squared distances to the closest center, computed from differences.
     n_iter_ : int
@@ -143,6 +146,7 @@ class KMeans(Clusterer):
         "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
         "n_features_in_",
     )  # fmt: skip
+    _stored_too = ("cluster_sizes_",)
 
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
@@ -252,6 +256,7 @@ class KMeans(Clusterer):
     def _keep(self, run: Outcome, unit: float) -> None:
         self.cluster_centers_ = run.centers
         self.labels_ = run.labels
+        self.cluster_sizes_ = sizes_of(run.labels, len(run.centers))
         self.inertia_ = run.inertia * unit
         self.n_iter_ = run.n_iter
         self.converged_ = run.converged

@@ -100,6 +100,8 @@ class MiniBatchKMeans(Clusterer):
     labels_ : ndarray of shape (n_samples,), int32
         The closest center of each row of ``fit``, or of the last batch of ``partial_fit``; only
         with ``compute_labels``.
+    cluster_sizes_ : ndarray of shape (n_clusters,), int64
+        The number of rows of each cluster in ``labels_``; there as long as ``labels_`` is.
     inertia_ : float
         Weighted sum of squared distances of these rows to the closest center.  Without
         ``compute_labels``, ``fit`` estimates it from its batches.
@@ -164,7 +166,7 @@ class MiniBatchKMeans(Clusterer):
         "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
         "_mean_since",
     )  # fmt: skip
-    _stored_too = ("inertia_", "n_iter_", "converged_", "stop_reason_")
+    _stored_too = ("cluster_sizes_", "inertia_", "n_iter_", "converged_", "stop_reason_")
 
     def _plan(self, starts: bool = True) -> Plan:
         """Check the parameters and return them; ``starts``: initial centers are needed."""
@@ -232,11 +234,13 @@ class MiniBatchKMeans(Clusterer):
         if labelled is None:
             weight = total_of(weights.values) if weights.values.size else rows.shape[0]
             self.inertia_ = course.inertia * weight * weights.unit
-            self.__dict__.pop("labels_", None)  # from an earlier fit
+            for name in ("labels_", "cluster_sizes_"):  # from an earlier fit
+                self.__dict__.pop(name, None)
             return self
         self.cluster_centers_, self.labels_, inertia = labelled
+        self.cluster_sizes_ = sizes_of(self.labels_, k)
         self.inertia_ = inertia * weights.unit
-        n_found = int(np.count_nonzero(sizes_of(self.labels_, k)))
+        n_found = int(np.count_nonzero(self.cluster_sizes_))
         if n_found < k:
             convergence_warning(
                 f"Only {n_found} of the {k} clusters have rows. Possibly due to duplicate points "
@@ -292,6 +296,7 @@ class MiniBatchKMeans(Clusterer):
         self._remember(means, rng)
         if labelled is not None:
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
+            self.cluster_sizes_ = sizes_of(self.labels_, k)
         self.n_steps_: int = 1 if new else self.n_steps_ + 1
         return self
 

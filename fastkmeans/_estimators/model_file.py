@@ -127,6 +127,9 @@ def read_model(path: str | os.PathLike[str], expected: type[Any] | None = None) 
             setattr(model, name, fitted[name])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: it lacks, or has too much, of {error}.") from error
+    sizes = getattr(model, "cluster_sizes_", None)
+    if sizes is not None and (sizes.shape != (k,) or sizes.dtype != np.int64):
+        raise ValueError(f"{path} is damaged: it has no size for each cluster.")
     lengths = {d, model.n_features_in_, d if names is None else len(names)}
     lengths |= set() if own is None else {shift.size, scale.size, fill.size}
     if lengths != {d} or not np.isfinite(model.cluster_centers_).all() or k != model.n_clusters:

@@ -1,4 +1,4 @@
-"""Faults in the Lloyd loop, and in the rows that it asks for: relocation of empty clusters."""
+"""Faults in the Lloyd loop, and in the rows that it asks for: empty clusters, representatives."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from faults.mutation import Mutation
 
 EMPTY = "lloyd/test_empty"
 CALLBACK = "estimators/test_callback"
+REPRESENTATIVES = "lloyd/test_representatives"
 
 MUTATIONS = [
     Mutation(
@@ -57,5 +58,19 @@ MUTATIONS = [
         "    def run_ends(self, run: Any) -> bool:\n        return self._over",
         "    def run_ends(self, run: Any) -> bool:\n        return False",
         f"{CALLBACK}: test_true_ends_all_runs",
+    ),
+    Mutation(
+        "a later row takes the place of a representative that is as close",
+        "_lloyd/representatives.py",
+        "np.flatnonzero(squares < self.squares[labels, -1])",
+        "np.flatnonzero(squares <= self.squares[labels, -1])[::-1]",
+        f"{REPRESENTATIVES}: test_ties",
+    ),
+    Mutation(
+        "representatives of a piece are numbered from its start",
+        "_lloyd/representatives.py",
+        "found.add(part.start, labels[part], squares)",
+        "found.add(0, labels[part], squares)",
+        f"{REPRESENTATIVES}: test_pieces",
     ),
 ]

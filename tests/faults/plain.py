@@ -179,6 +179,13 @@ MUTATIONS = [
         "lloyd/test_iterations: test_iterations_in_one_call and 2-2.0 and float32",
     ),
     Mutation(
+        "the squared distance to the own center is that to the first center",
+        "_kernels/plain/distances.py",
+        "square_below(X, i, centers, labels[i], scale, np.inf)",
+        "square_below(X, i, centers, 0, scale, np.inf)",
+        "lloyd/test_representatives: test_closest",
+    ),
+    Mutation(
         "distances keep the scale",
         "_kernels/plain/distances.py",
         "np.sqrt(squares[r, p]) / scale",

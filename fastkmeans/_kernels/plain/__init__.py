@@ -3,6 +3,6 @@
 tile        the micro-kernel: a block of points, a tile of centers
 start       where the scores of a block begin: at nothing, or at the labels of the rows
 assign      labels, certified
-distances   distances of rows to centers
+distances   distances of rows to all centers, or to the own one
 serial      whole iterations of a small table in one call
 """

@@ -1,18 +1,21 @@
-"""Distances of every row to every center, as ``transform`` returns them.
+"""Distances of rows to centers: to all of them, or to the own center alone.
 
     out[i, j] = sqrt(sum_f (x_if - c_jf)^2)
 
-They are sums of squared differences in the dtype of ``X``: small distances keep their digits.
+``transform`` returns distances to all centers.  They are sums of squared differences in the dtype
+of ``X``: small distances keep their digits.
 
-Loop order: blocks of rows outside, then tiles.  So a block is packed once.
+Loop order: blocks of rows outside, then tiles.  So a block is packed once.  Distances to the own
+center take the rows one by one, feature by feature.
 """
 
 import numpy as np
 
-from ..._runtime.jit import jit_with_scratch
+from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..shared.pack import pack_points
+from .assign import square_below
 from .tile import squared_distances
 
 
@@ -43,3 +46,21 @@ def distance_rows(
             for p in range(count):
                 for r in range(CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS):
                     out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale
+
+
+@jit
+def own_squares(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # in int, first row
+    stop,  # in int, row to stop before
+    labels,  # in (m,) int32
+    centers,  # in (k, d) float64
+    scale,  # in float64, power of two
+    out,  # out (m,) float64, scaled squared distances
+):
+    """Write the squared distances of rows ``start:stop`` to their centers.
+
+    They are those that decide a label, with the same rounding on any processor.
+    """
+    for i in range(start, stop):
+        out[i] = square_below(X, i, centers, labels[i], scale, np.inf)
