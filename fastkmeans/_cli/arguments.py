@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from .console import guarded, note
-from .values import Parser, delimiter, memory, names, path, runs, tolerance, whole_number
+from .values import Parser, delimiter, memory, names, path, runs, start, tolerance, whole_number
 
 Add = Callable[..., argparse.Action]
 
@@ -94,8 +94,8 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     # fmt: off
     parser.add_argument("files", nargs="+", type=path, metavar="FILE",
         help="the table: files, a folder, or a pipe; the first line of CSV names the columns")
-    parser.add_argument("-k", type=whole_number(1), default=8,
-        help="number of clusters (default: %(default)s)")
+    parser.add_argument("-k", type=whole_number(1),
+        help="number of clusters (default: 8, or the number of centers in the file of --init)")
     # fmt: on
     _add_columns(parser.add_argument_group("columns").add_argument)
     _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
@@ -133,7 +133,7 @@ def _add_id(add: Add) -> None:
 def _add_columns(add: Add) -> None:
     # fmt: off
     add("--columns", type=names, metavar="A,B",
-        help="columns to cluster (default: all numeric ones)")
+        help="columns to cluster (default: all numeric ones, or those of the file of --init)")
     add("--exclude", type=names, default=[], metavar="A,B", help="columns to leave out")
     _add_id(add)
     add("--weight", dest="weight_column", metavar="NAME",
@@ -166,10 +166,14 @@ def _add_reading(add: Add, missing: str | None, missing_shown: str) -> None:
 
 def _add_clustering(add: Add) -> None:
     # fmt: off
-    add("--init", choices=("k-means++", "random"), default="k-means++",
-        help="how the first centers are found (default: %(default)s)")
+    add("--init", type=start, default="k-means++", metavar="HOW",
+        help="how the first centers are found: k-means++, random, or a file of centers, which is a "
+        "model, or a table with one center per line, in the units of the input; its columns are "
+        "found by their names (of .npy by their places); write ./random for a file called random "
+        "(default: %(default)s)")
     add("--n-init", type=runs, default="auto", metavar="N",
-        help="number of runs, of which the best is kept (default: auto, 10 for random, else 1)")
+        help="number of runs, of which the best is kept (default: auto, 10 for random, else 1; "
+        "always 1 from a file of centers)")
     add("--max-iter", type=whole_number(1), default=300, metavar="N",
         help="iterations of a run, at most (default: %(default)s)")
     add("--tol", type=tolerance, default=1e-4, metavar="X",

@@ -21,6 +21,7 @@ from .._files.options import Question
 from .._lloyd.representatives import closest_rows
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
+from .centers import blaming, read_centers
 from .console import UserError, note
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
@@ -31,8 +32,8 @@ from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
-FITTING = ("init", "n_init", "max_iter", "tol", "algorithm")
-"""Arguments of clustering that the result depends on, besides k and the seed."""
+FITTING = ("n_init", "max_iter", "tol", "algorithm")
+"""Arguments of clustering that the result depends on, besides k, the seed and the start."""
 FEW = 5
 """Number of skipped rows that get a note each; the others are only counted."""
 DOMINANT = 0.9
@@ -43,20 +44,22 @@ def cluster(args: argparse.Namespace) -> None:
     """Run the command ``csv``."""
     outputs = _outputs(args)
     need("pyarrow")
+    asked_columns, centers = args.columns, read_centers(args)
     with Job(args, outputs) as job:
         seconds = {"reading": time.perf_counter()}
         guard = MemoryGuard(args.memory_limit)
         progress = Progress(guard, args.quiet)
         asked = {name: getattr(args, name) for name in Question._fields}
         asked |= {"cache": job.table, "memory_limit": args.memory_limit}
-        with progress.shown(0, "B"):
+        with progress.shown(0, "B"), blaming(centers, asked_columns):
             dataset = open_dataset(args.files, progress=progress.read, **asked)
         with dataset:
             job.table_is_done()
+            start = args.init if centers is None else centers.start(dataset)
             _check_table(args, dataset)
             _note_columns(args, dataset)
             seconds["clustering"] = time.perf_counter()
-            model = _fit(args, job, dataset, progress)
+            model = _fit(args, job, dataset, progress, start)
             seconds["writing"] = time.perf_counter()
             sizes = sizes_of(model.labels_, args.k)
             _write(args, outputs, dataset, model, sizes)
@@ -76,7 +79,8 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
         "--skipped-out": args.skipped_out,
         "--representatives-out": args.representatives_out,
     }
-    check_outputs(outputs, inputs=args.files)
+    inputs = [*args.files, *([args.init] if isinstance(args.init, Path) else [])]
+    check_outputs(outputs, inputs=inputs)
     check_formats(outputs)
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
@@ -133,15 +137,22 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
         )
 
 
-def _fit(args: argparse.Namespace, job: Job, dataset: Dataset, progress: Progress) -> KMeans:
+def _fit(
+    args: argparse.Namespace,
+    job: Job,
+    dataset: Dataset,
+    progress: Progress,
+    start: str | Floats,
+) -> KMeans:
     n, d = dataset.rows.shape
     if not args.quiet:
         note(f"clustering {n} rows of {d} columns")
     fitting = {name: getattr(args, name) for name in FITTING}
     settings = {"the table": _digest(dataset), "-k": args.k, "--seed": args.seed}
     settings |= {flag_of(name): getattr(args, name) for name in (*READING, *FITTING)}
+    settings["--init"] = start if isinstance(start, str) else f"centers {_hash_of(start)}"
     checkpoint = job.checkpoint(settings, args.quiet)
-    model = KMeans(args.k, random_state=args.seed, n_threads=args.threads, **fitting)
+    model = KMeans(args.k, init=start, random_state=args.seed, n_threads=args.threads, **fitting)
     rows: Rows = dataset.rows
     if args.algorithm != "boxes":
         # "auto" never takes boxes for WatchedRows; boxes round the sums in another way.  So
@@ -162,6 +173,10 @@ def _digest(dataset: Dataset) -> str:
     for field in (*vars(dataset.statistics).values(), dataset.shift, dataset.scale):
         digest.update(np.ascontiguousarray(field).tobytes())
     return f"{dataset.rows.dtype} {digest.hexdigest()[:16]}"
+
+
+def _hash_of(start: Floats) -> str:
+    return hashlib.sha256(np.ascontiguousarray(start).tobytes()).hexdigest()[:16]
 
 
 def _centers(dataset: Dataset, model: KMeans) -> Floats:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from .._data.rows import ArrayRows, sizes_of
 from .._data.tables import Preparation, Table
-from .._estimators.model_file import read_model
 from .._files.errors import listed
 from .._files.options import Question, check, missing_values
 from .._files.parse.first_pass import infinite_rows
@@ -25,6 +24,7 @@ from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import Temporary
 from .._runtime.extras import need
+from .centers import load_model
 from .console import UserError
 from .labels import labels_file, own_distances, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
@@ -62,21 +62,11 @@ def predict(args: argparse.Namespace) -> None:
     _report(args, outputs, labeller, time.perf_counter() - began, progress.guard.peak)
 
 
-def _load(path: Path) -> Any:
-    """Return the model in a file, of any class."""
-    try:
-        return read_model(path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise UserError(str(error).removesuffix(".")) from None
-
-
 class _Labeller:
     """A model, and the totals over the rows that it has labelled."""
 
     def __init__(self, args: argparse.Namespace) -> None:
-        self.model = _load(args.model)
+        self.model = load_model(args.model)
         d = self.model.n_features_in_
         own = self.model.preparation_
         if own is None:

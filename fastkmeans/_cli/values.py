@@ -9,6 +9,9 @@ from typing import Any, NoReturn
 
 from .console import one_line
 
+METHODS = ("k-means++", "random")
+"""Names of the methods that find initial centers; every other text names a file of them."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse that accepts the value ``--`` after an equals sign, as in ``--na=--``.
@@ -32,6 +35,11 @@ def path(text: str) -> Path:
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return Path(text)
+
+
+def start(text: str) -> str | Path:
+    """Return the name of a method for the initial centers, or the path of a file."""
+    return text if text in METHODS else path(text)
 
 
 def whole_number(least: int) -> Callable[[str], int]:
