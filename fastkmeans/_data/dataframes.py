@@ -1,7 +1,7 @@
 """Data frames of pandas, polars and pyarrow, by duck typing: none of them is imported.
 
-Float columns that lie side by side in memory become one view.  Others are converted slice by
-slice, so no frame is ever copied as a whole.
+A lazy frame of polars is collected.  Float columns that lie side by side in memory become one
+view.  Others are converted slice by slice, so no frame is ever copied as a whole.
 """
 
 import sys
@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 from .._runtime.errors import plain
 from .rows import FLOAT32, FLOAT64, ArrayRows, ColumnRows, ConvertedRows, Rows, joined
+
+TO_PANDAS = {
+    "cudf": "to_pandas()",
+    "modin": "modin.to_pandas()",
+    "pyspark": "toPandas()",
+}
+"""Libraries of data frames that lie on a GPU or on other machines, and the way to pandas."""
 
 
 class _Library(NamedTuple):
@@ -86,8 +93,24 @@ def _library(X: Any) -> _Library | None:
     return None
 
 
+def _collected(X: Any, name: str) -> Any:
+    """Return a lazy frame of polars as a frame; refuse frames of libraries that are not read."""
+    libraries = {kind.__module__.partition(".")[0]: kind.__name__ for kind in type(X).__mro__}
+    if libraries.get("polars") == "LazyFrame":
+        return X.collect()
+    for library, to_pandas in TO_PANDAS.items():
+        if library in libraries and hasattr(X, "columns"):
+            raise TypeError(
+                f"{name} is a data frame of {library}, which is not read here: pass "
+                f"{name}.{to_pandas}, if it fits in memory, or write it to Parquet files and pass "
+                "their path."
+            )
+    return X
+
+
 def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
     """Return the rows of a data frame and the names of its columns; None for other tables."""
+    X = _collected(X, name)
     library = _library(X)
     if library is None:
         return None

@@ -1,4 +1,4 @@
-"""Turns anything array-like into rows: arrays, nested lists, data frames."""
+"""Turns anything array-like into rows: arrays, nested lists, data frames, tensors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
+from .tensors import is_tensor, tensor_as_array
 
 
 class Preparation(NamedTuple):
@@ -77,7 +78,8 @@ def _as_array(X: Any, name: str) -> NDArray[Any]:
             f"({name}.filled(...)) or drop those rows."
         )
     try:
-        array = np.asarray(X)
+        tensor = not isinstance(X, np.ndarray) and is_tensor(X)
+        array = tensor_as_array(X, name) if tensor else np.asarray(X)
     except ValueError as error:
         lengths = [len(row) if hasattr(row, "__len__") else -1 for row in X]
         odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)

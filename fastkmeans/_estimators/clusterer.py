@@ -60,7 +60,8 @@ class Clusterer(Callbacks, Estimator):
                 f"{plain(self.callback)}."
             )
         named = isinstance(self.init, str) and self.init in ("k-means++", "random")
-        if not named and not callable(self.init) and np.ndim(self.init) == 0:
+        tensor = hasattr(self.init, "__dlpack__")
+        if not named and not callable(self.init) and not tensor and np.ndim(self.init) == 0:
             raise ValueError(
                 "init must be 'k-means++', 'random', an array or a callable, "
                 f"got {plain(self.init)}."

@@ -64,7 +64,8 @@ def is_source(X: Any) -> bool:
     if isinstance(X, list | tuple):
         tables = all(len(getattr(item, "shape", ())) == 2 for item in X)
         return bool(X) and (tables or all(map(is_path, X)))
-    return hasattr(X, "__iter__") and not hasattr(X, "__len__") and not hasattr(X, "__array__")
+    array = any(hasattr(X, name) for name in ("__len__", "__array__", "__dlpack__"))
+    return hasattr(X, "__iter__") and not array
 
 
 def names_files(sources: Any) -> bool:
