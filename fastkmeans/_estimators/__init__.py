@@ -9,5 +9,6 @@ routing            requests for weights, in the way of scikit-learn
 printing           what ``verbose`` prints
 tasks              scikit-learn's callbacks
 model_file         fitted models in files
+exchange           fitted models from and to scikit-learn and ONNX
 inputs             from ``X`` to a table
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar, Self
@@ -172,6 +173,85 @@ class Clusterer(Callbacks, Estimator):
         table, centers = self._table_like_fit(X), self.cluster_centers_
         labels = closest_centers(table, centers, self.n_threads)
         return closest_rows(table, centers, labels, n, self.n_threads)
+
+    def to_sklearn(self, dtype: Any = "float64") -> Any:
+        """Return this fitted model as an estimator of scikit-learn, which it imports.
+
+        Parameters
+        ----------
+        dtype : {"float64", "float32"}
+            The dtype of the centers.  scikit-learn's ``predict`` takes rows of this dtype only.
+
+        Returns
+        -------
+        sklearn.cluster.KMeans, sklearn.cluster.MiniBatchKMeans or sklearn.pipeline.Pipeline
+            A fitted estimator of the same name, with the same parameters.  A model of a
+            standardised dataset becomes a ``StandardScaler`` followed by it: predictions agree.
+            ``algorithm`` becomes ``"lloyd"``, and a ``Generator`` as ``random_state`` None.
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn has no such model (cosine), or ``dtype`` does not hold the centers.
+        MissingExtra
+            An ``ImportError``, if scikit-learn is not installed.
+        """
+        from .exchange import to_sklearn
+
+        self._check_fitted()
+        return to_sklearn(self, dtype)
+
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Self:
+        """Return a fitted model with the centers of an estimator of scikit-learn.
+
+        Parameters
+        ----------
+        model : sklearn.cluster.KMeans, sklearn.cluster.MiniBatchKMeans or Pipeline
+            A fitted estimator of the same name, or a pipeline of a ``StandardScaler`` and one.
+
+        Returns
+        -------
+        KMeans or MiniBatchKMeans
+            A copy: centers, labels, inertia and parameters.  ``history_`` is empty.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is another estimator, another pipeline, or not fitted.
+        """
+        from .exchange import from_sklearn
+
+        own: Self = from_sklearn(cls, model)
+        return own
+
+    def to_onnx(self, path: str | os.PathLike[str], dtype: Any = "float32") -> None:
+        """Write this fitted model as ONNX, by ``to_sklearn`` and skl2onnx (extra ``onnx``).
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by its full name; an existing file is replaced.
+        dtype : {"float32", "float64"}
+            The type of the rows that the ONNX model takes, as its input ``X``.  Its outputs are
+            ``label``, int64, and ``scores``, the distances to the centers.
+
+        Raises
+        ------
+        ValueError
+            If the model has no counterpart in scikit-learn.
+        MissingExtra
+            An ``ImportError``, if skl2onnx is not installed.
+
+        Notes
+        -----
+        An ONNX runtime computes distances from products, in ``dtype``.  A row about as close to
+        two centers may get the other label.
+        """
+        from .exchange import to_onnx
+
+        self._check_fitted()
+        to_onnx(self, path, dtype)
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Labels:
         """Fit and return ``labels_``."""
