@@ -15,15 +15,25 @@ def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
     """
     if isinstance(X, np.ndarray):  # the usual case needs no import
         return table_in_memory(X, name)
-    from .._files import Dataset, FileError, is_source, open_dataset
+    from .._files import Dataset
 
-    if is_source(X):
-        try:
-            X = open_dataset(X, columns=columns, dtype="auto")
-        except FileError as error:
-            error.args = (f"{name}: {error}",)
-            raise
+    X = opened(X, name, columns)
     if isinstance(X, Dataset):
         own = Preparation(X.shift, X.scale, X.statistics.mean, "error", X.rows.dtype.name)
         return Table(X.rows, list(X.names) if X.named else None, X.weights, own if own else None)
     return table_in_memory(X, name)
+
+
+def opened(X: Any, name: str = "X", columns: Any = None) -> Any:
+    """Return the dataset of files or of an iterator, which can be read only once; else ``X``."""
+    if isinstance(X, np.ndarray):
+        return X
+    from .._files import FileError, is_source, open_dataset
+
+    if not is_source(X):
+        return X
+    try:
+        return open_dataset(X, columns=columns, dtype="auto")
+    except FileError as error:
+        error.args = (f"{name}: {error}",)
+        raise
