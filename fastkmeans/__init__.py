@@ -17,7 +17,7 @@ Folders; each imports only the folders below it::
     _seeding                   initial centers: k-means++, random rows
     _lloyd                     one run: the loop, empty clusters, checkpoints, predict
     _files                     tables in files, of any size, as rows of a memory map
-    _engines                   closest centers and sums: plain, boxes, bytes, auto
+    _engines                   closest centers and sums: plain, boxes, bytes, csr, auto
     _data                      rows of any table, weights, scaling, validation
     _kernels                   numba only: the code that runs for every row
     _runtime                   compiler, threads, files, errors

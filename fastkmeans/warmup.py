@@ -8,8 +8,29 @@ package is read-only, or in ``NUMBA_CACHE_DIR``.
 
 import time
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+
+class _Compressed:
+    """Compressed rows with the attributes of a matrix of SciPy, which need not be there."""
+
+    def __init__(self, parts: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> None:
+        self.data, self.indices, self.indptr = parts
+        self.shape, self.nnz = shape, len(self.data)
+
+    def tocsr(self) -> "_Compressed":
+        return self
+
+
+def _sparse(rng: np.random.Generator, n_rows: int, dtype: Any) -> _Compressed:
+    """Return rows of small whole numbers, one of 16 in each quarter of the columns."""
+    columns = np.arange(4) * 16 + rng.integers(0, 16, (n_rows, 4))
+    values = rng.integers(0, 3, 4 * n_rows).astype(dtype)
+    starts = 4 * np.arange(n_rows + 1)
+    return _Compressed((values, columns.reshape(-1).astype(np.int32), starts), (n_rows, 64))
 
 
 def warmup() -> float:
@@ -40,8 +61,13 @@ def warmup() -> float:
             # Many centers are drawn from pools; one far row makes float32 too coarse.
             X = rng.standard_normal((40_000, 4)).astype(dtype)
             X[0] = 1e7
-            for rows in (X[1:], X):
-                kmeans_plusplus(rows, 200, random_state=0)
+            for each in (X[1:], X):
+                kmeans_plusplus(each, 200, random_state=0)
+            for n_rows in (256, 200_000):
+                rows = _sparse(rng, n_rows, dtype)
+                model = KMeans(8, max_iter=3, random_state=0, n_threads=2).fit(rows)
+                model.predict(rows)
+                model.transform(rows)
     return time.perf_counter() - began
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import scipy.sparse
 import sklearn
 import sklearn.cluster
 
@@ -48,8 +47,6 @@ CANNOT = {
     "our centers are float64, also for float32 rows": {"test_float_precision"},
 }
 """Why tests cannot pass, and which: all cases of a test, by its name."""
-SPARSE = "sparse rows"
-"""Why a test with a sparse table among its parameters cannot pass."""
 
 RANDOM = {
     "test_minibatch_declared_convergence",
@@ -57,12 +54,6 @@ RANDOM = {
     "test_minibatch_kmeans_init_size",
 }
 """Tests of the steps of random batches: they run with ``schedule="random"``."""
-
-
-def is_sparse(value: Any) -> bool:
-    """Return whether a parameter is a sparse table, or makes one."""
-    kinds = (scipy.sparse.spmatrix, scipy.sparse.sparray)
-    return scipy.sparse.issparse(value) or (isinstance(value, type) and issubclass(value, kinds))
 
 
 def refusing(name: str) -> Callable[..., Any]:
@@ -90,9 +81,6 @@ class Exchange:
             for reason, names in CANNOT.items():
                 if item.originalname in names:
                     self.reasons[item.name] = reason
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            if any(map(is_sparse, parameters.values())):
-                self.reasons.setdefault(item.name, SPARSE)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
@@ -150,7 +138,7 @@ def report(exchange: Exchange) -> int:
     print(f"scikit-learn {sklearn.__version__}: {len(exchange.passed)} of {total} tests pass")
     if exchange.skipped:
         print(f"{len(exchange.skipped)} are skipped by scikit-learn")
-    for reason in [*CANNOT, SPARSE]:
+    for reason in CANNOT:
         names = [name for name in failed if reasons.get(name) == reason]
         if names:
             print(f"{len(names)} cannot: {reason}")

@@ -29,7 +29,7 @@ ORDER = [
     "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
-KERNELS = ["seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
+KERNELS = ["sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
 """The folders of the kernels, likewise."""
 KERNEL_FILES = [*sorted((PACKAGE / "_kernels").rglob("*.py")), PACKAGE / "_runtime" / "drive.py"]
 JIT = {"jit", "jit_inline", "jit_unfused", "jit_with_scratch", "parallel_jit"}

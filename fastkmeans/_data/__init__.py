@@ -3,5 +3,6 @@
 problem      rows, weights, scaling, threads    validation   checked weights, centers, numbers
 tables       arrays and lists as rows           dataframes   pandas, polars, pyarrow
 rows         blocks of rows of any table        tensors      tensors of other libraries
+sparse       sparse matrices as rows
 scaling      shift and scale of the data        moments      mean, variance, extremes
 """

@@ -69,7 +69,7 @@ class Rows(Protocol):
         """Return an empty array for the state of all rows."""
 
 
-class _InMemory:
+class InMemory:
     """Rows whose state may lie in memory."""
 
     room = math.inf
@@ -79,7 +79,7 @@ class _InMemory:
         return np.empty(shape, dtype)
 
 
-class ArrayRows(_InMemory):
+class ArrayRows(InMemory):
     """A native float array: one block, never copied."""
 
     def __init__(self, array: NDArray[Any], owners: Any = None) -> None:
@@ -135,7 +135,7 @@ def _reserve(file: int, n_bytes: int, folder: Path) -> None:
         ) from None
 
 
-class _ScratchRows(_InMemory):
+class _ScratchRows(InMemory):
     """A table that is converted, block by block, into a scratch array."""
 
     def __init__(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:

@@ -16,6 +16,7 @@ from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 from .moments import moments
 from .rows import FLOAT32, Rows
+from .sparse import SparseRows, column_moments
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -69,8 +70,22 @@ def make_scaling(
     )  # fmt: skip
 
 
+def _sparse_scaling(rows: SparseRows, weights: Floats, team: Team) -> Scaling:
+    """Return the scaling of sparse rows, without a shift, which would make them dense."""
+    size = rows.largest_magnitude()
+    if not math.isfinite(size):
+        raise NotFiniteError
+    scale = power_of_two(size, rows.dtype)
+    found = column_moments(rows, weights, team, scale)
+    d = rows.shape[1]
+    own = make_scaling(rows.dtype, np.zeros(d), scale, total_of(found.variances) / d)
+    return own._replace(scatter=found.scatter)
+
+
 def scaling_of(rows: Rows, weights: Floats, team: Team) -> Scaling:
     """Return the scaling of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
+    if isinstance(rows, SparseRows):
+        return _sparse_scaling(rows, weights, team)
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())
     if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):

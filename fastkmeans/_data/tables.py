@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
+from .sparse import is_sparse, sparse_rows
 from .tensors import is_tensor, tensor_as_array
 
 
@@ -44,12 +45,14 @@ class Table(NamedTuple):
 def table_in_memory(X: Any, name: str = "X") -> Table:
     """Wrap anything array-like without copying it.
 
-    float32 and float16 give float32 rows; all else gives float64 rows.  Sparse matrices and
-    values that are not numbers raise a TypeError.  Tables that are not two-dimensional, are
-    empty or complex, or hold text raise a ValueError.
+    float32 and float16 give float32 rows; all else gives float64 rows.  Sparse matrices give
+    ``SparseRows``.  Values that are not numbers raise a TypeError.  Tables that are not
+    two-dimensional, are empty or complex, or hold text raise a ValueError.
     """
-    found = None
-    if type(X) is not np.ndarray:  # the usual case needs no import
+    found: tuple[Rows, list[Any] | None] | None = None
+    if is_sparse(X):
+        found = sparse_rows(X, name), None
+    elif type(X) is not np.ndarray:  # the usual case needs no import
         from .dataframes import dataframe_rows
 
         found = dataframe_rows(X, name)
@@ -65,11 +68,6 @@ def table_in_memory(X: Any, name: str = "X") -> Table:
 
 
 def _as_array(X: Any, name: str) -> NDArray[Any]:
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise TypeError(
-            f"Sparse data was passed as {name}, but dense data is required. "
-            f"Use {name}.toarray() if it fits in memory."
-        )
     # A plain array skips this test: numpy.ma takes 20 ms to import.
     if type(X) is not np.ndarray and isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         row, column = np.argwhere(np.ma.getmaskarray(X))[0]

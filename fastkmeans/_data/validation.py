@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import CHUNK
+from .sparse import SparseRows
 from .tables import Table, table_in_memory
 
 NO_WEIGHTS: Floats = np.empty(0)
@@ -33,26 +34,41 @@ class Weights(NamedTuple):
 
 def first_not_finite(table: Table, name: str = "X") -> ValueError:
     """Return the error that names the first NaN or infinite value."""
+    found = _place_not_finite(table)
+    if found is None:
+        return ValueError(f"Input {name} contains NaN, infinity or a value too large.")
+    row, column, value = found
+    what = "NaN" if math.isnan(value) else "infinity"
+    where = f"column {column}" if table.names is None else f"column {table.names[column]!r}"
+    way_out = f"{name}[numpy.isfinite({name}).all(axis=1)]"
+    if isinstance(table.rows, SparseRows):
+        way_out = f"{name}.data[~numpy.isfinite({name}.data)] = 0"
+    return ValueError(
+        f"Input {name} contains {what} at row {row}, {where}. Drop or fill such rows first, for "
+        f"example with {way_out}."
+    )
+
+
+def _place_not_finite(table: Table) -> tuple[int, int, float] | None:
+    """Return row, column and value of the first NaN or infinite value."""
+    if isinstance(table.rows, SparseRows):
+        return table.rows.first_not_finite()
     for start, block in table.rows.blocks():
         for at in range(0, block.shape[1], 1 << 14):
             bad = ~np.isfinite(block[0, at : at + (1 << 14)])
             if bad.any():
-                row, column = np.argwhere(bad)[0]
-                value = block[0, at + row, column]
-                what = "NaN" if np.isnan(value) else "infinity"
-                where = f"column {column}"
-                if table.names is not None:
-                    where = f"column {table.names[column]!r}"
-                return ValueError(
-                    f"Input {name} contains {what} at row {start + at + row}, {where}. Drop or "
-                    "fill such rows first, for example with "
-                    f"{name}[numpy.isfinite({name}).all(axis=1)]."
-                )
-    return ValueError(f"Input {name} contains NaN, infinity or a value too large.")
+                row, column = np.argwhere(bad)[0].tolist()
+                return start + at + row, column, float(block[0, at + row, column])
+    return None
 
 
 def check_finite(table: Table, name: str = "X") -> float:
     """Return the largest magnitude; raise if a value is NaN or infinite."""
+    if isinstance(table.rows, SparseRows):
+        size = table.rows.largest_magnitude()
+        if not math.isfinite(size):
+            raise first_not_finite(table, name)
+        return size
     size = 0.0
     for _, block in table.rows.blocks():
         high, low = float(block[0].max()), float(block[0].min())

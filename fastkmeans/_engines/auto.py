@@ -13,6 +13,7 @@ import numpy as np
 
 from .._data.problem import Problem
 from .._data.rows import OVERHEAD, SMALL_STATE, Rows
+from .._data.sparse import SparseRows
 from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import human_size
 from . import costs
@@ -43,6 +44,8 @@ def _load(name: str) -> Any:
     """Import an engine when it is used: its kernels take a tenth of a warm first fit."""
     if name == "boxes":
         from . import boxes as engine
+    elif name == "csr":
+        from . import csr as engine  # type: ignore[no-redef]
     else:
         from . import bytes as engine  # type: ignore[no-redef]
     return engine
@@ -69,7 +72,9 @@ class Engines:
         self._problem, self._packed = problem, packed
         self.shape, self.n_clusters = problem.shape, len(packed.norms)
         self.auto = algorithm == "auto"
-        self.plain = Plain(problem, packed)
+        self.plain: Engine = Plain(problem, packed)
+        if isinstance(problem.rows, SparseRows):
+            self.plain = _load("csr").Sparse(problem, self.n_clusters)
         self.name = self._pick(algorithm)
         self.other: Engine | None = None
         self._probe: Probe | None = None
@@ -78,6 +83,8 @@ class Engines:
     def _pick(self, algorithm: str) -> str:
         """Return the name of the engine to use besides the plain one, or "lloyd"."""
         rows, _, _, team = self._problem
+        if isinstance(rows, SparseRows):  # there is one engine for them
+            return "lloyd"
         n, d = rows.shape
         guess = self.auto and not team.small
         for name, may_pay in MAY_PAY.items():
@@ -90,7 +97,7 @@ class Engines:
 
     def begin(self, n_expected: int) -> Choice:
         """Begin a run; the ``Choice`` of the run before must not label any more."""
-        for engine in (self.other, self._probe):
+        for engine in (self.plain, self.other, self._probe):
             if engine is not None:
                 engine.forget()
         return Choice(self, n_expected)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._data.problem import Problem
 from .._data.rows import Block
+from .._data.sparse import SparseRows
 from .._kernels.plain.assign import assign_rows, settle_rows
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import cut
@@ -49,6 +50,11 @@ def assign_block(
 
 def label_rows(problem: Problem, centers: Floats, labels: Labels) -> None:
     """Write the closest center of each row; ties go to the lowest index."""
+    if isinstance(problem.rows, SparseRows):
+        from .csr import label_sparse_rows
+
+        label_sparse_rows(problem, centers, labels)
+        return
     nobody = np.full(min(len(labels), ROWS_AT_A_TIME), -1, np.int32)
     packed = Packed(*centers.shape)
     packed.pack(centers, problem.scaling)

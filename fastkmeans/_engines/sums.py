@@ -11,6 +11,7 @@ import numpy as np
 
 from .._data.problem import Problem
 from .._data.rows import Block
+from .._data.sparse import SparseRows
 from .._kernels.shared.update import (
     CHAINS,
     GAINED,
@@ -59,6 +60,8 @@ class Sums:
         self._problem = problem
         budget = max(n * d // 16, 1 << 18)
         parts = min(64, budget // (n_clusters * d * 8), n // 4096)
+        if isinstance(problem.rows, SparseRows):  # threads share the clusters instead
+            parts = 1
         self.bounds = cut(n, parts)
         n_ranges = len(self.bounds) - 1
         self.parts = aligned((n_ranges, n_clusters, d), np.float64)
@@ -100,6 +103,24 @@ class Sums:
         terms = Terms(weights, scaling.offset, scaling.scale)
         arguments = bounds, slices, terms, previous, labels, self.rebuild, touched
         team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
+
+    def move_all(self, previous: Labels, labels: Labels) -> None:
+        """Move all rows between clusters."""
+        rows, team = self._problem.rows, self._problem.team
+        if not isinstance(rows, SparseRows):
+            for part, X in self._problem.blocks():
+                self.move(part, X, previous[part], labels[part])
+            return
+        from .._kernels.sparse.update import move_rows as move_sparse_rows
+
+        k = self.parts.shape[1]
+        n_tasks = max(1, min(k, 1 if team.serial else 4 * team.size))
+        clusters = np.arange(n_tasks + 1) * k // n_tasks
+        arguments = (
+            clusters, rows.stored, self._problem.weights, self._problem.scaling.scale, previous,
+            labels, self.rebuild, self.parts[0], self.part_weights[0],
+        )  # fmt: skip
+        team.run(move_sparse_rows, rows.values, np.arange(n_tasks + 1), arguments, prange=True)
 
     @property
     def by_range(self) -> ClusterSums:
@@ -159,8 +180,27 @@ class Sums:
         self.rebuild = self._age >= REBUILD_AFTER or self._moved > int(TURNOVER * n_rows)
 
 
+def sparse_squares(problem: Problem, labels: Labels, centers: Floats) -> Floats:
+    """Return the squared distance of each sparse row to the center of its label, scaled."""
+    from .._kernels.sparse.update import square_norms, squares_to_own
+
+    rows, scale, team = problem.rows, problem.scaling.scale, problem.team
+    assert isinstance(rows, SparseRows)
+    norms, squares = np.empty(len(centers)), rows.empty(rows.shape[0], np.float64)
+    cuts = cut_centers(*centers.shape)
+    team.run(square_norms, centers, cuts, (scale, norms))
+    arguments = rows.stored, scale, centers, norms, labels, squares
+    team.run(squares_to_own, rows.values, team.cut(rows.shape[0]), arguments)
+    return squares
+
+
 def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+    if isinstance(problem.rows, SparseRows):
+        sparse = sparse_squares(problem, labels, centers)
+        if problem.weights.size:
+            sparse *= problem.weights
+        return total_of(sparse)
     (n, d), scale, team = problem.shape, problem.scaling.scale, problem.team
     # Differences x - c without the shift, which would cost them digits.
     centers, no_offset = centers * scale, np.zeros(d)

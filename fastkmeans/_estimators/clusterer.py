@@ -103,7 +103,7 @@ class Clusterer(Callbacks, Estimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows as in ``fit``.
 
         Returns
@@ -119,7 +119,7 @@ class Clusterer(Callbacks, Estimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows as in ``fit``.
 
         Returns
@@ -135,7 +135,7 @@ class Clusterer(Callbacks, Estimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows as in ``fit``.
         y : None
             Ignored.

@@ -28,7 +28,7 @@ def kmeans_plusplus(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or sparse matrix of shape (n_samples, n_features)
         The rows to choose from.
     n_clusters : int
         The number of centers.
@@ -44,7 +44,7 @@ def kmeans_plusplus(
     Returns
     -------
     centers : ndarray of shape (n_clusters, n_features), float32 or float64
-        The chosen rows.
+        The chosen rows, dense.
     indices : ndarray of shape (n_clusters,), int64
         Their row numbers in ``X``.
 
@@ -96,7 +96,7 @@ def k_means(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or sparse matrix of shape (n_samples, n_features)
         The rows to cluster.
     n_clusters : int
         The number of clusters.

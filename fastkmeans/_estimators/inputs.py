@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._data.sparse import is_sparse
 from .._data.tables import Preparation, Table, table_in_memory
 
 
@@ -13,7 +14,7 @@ def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
     A path, a list of paths or an iterator over arrays is parsed once into temporary files.
     ``columns`` names the columns to read from files with names; None reads all numeric ones.
     """
-    if isinstance(X, np.ndarray):  # the usual case needs no import
+    if isinstance(X, np.ndarray) or is_sparse(X):  # the usual cases need no import
         return table_in_memory(X, name)
     from .._files import Dataset
 
@@ -26,7 +27,7 @@ def as_table(X: Any, name: str = "X", columns: Any = None) -> Table:
 
 def opened(X: Any, name: str = "X", columns: Any = None) -> Any:
     """Return the dataset of files or of an iterator, which can be read only once; else ``X``."""
-    if isinstance(X, np.ndarray):
+    if isinstance(X, np.ndarray) or is_sparse(X):
         return X
     from .._files import FileError, is_source, open_dataset
 

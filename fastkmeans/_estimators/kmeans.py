@@ -72,7 +72,8 @@ class KMeans(Clusterer):
         together (up to about four features).  ``"bytes"`` rules centers out by bounds on distances
         and by scores in small integers (many features).  ``"auto"`` chooses by the shape of ``X``,
         and returns to ``"lloyd"`` if pruning does not pay.  scikit-learn's names mean ours:
-        ``"elkan"`` is ``"auto"``, ``"full"`` is ``"lloyd"``.
+        ``"elkan"`` is ``"auto"``, ``"full"`` is ``"lloyd"``.  Sparse rows have one engine of their
+        own, for any ``algorithm``.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
@@ -168,11 +169,12 @@ class KMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             A NumPy array of any numeric dtype and layout, a nested list, or a table of pandas,
-            polars or pyarrow: float32 and float64 are read in place.  Or a table in files: a
-            dataset of ``open_dataset``, or a path, list of paths or iterator over arrays, which are
-            parsed into temporary files first.
+            polars or pyarrow: float32 and float64 are read in place.  A sparse matrix or array of
+            SciPy: it never becomes dense, and CSR is read in place if its columns rise and do not
+            repeat.  Or a table in files: a dataset of ``open_dataset``, or a path, list of paths or
+            iterator over arrays, which are parsed into temporary files first.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional

@@ -193,9 +193,9 @@ class MiniBatchKMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            As in ``KMeans.fit``: an array (a memory map may be larger than memory), a data frame
-            or a table in files.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            As in ``KMeans.fit``: an array (a memory map may be larger than memory), a data frame,
+            a sparse matrix or a table in files.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
@@ -258,7 +258,7 @@ class MiniBatchKMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             The rows of the batch, as in ``fit``.
         y : None
             Ignored.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import StandardizedRows
+from .._data.sparse import SparseRows
 from .._data.tables import Preparation, Table
 from .._runtime.arrays import Floats, Labels
 from .._runtime.errors import not_fitted
@@ -112,7 +113,7 @@ class Estimator(Routed):
             estimator_type="clusterer",
             target_tags=TargetTags(required=False),
             transformer_tags=TransformerTags(preserves_dtype=["float64", "float32"]),
-            input_tags=InputTags(),
+            input_tags=InputTags(sparse=True),
         )
 
     def _check_fitted(self) -> None:
@@ -152,6 +153,11 @@ class Estimator(Routed):
         if own is not None and theirs is not None:
             own = own.after(theirs)
         if own:
+            if isinstance(table.rows, SparseRows):
+                raise ValueError(
+                    "X is sparse, but the model standardises its rows, which would make them "
+                    "dense: pass X.toarray() if it fits in memory."
+                )
             table = table._replace(rows=StandardizedRows(table.rows, own.shift, own.scale))
         return table
 

@@ -21,6 +21,7 @@ The contract
   It never raises, and never touches a Python object.
 * ``X`` is ``(2, m, d)``: the same table twice, by a stride of zero (``_data.rows.twice``).
   So one compiled kernel serves every layout.  Rows are ``X[0]``.
+* Kernels for sparse rows (``sparse``) take the stored values in place of ``X``, and a ``Stored``.
 * Serial kernels do the work, on a range of rows, ``start, stop``, without the GIL.
   ``_runtime.drive`` runs them with ``prange``, ``_runtime.threads`` in a pool or one by one.
   A range writes only to its own rows and its own output, so there are no races.
@@ -41,7 +42,7 @@ The contract
   is compiled when they do.
 
 The micro-kernels emit vector IR: ``plain.tile``, ``plain.start``, ``bytes.tile``,
-``bytes.quantize``, ``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``;
-``emit`` holds what they share.  Each has a twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are
-then ordinary Python.
+``bytes.quantize``, ``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``,
+``sparse.score``; ``emit`` holds what they share.  Each has a twin in NumPy for
+``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
 """

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import CHUNK, largest
-from .._engines.sums import CANCELLED
+from .._data.sparse import SparseRows
+from .._engines.sums import CANCELLED, sparse_squares
 from .._kernels.shared.update import COUNT, WEIGHT
 from .._runtime.adding import column_totals
 from .._runtime.arrays import Floats
@@ -25,6 +26,11 @@ ROUNDING = 1e-26
 def squared_distances_to_own(run: Run) -> Floats:
     """Return each row's squared distance to its center, scaled; -1 if its weight is zero."""
     problem, (n, d) = run.problem, run.problem.shape
+    if isinstance(problem.rows, SparseRows):
+        squares = sparse_squares(problem, run.labels, run.centers)
+        if problem.weights.size:
+            squares[problem.weights == 0.0] = -1.0
+        return squares
     out = problem.rows.empty(n, np.float64)
     height = max(1, CHUNK // d)
     for block, X in problem.blocks():
@@ -97,7 +103,10 @@ def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.in
         if run.problem.weights.size:
             stay &= run.problem.weights[part] > 0.0
         members = np.setdiff1d(np.flatnonzero(stay) + start, taken)
-        yield from (members[at : at + 4096] for at in range(0, len(members), 4096))
+        # Sparse rows become dense here: some at a time.
+        is_sparse = isinstance(run.problem.rows, SparseRows)
+        count = max(1, CHUNK // run.problem.shape[1]) if is_sparse else 4096
+        yield from (members[at : at + count] for at in range(0, len(members), count))
 
 
 def snap(run: Run, inertia: float) -> float:

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem, naming, open_problem
+from .._data.rows import Rows
 from .._data.scaling import Scaling, make_scaling, power_of_two
+from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS, check_finite, weights_of
 from .._engines.base import work_of
@@ -23,11 +25,14 @@ FEW_ROWS = 4
 """Most rows that are compared with the centers directly: packing them would cost more."""
 
 
-def _scaling_around(centers: Floats, size: float, dtype: np.dtype[Any]) -> Scaling:
+def _scaling_around(centers: Floats, size: float, rows: Rows) -> Scaling:
     """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
-    shift = column_totals(centers / len(centers))  # in this order nothing overflows
+    if isinstance(rows, SparseRows):  # a shift would make them dense
+        shift = np.zeros(rows.shape[1])
+    else:
+        shift = column_totals(centers / len(centers))  # in this order nothing overflows
     reach = max(size, float(np.abs(centers).max()))
-    return make_scaling(dtype, shift, power_of_two(reach, dtype))
+    return make_scaling(rows.dtype, shift, power_of_two(reach, rows.dtype))
 
 
 def closest_centers(
@@ -37,8 +42,8 @@ def closest_centers(
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    scaling = _scaling_around(centers, size, rows.dtype)
-    if rows.shape[0] <= FEW_ROWS:
+    scaling = _scaling_around(centers, size, rows)
+    if rows.shape[0] <= FEW_ROWS and not isinstance(rows, SparseRows):
         labels = np.empty(rows.shape[0], np.int32)
         for _, X in rows.blocks():
             assign_few(X, centers, scaling.scale, labels)
@@ -53,9 +58,12 @@ def center_distances(table: Table, centers: Floats, n_threads: int | None) -> ND
     """Return the distance of each row to each center, in the dtype of the rows."""
     size = check_finite(table)
     rows = table.rows
-    centers = np.asarray(centers, np.float64)
+    centers = np.ascontiguousarray(centers, np.float64)
     k, d = centers.shape
-    scaling = _scaling_around(centers, size, rows.dtype)
+    scaling = _scaling_around(centers, size, rows)
+    if isinstance(rows, SparseRows):
+        with Team(n_threads, work_of(rows.shape, k)) as team:
+            return sparse_distances(Problem(rows, NO_WEIGHTS, scaling, team), centers)
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
     tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - scaling.shift) * scaling.scale
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
@@ -64,6 +72,22 @@ def center_distances(table: Table, centers: Floats, n_threads: int | None) -> ND
         for part, X in Problem(rows, NO_WEIGHTS, scaling, team).blocks():
             arguments = (scaling.x_offset, scaling.x_scale, tiles, out[part])
             team.run(distance_rows, X, team.cut(X.shape[1]), arguments)
+    return out
+
+
+def sparse_distances(problem: Problem, centers: Floats) -> NDArray[Any]:
+    """Return the distance of each sparse row to each center, in the dtype of the rows."""
+    from .._engines.csr import CenterTable
+    from .._kernels.sparse.distances import distance_rows
+
+    rows, scale, team = problem.rows, problem.scaling.scale, problem.team
+    assert isinstance(rows, SparseRows)
+    table = CenterTable(centers.shape, np.float64)
+    table.fill(centers, scale, team)
+    table.biases[:] = 0.0
+    out = rows.empty((rows.shape[0], len(centers)), rows.dtype)
+    arguments = rows.stored, scale, centers, table.norms, table.tiles, table.biases, out
+    team.run(distance_rows, rows.values, team.cut(rows.shape[0]), arguments)
     return out
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows
+from .._data.sparse import SparseRows
 from .._engines.auto import Engines
 from .._engines.base import Packed
 from .._engines.plain import label_rows
@@ -78,7 +79,8 @@ class Workspace:
     def __init__(self, problem: Problem, n_clusters: int, algorithm: str = "lloyd") -> None:
         n, d = problem.shape
         self.problem, self.n_clusters = problem, n_clusters
-        self.packed = Packed(n_clusters, d)
+        is_sparse = isinstance(problem.rows, SparseRows)  # they have a table of their own
+        self.packed = Packed(n_clusters, 0 if is_sparse else d)
         self.engines = Engines(algorithm, problem, self.packed)
         self.sums = Sums(problem, n_clusters)
         # One array for both: a larger one gets larger pages of memory.
@@ -198,8 +200,7 @@ class Run:
         A cluster without rows keeps its center.
         """
         self.sums.clear()
-        for part, X in self.problem.blocks():
-            self.sums.move(part, X, self.previous[part], self.labels[part])
+        self.sums.move_all(self.previous, self.labels)
         return self.sums.means(self.centers, self.new_centers)
 
     def move_centers(self) -> None:

@@ -9,8 +9,9 @@ import time
 import numpy as np
 
 from .._data.problem import Problem
-from .._data.rows import ArrayRows, Rows
+from .._data.rows import Rows
 from .._data.scaling import Scaling, scaling_of
+from .._data.sparse import selected
 from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
 from .._lloyd.loop import MAX_ITER, SMALL_SHIFT
@@ -45,7 +46,7 @@ class _Drawer:
             uniform = self._rng.random(size) * self._sums[-1]
             indices = np.minimum(np.searchsorted(self._sums, uniform, side="right"), self._last)
         indices.sort()  # to read memory in one direction
-        return ArrayRows(self._rows.take(indices))
+        return selected(self._rows, indices)
 
 
 class Monitor:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import ArrayRows, Block, Rows, RowsView, twice
+from .._data.sparse import SparseRows
 from .._runtime.arrays import Floats
 
 KEPT_BYTES = 1 << 26
@@ -114,6 +115,8 @@ class Sample:
         if weights.size:
             weights = weights[rows.places(indices)]
             weights.flags.writeable = False
+        if isinstance(self._rows, SparseRows):  # a copy takes little memory
+            return Batch(self._rows.select(rows.places(indices)), weights)
         if count * rows.shape[1] * rows.dtype.itemsize <= KEPT_BYTES:
             return Batch(ArrayRows(rows.take(indices)), weights)
         return Batch(rows, weights)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from .._data.problem import open_problem
 from .._data.rows import Rows
 from .._data.scaling import Scaling
+from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._engines.base import work_of
 from .._kernels.shared.update import COUNT, WEIGHT
@@ -153,7 +154,9 @@ def start(
     """Return the initial centers of lowest inertia on a batch, and the batch's scaling."""
     rows, weights = batch
     (n, d), k = rows.shape, plan.n_clusters
-    X = rows.take(np.arange(n)) if callable(plan.init) else None
+    X = None
+    if callable(plan.init):
+        X = rows.as_given() if isinstance(rows, SparseRows) else rows.take(np.arange(n))
     best: tuple[float, Any] = np.inf, None
     # Seeding starts its threads twice per center: too often for a small batch.
     threads = 1 if n * d < SEED_ALONE else plan.n_threads

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import FLOAT32, ArrayRows, Block
+from .._data.sparse import SparseRows
 from .._kernels.emit.simd import CENTERS
 from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
 from .._kernels.seeding.potential import (
@@ -49,6 +50,10 @@ def plus_plus(
     """Return the rows that greedy k-means++ chooses, in order."""
     trials = n_local_trials or 2 + int(math.log(n_clusters))
     dtype = problem.rows.dtype
+    if isinstance(problem.rows, SparseRows):
+        from .sparse import choose_rows
+
+        return choose_rows(problem, n_clusters, trials, rng)
     if dtype != FLOAT32:
         chosen = _Seeder(problem, FLOAT32).choose_all(n_clusters, trials, rng)
         if len(chosen) == n_clusters:

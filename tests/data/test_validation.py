@@ -39,12 +39,6 @@ def with_value(value: Any, row: int = 5, column: int = 1, dtype: Any = np.float6
     return X
 
 
-def sparse(module: str) -> Any:
-    import scipy.sparse
-
-    return getattr(scipy.sparse, module)(GOOD)
-
-
 def masked() -> Any:
     X = np.ma.array(GOOD, mask=np.zeros(GOOD.shape, bool))
     X[4, 2] = np.ma.masked
@@ -92,8 +86,6 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "no columns": (GOOD[:, :0], ValueError, r"0 feature\(s\).*X is empty"),
     "empty list": ([], ValueError, "X"),
     "empty rows": ([[], []], ValueError, r"0 feature\(s\).*X is empty"),
-    "sparse array": (sparse("csr_array"), TypeError, "Sparse data was passed as X"),
-    "sparse matrix": (sparse("coo_matrix"), TypeError, "Sparse data was passed as X"),
     "masked": (masked(), ValueError, "X has masked values, the first at row 4, column 2"),
     "pandas, nan": (
         pd.DataFrame(with_value(np.nan), columns=["a", "b", "c"]), ValueError,

@@ -1,6 +1,6 @@
 """The faults that ``tests/mutations.py`` makes, by folder of the package.
 
-plain, shared (with emit), boxes, bytes, seeding
+plain, shared (with emit), boxes, bytes, seeding, sparse
     in ``_kernels``
 engines
     in ``_engines``
@@ -12,7 +12,7 @@ mutation
 
 from __future__ import annotations
 
-from faults import boxes, bytes, engines, lloyd, plain, seeding, shared
+from faults import boxes, bytes, engines, lloyd, plain, seeding, shared, sparse
 from faults.mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -21,6 +21,7 @@ MUTATIONS: list[Mutation] = [
     *plain.MUTATIONS,
     *shared.MUTATIONS,
     *seeding.MUTATIONS,
+    *sparse.MUTATIONS,
     *boxes.MUTATIONS,
     *bytes.MUTATIONS,
     *engines.MUTATIONS,

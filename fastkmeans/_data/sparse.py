@@ -1,0 +1,225 @@
+"""Sparse matrices as rows, by duck typing: SciPy is not imported.
+
+A matrix has ``tocsr`` and ``nnz``.  Its compressed rows are read in place, if their columns rise
+and do not repeat; else a sorted copy of the stored values is made.  Rows never become dense: only
+those that ``take`` copies do, which become centers.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.sparse.rows import (
+    SQUARES,
+    SUM,
+    WEIGHT,
+    Stored,
+    add_columns,
+    add_deviations,
+    is_in_order,
+)
+from .._runtime.adding import total_of
+from .._runtime.arrays import Floats
+from .._runtime.threads import MANY_RANGES, Team, cut
+from .rows import CHUNK, FLOAT32, FLOAT64, ArrayRows, Block, InMemory, Rows
+
+LARGE = 1 << 20
+"""Stored values from which on a pass made once per fit also runs in numba's threads."""
+
+
+class SparseRows(InMemory):
+    """The rows of a matrix whose zeros are not stored."""
+
+    def __init__(
+        self,
+        values: NDArray[Any],
+        stored: Stored,
+        n_features: int,
+        kind: Callable[..., Any] | None = None,  # makes a matrix of the user's type
+    ) -> None:
+        self.values = _sealed(values)
+        self.stored = Stored(_sealed(stored.indices), _sealed(stored.starts))
+        self.shape = (len(stored.starts) - 1, n_features)
+        self.dtype = values.dtype
+        self._kind = kind
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Refuse: no pass over the rows may make them dense."""
+        raise TypeError("Sparse rows have no dense blocks.")
+
+    def take(self, indices: NDArray[np.int64]) -> Block:
+        """Return a dense copy of some rows."""
+        out = np.zeros((len(indices), self.shape[1]), self.dtype)
+        columns, starts = self.stored
+        for place, row in enumerate(np.asarray(indices).tolist()):
+            part = slice(starts[row], starts[row + 1])
+            out[place, columns[part]] = self.values[part]
+        return out
+
+    def select(self, indices: NDArray[np.int64]) -> "SparseRows":
+        """Return a copy of some rows, as sparse as they are."""
+        columns, starts = self.stored
+        lengths = starts[indices + 1] - starts[indices]
+        new = np.zeros(len(indices) + 1, np.int64)
+        np.cumsum(lengths, out=new[1:])
+        places = np.repeat(starts[indices] - new[:-1], lengths) + np.arange(new[-1])
+        own = Stored(columns[places], new)
+        return SparseRows(self.values[places], own, self.shape[1], self._kind)
+
+    def as_given(self) -> Any:
+        """Return the rows as a matrix of the type that the user passed."""
+        assert self._kind is not None
+        indices, starts = self.stored
+        arrays = self.values.copy(), indices.copy(), starts.astype(indices.dtype)
+        return self._kind(arrays, shape=self.shape)
+
+    def first_not_finite(self) -> tuple[int, int, float] | None:
+        """Return row, column and value of the first NaN or infinity."""
+        for start in range(0, len(self.values), CHUNK):
+            bad = ~np.isfinite(self.values[start : start + CHUNK])
+            if bad.any():
+                place = start + int(bad.argmax())
+                row = int(np.searchsorted(self.stored.starts, place, side="right")) - 1
+                return row, int(self.stored.indices[place]), float(self.values[place])
+        return None
+
+    def largest_magnitude(self) -> float:
+        """Return the largest magnitude; NaN or infinite if a value is."""
+        if not len(self.values):
+            return 0.0
+        return float(max(abs(self.values.max()), abs(self.values.min())))
+
+
+class ColumnMoments(NamedTuple):
+    """What the scaling needs, in scaled units."""
+
+    weight: float  # of all rows
+    variances: Floats  # (n_features,), weighted, around the mean of all values, zeros too
+    scatter: float  # weighted sum of |x'|^2
+
+
+def column_moments(rows: SparseRows, weights: Floats, team: Team, scale: float) -> ColumnMoments:
+    """Return the moments of the columns, in two passes over the stored values.
+
+    The ranges depend on the data alone.
+    """
+    n, d = rows.shape
+    n_stored = len(rows.values)
+    ranges = cut(n, min(MANY_RANGES, n_stored // (8 * d)))
+    parts = np.zeros((len(ranges) - 1, 3, d))
+    prange = n_stored >= LARGE
+    arguments: tuple[Any, ...] = rows.stored, weights, scale
+    team.run(add_columns, rows.values, ranges, arguments, (parts,), prange=prange)
+    weight = total_of(weights) if weights.size else float(n)
+    total = parts.sum(axis=0)
+    means = total[SUM] / weight
+    deviations = np.zeros((len(ranges) - 1, d))
+    arguments = rows.stored, weights, scale, means
+    team.run(add_deviations, rows.values, ranges, arguments, (deviations,), prange=prange)
+    # The values that are not stored deviate by the mean.
+    rest = np.maximum(weight - total[WEIGHT], 0.0) * (means * means)
+    return ColumnMoments(weight, (deviations.sum(axis=0) + rest) / weight, total_of(total[SQUARES]))
+
+
+def selected(rows: Rows, indices: NDArray[np.int64]) -> Rows:
+    """Return a copy of some rows, in memory."""
+    if isinstance(rows, SparseRows):
+        return rows.select(indices)
+    return ArrayRows(rows.take(indices))
+
+
+def is_sparse(X: Any) -> bool:
+    """Return whether ``X`` is a sparse matrix or array."""
+    return hasattr(X, "tocsr") and hasattr(X, "nnz")
+
+
+def sparse_rows(X: Any, name: str) -> SparseRows:
+    """Wrap a sparse matrix; sort and add up what is not in order."""
+    shape = tuple(X.shape)
+    if len(shape) != 2:
+        raise ValueError(
+            f"Expected 2D array, got {len(shape)}D array instead: {name} has shape {shape}. "
+            "Reshape a single sample to one row."
+        )
+    (n, d), csr = shape, X.tocsr()
+    values = _as_values(csr.data, name)
+    indices, starts = _as_columns(csr.indices, d, name), np.ascontiguousarray(csr.indptr, np.int64)
+    fits = starts.shape == (n + 1,) and starts[0] == 0 and starts[-1] <= len(indices)
+    if not fits or len(indices) > len(values) or (np.diff(starts) < 0).any():
+        raise ValueError(
+            f"{name} is not a valid sparse matrix: its indptr does not rise from 0 to the number "
+            f"of stored values. Call {name}.check_format() to see more."
+        )
+    values, indices = values[: starts[-1]], indices[: starts[-1]]
+    stored = Stored(_sealed(indices), _sealed(starts))
+    if not is_in_order(stored.indices, 0, n, stored.starts):
+        values, stored = _in_order(values, stored, n)
+    return SparseRows(values, stored, d, type(csr))
+
+
+def _as_values(data: Any, name: str) -> NDArray[Any]:
+    """Return stored values as native floats, not copied if they are."""
+    values = np.asarray(data)
+    kind = values.dtype.kind
+    if kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {values.dtype}; pass its real part or "
+            "real and imaginary parts as separate columns."
+        )
+    if kind not in "biuf":
+        raise ValueError(
+            f"{name} holds values of dtype {values.dtype}; numeric values are required: convert "
+            f"it, for example by {name}.astype(float)."
+        )
+    dtype = FLOAT32 if kind == "f" and values.dtype.itemsize <= 4 else FLOAT64
+    with np.errstate(over="ignore"):  # an infinity is reported as such
+        return np.require(values, dtype.newbyteorder("="), ["C", "A"])
+
+
+def _as_columns(indices: Any, n_features: int, name: str) -> NDArray[np.int32]:
+    """Return columns as int32, not copied if they are: centers with more could not be stored."""
+    columns = np.asarray(indices)
+    if columns.size and (columns.min() < 0 or columns.max() >= min(n_features, 1 << 31)):
+        raise ValueError(
+            f"{name} is not a valid sparse matrix: it stores a value in a column below 0 or above "
+            f"{n_features - 1}. Call {name}.check_format() to see more."
+        )
+    return np.require(columns, np.int32, ["C", "A"])
+
+
+def _in_order(values: NDArray[Any], stored: Stored, n_rows: int) -> tuple[NDArray[Any], Stored]:
+    """Return a copy with rising columns; values of the same place are added in their order.
+
+    Some rows are sorted at a time, so that the memory besides the copy is bounded.
+    """
+    indices, starts = stored
+    kept = np.zeros(n_rows, np.int64)
+    all_values, all_columns = np.empty_like(values), np.empty_like(indices)
+    end, row = 0, 0
+    while row < n_rows:
+        last = max(row + 1, int(np.searchsorted(starts, starts[row] + CHUNK, "right")) - 1)
+        part = slice(starts[row], starts[last])
+        owners = np.repeat(np.arange(row, last), np.diff(starts[row : last + 1]))
+        order = np.lexsort((indices[part], owners))
+        owners, columns = owners[order], indices[part][order]
+        new = np.ones(len(order), bool)
+        new[1:] = (owners[1:] != owners[:-1]) | (columns[1:] != columns[:-1])
+        begin, end = end, end + int(new.sum())
+        totals = np.zeros(end - begin, values.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.add.at(totals, np.cumsum(new) - 1, values[part][order])
+        all_values[begin:end], all_columns[begin:end] = totals, columns[new]
+        kept[row:last] = np.bincount(owners[new] - row, minlength=last - row)
+        row = last
+    places = np.zeros(n_rows + 1, np.int64)
+    np.cumsum(kept, out=places[1:])
+    return all_values[:end], Stored(all_columns[:end], places)
+
+
+def _sealed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view: numba compiles for writable arrays apart."""
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,10 @@
+"""Sparse rows: lanes are centers, so that one stored value meets a run of centers.
+
+rows        stored values; their order; moments of the columns
+table       the centers feature by feature, in tiles of lanes
+score       the micro-kernel: one row against a tile of centers
+assign      labels, certified
+update      sums of the clusters; distances of rows to their own centers
+distances   distances of rows to all centers
+seeding     greedy k-means++
+"""
