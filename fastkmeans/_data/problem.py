@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from .._runtime.arrays import Floats
 from .._runtime.threads import Team
+from .lengths import Lengths, measure, to_length_one
 from .rows import Block, Rows
 from .scaling import NotFiniteError, Scaling, scaling_of
 from .tables import Table
-from .validation import first_not_finite
+from .validation import NO_WEIGHTS, first_not_finite
 
 
 class Problem(NamedTuple):
@@ -22,6 +23,7 @@ class Problem(NamedTuple):
     weights: Floats  # (n_samples,), or of size 0 if all rows count alike
     scaling: Scaling  # to the coordinates of the kernels
     team: Team
+    lengths: Lengths | None = None  # by cosine
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -37,10 +39,32 @@ class Problem(NamedTuple):
         """Return the weights of some rows; of size 0 if all rows count alike."""
         return self.weights[part] if self.weights.size else self.weights
 
+    @property
+    def inverse(self) -> Floats:
+        """Inverse lengths; of size 0 if rows count with the lengths that they have."""
+        return NO_WEIGHTS if self.lengths is None else self.lengths.inverse
+
+    def inverse_of(self, part: slice | NDArray[np.int64]) -> Floats:
+        """Return the inverse lengths of some rows; of size 0 if rows count as they are."""
+        return self.inverse[part] if self.inverse.size else self.inverse
+
+    def points(self, indices: NDArray[np.int64]) -> Floats:
+        """Return some rows as centers: float64, by cosine brought to length 1."""
+        points: Floats = self.rows.take(indices).astype(np.float64)
+        return to_length_one(points) if self.scaling.by_cosine else points
+
+
+def problem_of(rows: Rows, weights: Floats, team: Team, by_cosine: bool = False) -> Problem:
+    """Measure rows for the threads of a team."""
+    if by_cosine:
+        scaling, lengths = measure(rows, weights, team)
+        return Problem(rows, weights, scaling, team, lengths)
+    return Problem(rows, weights, scaling_of(rows, weights, team), team)
+
 
 @contextmanager
 def open_problem(
-    rows: Rows, weights: Floats, n_threads: int | None, work: float
+    rows: Rows, weights: Floats, n_threads: int | None, work: float, by_cosine: bool = False
 ) -> Iterator[Problem]:
     """Measure rows, and start threads for them for the time of a ``with`` block.
 
@@ -48,7 +72,7 @@ def open_problem(
     nanoseconds of one pass on one thread.  A NaN or infinite value is a ``NotFiniteError``.
     """
     with Team(n_threads, work) as team:
-        yield Problem(rows, weights, scaling_of(rows, weights, team), team)
+        yield problem_of(rows, weights, team, by_cosine)
 
 
 @contextmanager

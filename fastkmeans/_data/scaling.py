@@ -36,6 +36,8 @@ class Scaling(NamedTuple):
     offset: Floats  # -shift * scale
     x_offset: NDArray[Any]  # offset in the data's dtype
     x_scale: Any  # scale in the data's dtype
+    unit: float  # power of two from a center's coordinates to scaled ones: scale, unless by cosine
+    by_cosine: bool = False  # rows and centers count with length 1; then nothing is shifted
 
 
 def power_of_two(size: float, dtype: np.dtype[Any]) -> float:
@@ -66,7 +68,24 @@ def make_scaling(
     scatter *= weight
     return Scaling(
         shift, scale, mean_variance, scatter, widest,
-        offset, offset.astype(dtype, copy=False), dtype.type(scale),
+        offset, offset.astype(dtype, copy=False), dtype.type(scale), scale,
+    )  # fmt: skip
+
+
+def unshifted(
+    dtype: np.dtype[Any],
+    n_features: int,
+    scale: float,
+    unit: float = 1.0,
+    mean_variance: float = 0.0,
+    scatter: float = 0.0,
+    widest: float = 0.0,
+) -> Scaling:
+    """Return a scaling by cosine; centers have length ``unit`` in scaled units."""
+    zeros = np.zeros(n_features)
+    return Scaling(
+        zeros, scale, mean_variance, scatter, widest, zeros, zeros.astype(dtype),
+        dtype.type(scale), unit, True,
     )  # fmt: skip
 
 
@@ -82,10 +101,11 @@ def _sparse_scaling(rows: SparseRows, weights: Floats, team: Team) -> Scaling:
     return own._replace(scatter=found.scatter)
 
 
-def scaling_of(rows: Rows, weights: Floats, team: Team) -> Scaling:
-    """Return the scaling of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
-    if isinstance(rows, SparseRows):
-        return _sparse_scaling(rows, weights, team)
+def checked_moments(rows: Rows, weights: Floats, team: Team) -> tuple[Floats, float]:
+    """Return the moments of the data times a power of two, and this power.
+
+    A NaN or infinite value is a ``NotFiniteError``.
+    """
     table = moments(rows, weights, team, 1.0)
     size = float(np.abs(table[MINIMUM:]).max())
     if not math.isfinite(size) or (size < 1e150 and math.isnan(sum(table[MEAN].tolist()))):
@@ -96,6 +116,14 @@ def scaling_of(rows: Rows, weights: Floats, team: Team) -> Scaling:
         table = moments(rows, weights, team, unit)
         if np.isnan(table[MEAN]).any():
             raise NotFiniteError
+    return table, unit
+
+
+def scaling_of(rows: Rows, weights: Floats, team: Team) -> Scaling:
+    """Return the scaling of the data; raise ``NotFiniteError`` if a value is NaN or infinite."""
+    if isinstance(rows, SparseRows):
+        return _sparse_scaling(rows, weights, team)
+    table, unit = checked_moments(rows, weights, team)
     mean = table[MEAN]
     reach = float(np.abs(table[MINIMUM:] - mean).max())
     zoom = min(power_of_two(reach, rows.dtype), 2.0**1022 / unit)  # denormals

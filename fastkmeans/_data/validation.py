@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._runtime.arrays import Floats
 from .._runtime.errors import plain
+from .lengths import to_length_one
 from .rows import CHUNK
 from .sparse import SparseRows
 from .tables import Table, table_in_memory
@@ -19,6 +20,10 @@ NO_WEIGHTS.flags.writeable = False
 
 ROOM = 2.0**512
 """Largest weight that needs no unit; its inverse is the smallest.  Sums and squares then fit."""
+
+
+METRICS = ("euclidean", "cosine")
+"""The values of ``metric``."""
 
 
 class Weights(NamedTuple):
@@ -173,6 +178,28 @@ def check_tolerance(tol: Any, name: str = "tol") -> None:
         raise ValueError(f"{name} must be finite and at least 0, got {tol}.")
 
 
+def check_metric(metric: Any) -> bool:
+    """Return whether to cluster by cosine; raise if ``metric`` is unknown."""
+    if not isinstance(metric, str) or metric not in METRICS:
+        names = " or ".join(map(repr, METRICS))
+        raise ValueError(f"metric must be {names}, got {plain(metric)}.")
+    return metric == "cosine"
+
+
+def refuse_by_cosine(metric: str, table: Table) -> None:
+    """Raise if standardised or sparse rows are to be compared by cosine."""
+    if metric == "cosine" and isinstance(table.rows, SparseRows):
+        raise ValueError(
+            "metric='cosine' takes dense rows. Bring sparse rows to length 1, for example with "
+            "sklearn.preprocessing.normalize(X), and use metric='euclidean'; or use X.toarray()."
+        )
+    if metric == "cosine" and table.preparation is not None:
+        raise ValueError(
+            "metric='cosine' compares directions from the origin, which standardising moves: open "
+            "the dataset with standardize=False, or use metric='euclidean'."
+        )
+
+
 def check_fits(n_clusters: int, n_samples: int) -> None:
     """Raise unless there are at least as many rows as clusters."""
     if n_samples < n_clusters:
@@ -199,6 +226,17 @@ def as_centers(
             f"of the data {n_features}."
         )
     return table.rows.take(np.arange(k)).astype(np.float64)
+
+
+def directions(centers: Floats, name: str) -> Floats:
+    """Return centers brought to length 1; one of length 0 has no direction: an error."""
+    zeros = np.flatnonzero(~centers.any(axis=1))
+    if zeros.size:
+        raise ValueError(
+            f"{name} has length 0 in row {zeros[0]}: metric='cosine' needs a direction. Give a row "
+            "that is not all zeros, or use metric='euclidean'."
+        )
+    return to_length_one(centers)
 
 
 def check_random_state(random_state: Any) -> None:

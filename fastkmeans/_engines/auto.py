@@ -82,7 +82,7 @@ class Engines:
 
     def _pick(self, algorithm: str) -> str:
         """Return the name of the engine to use besides the plain one, or "lloyd"."""
-        rows, _, _, team = self._problem
+        rows, team = self._problem.rows, self._problem.team
         if isinstance(rows, SparseRows):  # there is one engine for them
             return "lloyd"
         n, d = rows.shape

@@ -46,12 +46,14 @@ class Packed:
 
     def pack(self, centers: Floats, scaling: Scaling) -> None:
         """Pack the centers."""
-        self.largest = pack_centers(centers, scaling.shift, scaling.scale, *self.buffers)
+        place = scaling.shift, scaling.unit, scaling.by_cosine
+        self.largest = pack_centers(centers, *place, *self.buffers)
 
     def tiles64(self, centers: Floats, scaling: Scaling) -> Floats:
         """Return the tiles in float64, for rows whose label float32 cannot decide."""
         tiles = np.zeros(self.tiles.shape)
-        pack_centers(centers, scaling.shift, scaling.scale, *self.buffers[:-1], tiles)
+        place = scaling.shift, scaling.unit, scaling.by_cosine
+        pack_centers(centers, *place, *self.buffers[:-1], tiles)
         return tiles
 
 

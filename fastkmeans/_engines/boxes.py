@@ -92,7 +92,7 @@ class Boxes:
     """
 
     def __init__(self, problem: Problem, packed: Packed, spare: Labels) -> None:
-        rows, weights, scaling, team = problem
+        rows, weights, scaling, team, _ = problem
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
         self._X, self._scaling, self._team = X, scaling, team
@@ -105,7 +105,7 @@ class Boxes:
         n_boxes = -(-n // BOX)
         n_super = -(-n_boxes // FAN)
         n_hyper = -(-n_super // FAN)
-        self._terms = Terms(weights, scaling.offset, scaling.scale)
+        self._terms = Terms(weights, scaling.offset, scaling.scale, problem.inverse)
         self._tree = Tree(
             order,
             np.empty((2, n_boxes + n_super + n_hyper, d)),

@@ -136,11 +136,16 @@ class Bytes:
     """The state of the rows, and the centers in the layout that the kernel reads."""
 
     def __init__(self, problem: Problem, n_clusters: int, step: np.float32) -> None:
-        rows, _, scaling, team = problem
+        rows, _, scaling, team, _ = problem
         n, d = rows.shape
         self._rows, self._scaling, self._team = rows, scaling, team
         self._coordinates = Coordinates(
-            scaling.x_offset, scaling.x_scale, scaling.scale, step, np.float32(CODES.most(d))
+            scaling.x_offset,
+            scaling.x_scale,
+            scaling.unit,
+            step,
+            np.float32(CODES.most(d)),
+            scaling.by_cosine,
         )
         words = aligned((n, n_words(d)), np.int32)
         self._words = twice(words)

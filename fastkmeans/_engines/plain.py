@@ -29,7 +29,7 @@ def assign_block(
     scaling, team = problem.scaling, problem.team
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
-    rest = packed.largest, previous, labels
+    rest = packed.largest, scaling.by_cosine, previous, labels
     arguments: tuple[Any, ...] = (scaling.x_offset, scaling.x_scale, centers, packed.tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
     moved = int(counts[:, 0].sum())

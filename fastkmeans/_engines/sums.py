@@ -100,7 +100,7 @@ class Sums:
         n_slices = max(1, min(-(-team.size // n_ranges), d // 32))
         slices = np.arange(n_slices + 1) * d // n_slices
         touched = ClusterSums(self.parts[ranges], self.part_weights[ranges])
-        terms = Terms(weights, scaling.offset, scaling.scale)
+        terms = Terms(weights, scaling.offset, scaling.scale, self._problem.inverse_of(part))
         arguments = bounds, slices, terms, previous, labels, self.rebuild, touched
         team.run(move_rows, X, np.arange(n_ranges * n_slices + 1), arguments, prange=True)
 
@@ -139,7 +139,8 @@ class Sums:
         arguments = (
             self.part_weights,
             scaling.shift,
-            scaling.scale,
+            scaling.unit,
+            scaling.by_cosine,
             centers,
             self.total_weights,
             new_centers,
@@ -201,13 +202,20 @@ def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
         if problem.weights.size:
             sparse *= problem.weights
         return total_of(sparse)
-    (n, d), scale, team = problem.shape, problem.scaling.scale, problem.team
+    (n, d), scaling, team = problem.shape, problem.scaling, problem.team
     # Differences x - c without the shift, which would cost them digits.
-    centers, no_offset = centers * scale, np.zeros(d)
+    no_offset = np.zeros(d)
+    if not scaling.by_cosine:
+        centers = centers * scaling.scale
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
     squares = np.zeros((len(ranges) - 1, CHAINS, max(d, NARROW_CHAINS)))
     for part, X in problem.blocks():
         touched, bounds = within(ranges, part.start, part.stop)
-        arguments = (problem.weights_of(part), labels[part], no_offset, scale, centers)
+        weights, inverse = problem.weights_of(part), problem.inverse_of(part)
+        terms = Terms(weights, no_offset, scaling.scale, inverse)
+        arguments = (terms, labels[part], centers)
         team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
-    return total_of(squares)
+    if problem.lengths is None:
+        return total_of(squares)
+    # A row of length 0 has cosine 0: 2 (1 - 0).
+    return (total_of(squares) + 2.0 * problem.lengths.zero_weight) * scaling.unit**2

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._data.validation import check_count, check_switch, check_tolerance
+from .._data.lengths import Lengths
+from .._data.validation import check_count, check_metric, check_switch, check_tolerance
 from .._lloyd.predict import center_distances, closest_centers, inertia
 from .._lloyd.representatives import closest_rows
 from .._lloyd.watch import Call, View, Watch
@@ -34,6 +35,7 @@ class Clusterer(Callbacks, Estimator):
     random_state: Any = None
     n_threads: int | None = None
     callback: Callable[[int, View], Any] | None = None
+    metric: str = "euclidean"
 
     _RANDOM_RUNS: ClassVar[int]
     """Number of runs of ``n_init="auto"`` if ``init`` is "random" or a callable."""
@@ -54,6 +56,7 @@ class Clusterer(Callbacks, Estimator):
         if self.n_threads is not None:
             check_count(self.n_threads, "n_threads")
         check_tolerance(self.tol)
+        check_metric(self.metric)
         check_switch(self.verbose, "verbose")
         if self.callback is not None and not callable(self.callback):
             raise TypeError(
@@ -94,12 +97,26 @@ class Clusterer(Callbacks, Estimator):
         """Return the largest number of iterations of a run; None if it is not known."""
         return self.max_iter
 
+    @property
+    def _by_cosine(self) -> bool:
+        return self.metric == "cosine"
+
+    def _note_zeros(self, lengths: Lengths | None) -> None:
+        """Warn of rows of length 0."""
+        if lengths is not None and lengths.n_zero:
+            n, what = lengths.n_zero, "row has" if lengths.n_zero == 1 else "rows have"
+            warn(
+                f"{n} {what} length 0, and so cosine 0 to every center: label 0, and no center "
+                "moves. Drop such rows, or use metric='euclidean'.",
+                UserWarning,
+            )
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Cluster the rows of ``X``."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> Labels:
-        """Return the closest center of each row.
+        """Return the closest center of each row; by cosine whatever the length of the row.
 
         Parameters
         ----------
@@ -109,10 +126,12 @@ class Clusterer(Callbacks, Estimator):
         Returns
         -------
         ndarray of shape (n_samples,), int32
-            Ties go to the lowest index.
+            Ties go to the lowest index.  By cosine a row of length 0 has label 0.
         """
         table = self._table_like_fit(X)
-        return closest_centers(table, self.cluster_centers_, self.n_threads)
+        return closest_centers(
+            table, self.cluster_centers_, self.n_threads, by_cosine=self._by_cosine
+        )
 
     def transform(self, X: Any) -> Any:
         """Return the distance of each row to each center.
@@ -125,10 +144,12 @@ class Clusterer(Callbacks, Estimator):
         Returns
         -------
         ndarray of shape (n_samples, n_clusters), float32 or float64
-            Euclidean distances, in the precision of ``X`` (see ``set_output``).
+            Euclidean distances, or ``1 - cos``, in the precision of ``X`` (see ``set_output``).
         """
         table = self._table_like_fit(X)
-        return self._contain(center_distances(table, self.cluster_centers_, self.n_threads), X)
+        centers = self.cluster_centers_
+        distances = center_distances(table, centers, self.n_threads, self._by_cosine)
+        return self._contain(distances, X)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the inertia of ``X``: the greater the better.
@@ -143,7 +164,8 @@ class Clusterer(Callbacks, Estimator):
             Weight of each row.
         """
         table = self._table_like_fit(X)
-        return -inertia(table, self.cluster_centers_, sample_weight, self.n_threads)
+        centers = self.cluster_centers_
+        return -inertia(table, centers, sample_weight, self.n_threads, self._by_cosine)
 
     def representatives(self, X: Any, n: int = 1) -> NDArray[np.int64]:
         """Return the rows of each cluster that are closest to its center.

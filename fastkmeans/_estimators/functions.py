@@ -7,9 +7,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._data.problem import naming, open_problem
-from .._data.validation import as_generator, check_count, check_fits, weights_of
+from .._data.validation import (
+    as_generator,
+    check_count,
+    check_fits,
+    check_metric,
+    refuse_by_cosine,
+    weights_of,
+)
 from .._engines.base import work_of
 from .._lloyd.watch import View
+from .._seeding.initial import moving
 from .._seeding.plusplus import plus_plus
 from .inputs import as_table
 from .kmeans import KMeans
@@ -23,6 +31,7 @@ def kmeans_plusplus(
     x_squared_norms: Any = None,
     random_state: Any = None,
     n_local_trials: int | None = None,
+    metric: str = "euclidean",
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Choose initial centers by greedy k-means++.
 
@@ -40,11 +49,13 @@ def kmeans_plusplus(
         Source of the draws.
     n_local_trials : int, optional
         Candidates per center; ``2 + int(log(n_clusters))`` by default.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        The distance by which rows are drawn; by cosine ``1 - cos``.
 
     Returns
     -------
     centers : ndarray of shape (n_clusters, n_features), float32 or float64
-        The chosen rows, dense.
+        The chosen rows, dense; by cosine brought to length 1.
     indices : ndarray of shape (n_clusters,), int64
         Their row numbers in ``X``.
 
@@ -68,11 +79,14 @@ def kmeans_plusplus(
             f"The length of x_squared_norms {len(x_squared_norms)} should be equal to the length "
             f"of n_samples {rows.shape[0]}."
         )
-    weights = weights_of(table, sample_weight).values
-    with naming(table), open_problem(rows, weights, None, work_of(rows.shape, 8)) as problem:
+    by_cosine = check_metric(metric)
+    refuse_by_cosine(metric, table)
+    weights, work = weights_of(table, sample_weight).values, work_of(rows.shape, 8)
+    with naming(table), open_problem(rows, weights, None, work, by_cosine) as problem:
         rng = as_generator(random_state)
-        indices = plus_plus(problem, k, rng, n_local_trials)
-    return rows.take(indices), indices
+        indices = plus_plus(moving(problem, k), k, rng, n_local_trials)
+        centers = problem.points(indices) if by_cosine else rows.take(indices)
+    return centers.astype(rows.dtype, copy=False), indices
 
 
 def k_means(
@@ -91,6 +105,7 @@ def k_means(
     return_n_iter: bool = False,
     n_threads: int | None = None,
     callback: Callable[[int, View], Any] | None = None,
+    metric: str = "euclidean",
 ) -> tuple[Any, ...]:
     """Cluster the rows of ``X``: ``KMeans`` as a function.
 
@@ -104,7 +119,7 @@ def k_means(
         Whether to return the number of iterations as well.
     sample_weight, init, n_init, max_iter, verbose, tol, random_state
         See ``KMeans``.
-    copy_x, algorithm, n_threads, callback
+    copy_x, algorithm, n_threads, callback, metric
         See ``KMeans``.
 
     Returns
@@ -127,6 +142,7 @@ def k_means(
         algorithm=algorithm,
         n_threads=n_threads,
         callback=callback,
+        metric=metric,
     ).fit(X, sample_weight=sample_weight)
     result = model.cluster_centers_, model.labels_, model.inertia_
     return (*result, model.n_iter_) if return_n_iter else result

@@ -15,6 +15,7 @@ from .._data.validation import (
     check_fits,
     check_random_state,
     check_switch,
+    refuse_by_cosine,
     weights_of,
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
@@ -74,6 +75,12 @@ class KMeans(Clusterer):
         and returns to ``"lloyd"`` if pruning does not pay.  scikit-learn's names mean ours:
         ``"elkan"`` is ``"auto"``, ``"full"`` is ``"lloyd"``.  Sparse rows have one engine of their
         own, for any ``algorithm``.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        What a cluster is.  ``"cosine"``: spherical k-means.  Rows count with length 1, and a row
+        goes to the center of largest cosine.  A center is the mean of its rows brought back to
+        length 1; if the mean has length 0, the center stays.  A row of length 0 has cosine 0 to all
+        centers: it gets label 0 and moves no center, and a warning counts such rows.  Sparse rows
+        are a ``ValueError``: bring them to length 1 first.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
@@ -88,12 +95,14 @@ class KMeans(Clusterer):
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features), float64
         The centers, in float64 for any dtype of ``X``: ``labels_`` might not fit rounded centers.
+        By cosine they have length 1.
     labels_ : ndarray of shape (n_samples,), int32
         The closest center of each row.
     cluster_sizes_ : ndarray of shape (n_clusters,), int64
         The number of rows of each cluster, whatever their weights.
     inertia_ : float
-        Weighted sum of squared distances to the closest center, computed from differences.
+        Weighted sum of squared distances to the closest center, computed from differences.  By
+        cosine the rows have length 1: a distance squared is ``2 (1 - cos)``.
     n_iter_ : int
         Iterations of the best run.
     converged_ : bool
@@ -127,6 +136,8 @@ class KMeans(Clusterer):
     ----------
     Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory
     28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
+    Dhillon and Modha (2001), "Concept decompositions for large sparse text data using clustering",
+    Machine Learning 42.
 
     Examples
     --------
@@ -197,6 +208,7 @@ class KMeans(Clusterer):
         """Fit; notify ``watch``, use a checkpoint if given, pass ``X`` to a callable ``init``."""
         k, n_runs = self._check_parameters()
         rows = table.rows
+        refuse_by_cosine(self.metric, table)
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         algorithm = THEIRS.get(self.algorithm, self.algorithm)
@@ -206,12 +218,14 @@ class KMeans(Clusterer):
                 "use algorithm='auto', which keeps within it, or allow more."
             )
         work = work_of(rows.shape, k)
-        with naming(table), open_problem(rows, weights.values, self.n_threads, work) as problem:
+        opened = open_problem(rows, weights.values, self.n_threads, work, self._by_cosine)
+        with naming(table), opened as problem:
             workspace = Workspace(problem, k, algorithm)
             watch.fit_begins(table, n_runs, weights.unit)
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)
         self._learn_features(table)
         self._keep(best, weights.unit)
+        self._note_zeros(problem.lengths)
         self._n_init = n_runs
         if best.n_found < k:
             convergence_warning(

@@ -15,6 +15,7 @@ from .._data.validation import (
     check_fits,
     check_switch,
     check_tolerance,
+    refuse_by_cosine,
     weights_of,
 )
 from .._lloyd.loop import CUT_SHORT
@@ -83,6 +84,9 @@ class MiniBatchKMeans(Clusterer):
         old ones; up to 2048 rows per cluster.  ``"random"``: scikit-learn's batches of one size,
         drawn with replacement.  Nested batches are the default: they reach a lower inertia in less
         time, by a few passes over a sample instead of a thousand draws.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        As for ``KMeans``.  By cosine a center is the mean, brought to length 1, of all rows that
+        were ever assigned to it.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
@@ -166,7 +170,9 @@ class MiniBatchKMeans(Clusterer):
         "cluster_centers_", "n_features_in_", "n_steps_", "_mean_weights", "_mean_unit",
         "_mean_since",
     )  # fmt: skip
-    _stored_too = ("cluster_sizes_", "inertia_", "n_iter_", "converged_", "stop_reason_")
+    _stored_too = (
+        "cluster_sizes_", "inertia_", "n_iter_", "converged_", "stop_reason_", "_mean_lengths",
+    )  # fmt: skip
 
     def _plan(self, starts: bool = True) -> Plan:
         """Check the parameters and return them; ``starts``: initial centers are needed."""
@@ -185,7 +191,7 @@ class MiniBatchKMeans(Clusterer):
             k, self.init, n_init, self.init_size, int(self.batch_size), self.schedule,
             int(self.max_iter), float(self.tol), self.max_no_improvement,
             float(self.reassignment_ratio), bool(self.compute_labels), self.n_threads,
-            bool(self.verbose), Watch(),
+            bool(self.verbose), self._by_cosine, Watch(),
         )  # fmt: skip
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -216,6 +222,7 @@ class MiniBatchKMeans(Clusterer):
         k = plan.n_clusters
         table = as_table(X)
         rows = table.rows
+        refuse_by_cosine(self.metric, table)
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         rng = as_generator(self.random_state)
@@ -237,9 +244,10 @@ class MiniBatchKMeans(Clusterer):
             for name in ("labels_", "cluster_sizes_"):  # from an earlier fit
                 self.__dict__.pop(name, None)
             return self
-        self.cluster_centers_, self.labels_, inertia = labelled
+        self.cluster_centers_, self.labels_, inertia, lengths = labelled
         self.cluster_sizes_ = sizes_of(self.labels_, k)
         self.inertia_ = inertia * weights.unit
+        self._note_zeros(lengths)
         n_found = int(np.count_nonzero(self.cluster_sizes_))
         if n_found < k:
             convergence_warning(
@@ -275,6 +283,12 @@ class MiniBatchKMeans(Clusterer):
         plan = self._plan(starts=new)
         k = plan.n_clusters
         table = as_table(X) if new else self._table_like_fit(X)
+        refuse_by_cosine(self.metric, table)
+        if not new and self._by_cosine != hasattr(self, "_mean_lengths"):
+            raise ValueError(
+                f"metric is {self.metric!r}, but the model learned by another one; fit again to "
+                "change it."
+            )
         weights = weights_of(table, sample_weight)
         if new:
             check_fits(k, table.rows.shape[0])
@@ -286,7 +300,7 @@ class MiniBatchKMeans(Clusterer):
         means = None
         if not new:
             own = self._mean_weights, self._mean_unit, self._mean_since
-            means = Means(self.cluster_centers_, *own)
+            means = Means(self.cluster_centers_, *own, getattr(self, "_mean_lengths", None))
         source = getattr(self, "_generator", self.random_state)  # a loaded model has none
         with naming(table):
             means, labelled, rng = step(plan, table.rows, weights, means, source)
@@ -297,6 +311,7 @@ class MiniBatchKMeans(Clusterer):
         if labelled is not None:
             self.labels_, self.inertia_ = labelled.labels, labelled.inertia * weights.unit
             self.cluster_sizes_ = sizes_of(self.labels_, k)
+            self._note_zeros(labelled.lengths)
         self.n_steps_: int = 1 if new else self.n_steps_ + 1
         return self
 
@@ -311,7 +326,10 @@ class MiniBatchKMeans(Clusterer):
         return self._request("partial_fit", sample_weight)
 
     def _remember(self, means: Means, rng: np.random.Generator) -> None:
-        self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since = means
+        self.cluster_centers_, self._mean_weights, self._mean_unit, self._mean_since, _ = means
+        self.__dict__.pop("_mean_lengths", None)
+        if means.lengths is not None:
+            self._mean_lengths = means.lengths
         self._generator = rng
 
     def _keep(self, course: Course, n_samples: int, rng: np.random.Generator) -> None:

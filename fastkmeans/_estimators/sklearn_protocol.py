@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .._data.rows import StandardizedRows
 from .._data.sparse import SparseRows
 from .._data.tables import Preparation, Table
+from .._data.validation import refuse_by_cosine
 from .._runtime.arrays import Floats, Labels
 from .._runtime.errors import not_fitted
 from .inputs import as_table
@@ -149,6 +150,7 @@ class Estimator(Routed):
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
                 "as input."
             )
+        refuse_by_cosine(getattr(self, "metric", "euclidean"), table)
         own, theirs = self.preparation_, table.preparation
         if own is not None and theirs is not None:
             own = own.after(theirs)

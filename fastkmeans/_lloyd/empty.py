@@ -6,16 +6,18 @@ A cluster never gives its only row.  If all rows left lie on their centers, ther
 distinct rows, and the cluster stays empty.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.lengths import to_length_one
 from .._data.rows import CHUNK, largest
 from .._data.sparse import SparseRows
 from .._engines.sums import CANCELLED, sparse_squares
-from .._kernels.shared.update import COUNT, WEIGHT
-from .._runtime.adding import column_totals
+from .._kernels.shared.update import COUNT, NO_DIRECTION, WEIGHT
+from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
 from .run import Run
 
@@ -24,13 +26,14 @@ ROUNDING = 1e-26
 
 
 def squared_distances_to_own(run: Run) -> Floats:
-    """Return each row's squared distance to its center, scaled; -1 if its weight is zero."""
+    """Return each row's squared distance to its center, scaled; -1 if it moves no center."""
     problem, (n, d) = run.problem, run.problem.shape
     if isinstance(problem.rows, SparseRows):
         squares = sparse_squares(problem, run.labels, run.centers)
         if problem.weights.size:
             squares[problem.weights == 0.0] = -1.0
         return squares
+    inverse, scale = problem.inverse, problem.scaling.scale
     out = problem.rows.empty(n, np.float64)
     height = max(1, CHUNK // d)
     for block, X in problem.blocks():
@@ -38,8 +41,14 @@ def squared_distances_to_own(run: Run) -> Floats:
             part = slice(start, min(start + height, block.stop))
             own = run.centers[run.labels[part]]
             rows = X[0, start - block.start :][:height]
-            difference = (rows.astype(np.float64) - own) * problem.scaling.scale
+            if inverse.size:
+                points = rows.astype(np.float64) * scale * inverse[part, None]
+                difference = (points - own) * problem.scaling.unit
+            else:
+                difference = (rows.astype(np.float64) - own) * scale
             out[part] = np.einsum("ij,ij->i", difference, difference)
+            if inverse.size:
+                out[part][inverse[part] == 0.0] = -1.0
             if problem.weights.size:
                 out[part][problem.weights[part] == 0.0] = -1.0
     return out
@@ -56,7 +65,10 @@ def relocate(run: Run) -> int:
     members = run.sums.total_weights[COUNT].copy()
     empty = np.flatnonzero(members == 0.0)
     distances = squared_distances_to_own(run)
-    floor = ROUNDING * run.problem.scaling.mean_variance * run.problem.rows.shape[1]
+    scaling = run.problem.scaling
+    floor = ROUNDING * scaling.mean_variance * run.problem.rows.shape[1]
+    if scaling.by_cosine:  # rows of one direction, of any lengths, differ by rounding
+        floor = ROUNDING * scaling.unit**2
     # A cluster keeps at least one row, so this many candidates are enough.
     n_candidates = min(distances.size, len(empty) + len(run.centers))
     given, sums = 0, run.sums.total()
@@ -76,23 +88,30 @@ def relocate(run: Run) -> int:
 
 def _move(run: Run, sums: Floats, taken: list[int], donor: int, cluster: int) -> None:
     """Give the last row of ``taken`` to a cluster; correct sum and center of its donor."""
-    scaling, row = run.problem.scaling, taken[-1]
-    x = run.problem.rows.take(np.array([row]))[0].astype(np.float64)
+    problem, scaling, row = run.problem, run.problem.scaling, taken[-1]
+    x = problem.points(np.array([row]))[0]
     run.new_centers[cluster] = x
     weight = run.problem.weights[row] if run.problem.weights.size else 1.0
     left = run.sums.total_weights[WEIGHT, donor] - weight
     if left > CANCELLED * weight:
-        sums[donor] -= weight * (x * scaling.scale + scaling.offset)
+        sums[donor] -= weight * (x if scaling.by_cosine else x * scaling.scale + scaling.offset)
     else:  # the difference would cancel: add the rows that stay
         sums[donor], left = 0.0, 0.0
         for part in _members(run, donor, taken):
             w = run.problem.weights[part] if run.problem.weights.size else np.ones(len(part))
-            points = run.problem.rows.take(part).astype(np.float64) * scaling.scale + scaling.offset
+            points = problem.points(part)
+            if not scaling.by_cosine:
+                points = points * scaling.scale + scaling.offset
             sums[donor] += column_totals(w[:, None] * points)
             left += float(w.sum())
     run.sums.total_weights[WEIGHT, donor] = left
     mean = sums[donor] / left
-    run.new_centers[donor] = mean / scaling.scale + scaling.shift
+    if not scaling.by_cosine:
+        run.new_centers[donor] = mean / scaling.scale + scaling.shift
+    elif math.sqrt(total_of(mean * mean)) > NO_DIRECTION:
+        run.new_centers[donor] = to_length_one(mean[None])[0]
+    else:
+        run.new_centers[donor] = run.centers[donor]
 
 
 def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.int64]]:
@@ -102,6 +121,8 @@ def _members(run: Run, cluster: int, taken: list[int]) -> Iterator[NDArray[np.in
         stay = run.labels[part] == cluster
         if run.problem.weights.size:
             stay &= run.problem.weights[part] > 0.0
+        if run.problem.inverse.size:
+            stay &= run.problem.inverse[part] > 0.0
         members = np.setdiff1d(np.flatnonzero(stay) + start, taken)
         # Sparse rows become dense here: some at a time.
         is_sparse = isinstance(run.problem.rows, SparseRows)
@@ -121,7 +142,7 @@ def snap(run: Run, inertia: float) -> float:
     first = _first_rows(run)
     clusters = np.flatnonzero(first >= 0)
     before = run.centers.copy()
-    run.centers[clusters] = run.problem.rows.take(first[clusters]).astype(np.float64)
+    run.centers[clusters] = run.problem.points(first[clusters])
     run.step()
     snapped = run.inertia()
     if snapped >= inertia:
@@ -132,13 +153,14 @@ def snap(run: Run, inertia: float) -> float:
 
 
 def _first_rows(run: Run) -> NDArray[np.int64]:
-    """Return the first row of each cluster with weight, or -1."""
+    """Return the first row of each cluster that moves its center, or -1."""
     first = np.full(len(run.centers), -1, np.int64)
     for start in range(0, run.labels.size, CHUNK):
-        part = slice(start, start + CHUNK)
         rows = np.arange(start, min(start + CHUNK, run.labels.size))
         if run.problem.weights.size:
-            rows = rows[run.problem.weights[part] > 0.0]
+            rows = rows[run.problem.weights[rows] > 0.0]
+        if run.problem.inverse.size:
+            rows = rows[run.problem.inverse[rows] > 0.0]
         clusters, at = np.unique(run.labels[rows], return_index=True)
         new = first[clusters] < 0
         first[clusters[new]] = rows[at[new]]

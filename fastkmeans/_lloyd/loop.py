@@ -92,10 +92,10 @@ class Convergence:
         return left
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> str:
-        scale, reason = run.problem.scaling.scale, ""
+        unit, reason = run.problem.scaling.unit, ""
         for step in steps:
             record = Iteration(
-                step.inertia / scale / scale, math.sqrt(step.moved) / scale, step.n_moved, seconds,
+                step.inertia / unit / unit, math.sqrt(step.moved) / unit, step.n_moved, seconds,
                 step.avoided,
             )  # fmt: skip
             self.history.append(record)
@@ -132,12 +132,12 @@ def finish(
     reason = iterate(run, rule, together=run.problem.team.small and not alone)
     if reason in CUT_SHORT:
         run.step()  # labels that belong to the centers
-    scale = run.problem.scaling.scale
+    unit = run.problem.scaling.unit
     inertia = snap(run, run.inertia())
     labels = run.problem.rows.empty(run.labels.size, np.int32)
     labels[:] = run.labels
     n_found = int(np.count_nonzero(run.sums.total_weights[COUNT]))
     return Outcome(
-        labels, inertia / scale / scale, run.centers.copy(), len(history),
+        labels, inertia / unit / unit, run.centers.copy(), len(history),
         reason not in CUT_SHORT, reason, history, n_found,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem, naming, open_problem
 from .._data.rows import Rows
-from .._data.scaling import Scaling, make_scaling, power_of_two
+from .._data.scaling import Scaling, make_scaling, power_of_two, unshifted
 from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS, check_finite, weights_of
@@ -25,8 +25,10 @@ FEW_ROWS = 4
 """Most rows that are compared with the centers directly: packing them would cost more."""
 
 
-def _scaling_around(centers: Floats, size: float, rows: Rows) -> Scaling:
+def _scaling_around(centers: Floats, size: float, rows: Rows, by_cosine: bool) -> Scaling:
     """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
+    if by_cosine:
+        return unshifted(rows.dtype, rows.shape[1], power_of_two(size, rows.dtype))
     if isinstance(rows, SparseRows):  # a shift would make them dense
         shift = np.zeros(rows.shape[1])
     else:
@@ -36,17 +38,21 @@ def _scaling_around(centers: Floats, size: float, rows: Rows) -> Scaling:
 
 
 def closest_centers(
-    table: Table, centers: Floats, n_threads: int | None, name: str = "X"
+    table: Table,
+    centers: Floats,
+    n_threads: int | None,
+    name: str = "X",
+    by_cosine: bool = False,
 ) -> Labels:
     """Return the closest center of each row; ties go to the lowest index."""
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    scaling = _scaling_around(centers, size, rows)
+    scaling = _scaling_around(centers, size, rows, by_cosine)
     if rows.shape[0] <= FEW_ROWS and not isinstance(rows, SparseRows):
         labels = np.empty(rows.shape[0], np.int32)
         for _, X in rows.blocks():
-            assign_few(X, centers, scaling.scale, labels)
+            assign_few(X, centers, scaling.scale, by_cosine, labels)
         return labels
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         labels = rows.empty(rows.shape[0], np.int32)
@@ -54,23 +60,29 @@ def closest_centers(
         return labels
 
 
-def center_distances(table: Table, centers: Floats, n_threads: int | None) -> NDArray[Any]:
-    """Return the distance of each row to each center, in the dtype of the rows."""
+def center_distances(
+    table: Table, centers: Floats, n_threads: int | None, by_cosine: bool = False
+) -> NDArray[Any]:
+    """Return the distance of each row to each center, in the dtype of the rows.
+
+    The distance by cosine is ``1 - cos``.
+    """
     size = check_finite(table)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
     k, d = centers.shape
-    scaling = _scaling_around(centers, size, rows)
+    scaling = _scaling_around(centers, size, rows, by_cosine)
     if isinstance(rows, SparseRows):
         with Team(n_threads, work_of(rows.shape, k)) as team:
             return sparse_distances(Problem(rows, NO_WEIGHTS, scaling, team), centers)
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
-    tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - scaling.shift) * scaling.scale
+    tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - scaling.shift) * scaling.unit
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
     out = rows.empty((rows.shape[0], k), rows.dtype)
     with Team(n_threads, work_of(rows.shape, k)) as team:
         for part, X in Problem(rows, NO_WEIGHTS, scaling, team).blocks():
-            arguments = (scaling.x_offset, scaling.x_scale, tiles, out[part])
+            place = scaling.x_offset, scaling.x_scale
+            arguments = (*place, tiles, by_cosine, out[part])
             team.run(distance_rows, X, team.cut(X.shape[1]), arguments)
     return out
 
@@ -98,12 +110,18 @@ def assess(problem: Problem, centers: Floats) -> tuple[Labels, float]:
     return labels, sum_of_squares(problem, labels, centers)
 
 
-def inertia(table: Table, centers: Floats, sample_weight: Any, n_threads: int | None) -> float:
+def inertia(
+    table: Table,
+    centers: Floats,
+    sample_weight: Any,
+    n_threads: int | None,
+    by_cosine: bool = False,
+) -> float:
     """Return the weighted sum of squared distances to the closest center."""
     rows = table.rows
     weights, unit = weights_of(table, sample_weight)
     centers = np.ascontiguousarray(centers, np.float64)
     work = work_of(rows.shape, len(centers))
-    with naming(table), open_problem(rows, weights, n_threads, work) as problem:
-        total, scale = assess(problem, centers)[1], problem.scaling.scale
-    return total / scale * unit / scale
+    with naming(table), open_problem(rows, weights, n_threads, work, by_cosine) as problem:
+        total, own = assess(problem, centers)[1], problem.scaling.unit
+    return total / own * unit / own

@@ -175,8 +175,8 @@ class Run:
         n_done = serial.run_serial(
             X, self.problem.weights,
             (
-                scaling.shift, scaling.offset, scaling.scale, scaling.scatter, scaling.x_offset,
-                scaling.x_scale,
+                scaling.shift, scaling.offset, scaling.scale, scaling.unit, scaling.scatter,
+                scaling.x_offset, scaling.x_scale, self.problem.inverse,
             ),
             self.packed.buffers,
             (
@@ -210,7 +210,7 @@ class Run:
     def center_shift(self) -> float:
         """Return the squared distance from ``centers`` to ``new_centers``, in scaled units."""
         with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
-            difference = (self.new_centers - self.centers) * self.problem.scaling.scale
+            difference = (self.new_centers - self.centers) * self.problem.scaling.unit
             return total_of(difference**2)
 
     def write_labels(self) -> None:

@@ -16,7 +16,18 @@ from .._runtime.errors import warn
 from .nested import nested_batches
 from .random import random_batches
 from .sample import Sample
-from .step import Course, Labelled, Means, Plan, is_due, label_by, reassign, start, take_in
+from .step import (
+    Course,
+    Labelled,
+    Means,
+    Plan,
+    first_means,
+    is_due,
+    label_by,
+    reassign,
+    start,
+    take_in,
+)
 
 SEEDS_PER_CLUSTER = 5
 """Least rows per cluster in the first nested batch."""
@@ -64,33 +75,35 @@ def step(
     """
     k = plan.n_clusters
     values, unit = weights
-    with open_problem(rows, values, plan.n_threads, work_of(rows.shape, k)) as problem:
-        scale = problem.scaling.scale
+    work = work_of(rows.shape, k)
+    with open_problem(rows, values, plan.n_threads, work, plan.by_cosine) as problem:
+        own = problem.scaling.unit
         rng = as_generator(source)
         if means is None:
             size = first_size(plan._replace(schedule="random"), rows.shape[0])
             sample = Sample(rows, values, size, k, rng)
             centers, _ = start(plan, 1, sample.first(size), rng)
-            means = Means(centers, np.zeros(k), unit)
+            means = first_means(plan, centers, unit)
         due = is_due(means, rows.shape[0])
         means, _ = take_in(means, Workspace(problem, k), unit)
         if due:
-            means = reassign(means, rows, values, plan.reassignment_ratio, rng)
+            means = reassign(means, problem, plan.reassignment_ratio, rng)
         if not plan.compute_labels:
             return means, None, rng
         labels, inertia = assess(problem, means.centers)
-    return means, Labelled(means.centers, labels, inertia / scale / scale), rng
+    return means, Labelled(means.centers, labels, inertia / own / own, problem.lengths), rng
 
 
 def label(plan: Plan, rows: Rows, weights: Floats, centers: Floats) -> Labelled:
     """Label all rows; if each cluster is one distinct row, its center becomes that row."""
     k = plan.n_clusters
-    with open_problem(rows, weights, plan.n_threads, work_of(rows.shape, k)) as problem:
-        scale = problem.scaling.scale
+    work = work_of(rows.shape, k)
+    with open_problem(rows, weights, plan.n_threads, work, plan.by_cosine) as problem:
+        own = problem.scaling.unit
         labels, inertia = assess(problem, centers)
         if 0.0 < inertia <= ROUNDING * problem.scaling.scatter:
             run = Workspace(problem, k).begin(centers, 1)
             run.step()
             inertia = snap(run, inertia)
             labels, centers = run.labels, run.centers
-    return Labelled(centers, labels, inertia / scale / scale)
+    return Labelled(centers, labels, inertia / own / own, problem.lengths)

@@ -13,6 +13,8 @@ step on a batch costs most.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._data.problem import open_problem
 from .._engines.base import work_of
 from .._engines.costs import REPAID_AFTER
@@ -51,7 +53,9 @@ def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats, label
         batch = sample.first(size)
         n = batch.rows.shape[0]
         work = work_of(batch.rows.shape, k)
-        with open_problem(batch.rows, batch.weights, plan.n_threads, work) as problem:
+        with open_problem(
+            batch.rows, batch.weights, plan.n_threads, work, plan.by_cosine
+        ) as problem:
             last = size >= enough
             workspace = Workspace(problem, k, "auto" if last else "lloyd")
             left = max(1, (plan.max_iter * sample.n_rows - n_read) // n)  # steps, by max_iter
@@ -75,12 +79,19 @@ def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats, label
 
 def _end(run: Run, history: list[BatchStep], reason: str, labels: bool) -> Course:
     """Return the result; label the rows if the batch is the whole table."""
-    means = Means(run.centers.copy(), run.sums.total_weights[WEIGHT].copy())
-    labelled, scale = None, run.problem.scaling.scale
+    weights = run.sums.total_weights[WEIGHT].copy()
+    means = Means(run.centers.copy(), weights)
+    if run.problem.scaling.by_cosine:
+        sizes = np.sqrt((run.sums.total() ** 2).sum(axis=1))
+        lengths = np.where(weights > 0.0, sizes / np.where(weights > 0.0, weights, 1.0), 1.0)
+        means = means._replace(lengths=lengths)
+    labelled, unit = None, run.problem.scaling.unit
     if labels:
         run.step()
         inertia = snap(run, run.inertia())
-        labelled = Labelled(run.centers.copy(), run.labels.copy(), inertia / scale / scale)
+        labelled = Labelled(
+            run.centers.copy(), run.labels.copy(), inertia / unit / unit, run.problem.lengths
+        )
     return Course(means, history[-1].inertia, history, reason, labelled)
 
 
@@ -105,9 +116,9 @@ class _Batch:
 
     def record(self, run: Run, steps: list[Step], seconds: float) -> str:
         reason, watch = "", self.plan.watch
-        scale, weight = run.problem.scaling.scale, total_of(run.sums.total_weights[WEIGHT])
+        unit, weight = run.problem.scaling.unit, total_of(run.sums.total_weights[WEIGHT])
         for step in steps:
-            mean, shift = step.inertia / weight / scale / scale, math.sqrt(step.moved) / scale
+            mean, shift = step.inertia / weight / unit / unit, math.sqrt(step.moved) / unit
             record = BatchStep(run.problem.shape[0], mean, shift, seconds, step.avoided)
             self.history.append(record)
             reason = watch.iteration(len(self.history), record, run.centers, self.label)

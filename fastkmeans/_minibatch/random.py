@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-from .._data.problem import Problem
+from .._data.problem import problem_of
 from .._data.rows import Rows
-from .._data.scaling import Scaling, scaling_of
+from .._data.scaling import Scaling
 from .._data.sparse import selected
 from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
@@ -22,8 +22,8 @@ from .step import (
     NO_IMPROVEMENT,
     BatchStep,
     Course,
-    Means,
     Plan,
+    first_means,
     is_due,
     label_by,
     reassign,
@@ -91,7 +91,7 @@ def random_batches(
     size = min(plan.batch_size, n)
     drawer = _Drawer(rows, weights, rng)
     monitor = Monitor(plan, size / (n + 1), scaling)
-    means = Means(centers, np.zeros(k))
+    means = first_means(plan, centers)
     history: list[BatchStep] = []
     reason, label = "", label_by(rows, plan)
     with Team(plan.n_threads, work_of((size, rows.shape[1]), k)) as team:
@@ -99,26 +99,25 @@ def random_batches(
             plan.watch.iteration_begins()
             began = time.perf_counter()
             batch = drawer.draw(size)
-            own = scaling_of(batch, NO_WEIGHTS, team)
+            problem = problem_of(batch, NO_WEIGHTS, team, plan.by_cosine)
             due = is_due(means, size)
-            problem = Problem(batch, NO_WEIGHTS, own, team)
             means, found = take_in(means, Workspace(problem, k))
             if due:
-                means = reassign(means, batch, NO_WEIGHTS, plan.reassignment_ratio, rng)
+                means = reassign(means, problem, plan.reassignment_ratio, rng)
             inertia, moved = found.inertia / size, found.moved
             seconds = time.perf_counter() - began
-            scale = own.scale
+            unit = problem.scaling.unit
             step = BatchStep(
-                size, inertia / scale / scale, math.sqrt(moved) / scale, seconds, found.avoided
+                size, inertia / unit / unit, math.sqrt(moved) / unit, seconds, found.avoided
             )
             history.append(step)
             stop = plan.watch.iteration(len(history), step, means.centers, label)
-            zoom = scaling.scale / scale
+            zoom = scaling.unit / unit
             reason = monitor.reason(len(history), inertia * zoom * zoom, moved * zoom * zoom)
             reason = stop or reason
             if not reason and (len(history) + 1) * size > plan.max_iter * n:
                 reason = MAX_ITER
     average = history[-1].inertia
     if monitor.average is not None:
-        average = monitor.average / scaling.scale / scaling.scale
+        average = monitor.average / scaling.unit / scaling.unit
     return Course(means, average, history, reason)

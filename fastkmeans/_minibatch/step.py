@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._data.problem import open_problem
+from .._data.lengths import Lengths, to_length_one
+from .._data.problem import Problem, open_problem
 from .._data.rows import Rows
 from .._data.scaling import Scaling
 from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._engines.base import work_of
-from .._kernels.shared.update import COUNT, WEIGHT
+from .._kernels.shared.update import COUNT, NO_DIRECTION, WEIGHT
 from .._lloyd.predict import closest_centers
 from .._lloyd.run import Step, Workspace
 from .._lloyd.watch import Label, Watch
@@ -59,6 +60,7 @@ class Plan(NamedTuple):
     compute_labels: bool
     n_threads: int | None
     verbose: bool
+    by_cosine: bool
     watch: Watch
 
 
@@ -69,6 +71,7 @@ class Means(NamedTuple):
     weights: Floats
     unit: float = 1.0  # of the weights
     since: int = 0  # rows since the last search for clusters of low weight
+    lengths: Floats | None = None  # by cosine, of the means before they were brought to length 1
 
 
 class Labelled(NamedTuple):
@@ -77,6 +80,7 @@ class Labelled(NamedTuple):
     centers: Floats
     labels: Labels
     inertia: float
+    lengths: Lengths | None = None
 
 
 class Course(NamedTuple):
@@ -91,7 +95,14 @@ class Course(NamedTuple):
 
 def label_by(rows: Rows, plan: Plan) -> Label:
     """Return the function that labels all rows, for a callback that asks for labels."""
-    return lambda centers: closest_centers(Table(rows, None), centers, plan.n_threads)
+    table, by_cosine = Table(rows, None), plan.by_cosine
+    return lambda centers: closest_centers(table, centers, plan.n_threads, "X", by_cosine)
+
+
+def first_means(plan: Plan, centers: Floats, unit: float = 1.0) -> Means:
+    """Return centers as means of no rows yet."""
+    k = plan.n_clusters
+    return Means(centers, np.zeros(k), unit, lengths=np.ones(k) if plan.by_cosine else None)
 
 
 def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Means, Step]:
@@ -111,12 +122,21 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
     weights = before + gained
     seen = (total[COUNT] > 0.0) & (weights > 0.0)
     share = (gained[seen] / weights[seen])[:, None]
-    centers = means.centers.copy()
-    centers[seen] = share * run.new_centers[seen] + (1.0 - share) * centers[seen]
+    centers, lengths = means.centers.copy(), means.lengths
+    if lengths is None:
+        centers[seen] = share * run.new_centers[seen] + (1.0 - share) * centers[seen]
+    else:
+        new = run.sums.total()[seen] / total[WEIGHT, seen][:, None]
+        mixed = share * new + (1.0 - share) * (lengths[seen, None] * centers[seen])
+        lengths = lengths.copy()
+        lengths[seen] = np.sqrt((mixed * mixed).sum(axis=1))
+        turns = lengths[seen] > NO_DIRECTION
+        centers[np.flatnonzero(seen)[turns]] = to_length_one(mixed[turns])
     with np.errstate(over="ignore"):  # a user's centers may lie anywhere
-        moved = total_of(((centers - means.centers) * run.problem.scaling.scale) ** 2)
+        moved = total_of(((centers - means.centers) * run.problem.scaling.unit) ** 2)
     since = means.since + run.problem.shape[0]
-    return Means(centers, weights, max(unit, means.unit), since), step._replace(moved=moved)
+    means = Means(centers, weights, max(unit, means.unit), since, lengths)
+    return means, step._replace(moved=moved)
 
 
 def is_due(means: Means, n_rows: int) -> bool:
@@ -124,28 +144,32 @@ def is_due(means: Means, n_rows: int) -> bool:
     return not means.weights.all() or means.since + n_rows >= 10 * len(means.weights)
 
 
-def reassign(
-    means: Means, rows: Rows, weights: Floats, ratio: float, rng: np.random.Generator
-) -> Means:
+def reassign(means: Means, problem: Problem, ratio: float, rng: np.random.Generator) -> Means:
     """Make rows of the batch the centers of clusters of low weight.
 
     Low is below ``ratio`` times the largest weight.  At most half of the batch is used, and
-    no rows of weight zero.
+    no rows of weight or length zero.
     """
+    weights, n = problem.weights, problem.shape[0]
     means = means._replace(since=0)
     low = means.weights < ratio * means.weights.max()
     low[np.argmax(means.weights)] = False
-    candidates = np.flatnonzero(weights) if weights.size else np.arange(rows.shape[0])
-    most = min(len(candidates), int(0.5 * rows.shape[0]))
+    candidates = np.flatnonzero(weights) if weights.size else np.arange(n)
+    if problem.inverse.size:
+        candidates = candidates[problem.inverse[candidates] > 0.0]
+    most = min(len(candidates), int(0.5 * n))
     if low.sum() > most:
         low[np.argsort(means.weights, kind="stable")[most:]] = False
     if not low.any():
         return means
     chosen = rng.choice(candidates, int(low.sum()), replace=False)
     centers, totals = means.centers.copy(), means.weights.copy()
-    centers[low] = rows.take(chosen)
+    centers[low] = problem.points(chosen)
     totals[low] = totals[~low].min()
-    return means._replace(centers=centers, weights=totals)
+    means = means._replace(centers=centers, weights=totals)
+    if means.lengths is None:
+        return means
+    return means._replace(lengths=np.where(low, 1.0, means.lengths))
 
 
 def start(
@@ -160,7 +184,8 @@ def start(
     best: tuple[float, Any] = np.inf, None
     # Seeding starts its threads twice per center: too often for a small batch.
     threads = 1 if n * d < SEED_ALONE else plan.n_threads
-    with open_problem(rows, weights, threads, work_of(rows.shape, k)) as problem:
+    work = work_of(rows.shape, k)
+    with open_problem(rows, weights, threads, work, plan.by_cosine) as problem:
         scaling, workspace = problem.scaling, Workspace(problem, k)
         for number in range(n_runs):
             centers = initial_centers(plan.init, X, problem, k, rng)
@@ -168,7 +193,7 @@ def start(
                 return centers, scaling
             inertia = workspace.begin(centers, 1).step().inertia
             if plan.verbose:
-                shown = inertia / scaling.scale / scaling.scale
+                shown = inertia / scaling.unit / scaling.unit
                 print(f"Initialisation {number + 1} of {n_runs}: inertia {shown:.8g}")
             if best[1] is None or inertia < best[0]:
                 best = inertia, centers

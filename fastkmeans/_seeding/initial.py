@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._data.problem import Problem
 from .._data.rows import CHUNK, largest
-from .._data.validation import as_centers
+from .._data.validation import as_centers, directions
 from .._runtime.arrays import Floats
 from .plusplus import plus_plus
 
@@ -24,11 +24,12 @@ def initial_centers(
     rows = problem.rows
     if isinstance(init, str):
         assert rng is not None
+        problem = moving(problem, n_clusters)
         if init == "k-means++":
             indices = plus_plus(problem, n_clusters, rng)
         else:
             indices = random_rows(rows.shape[0], problem.weights, n_clusters, rng)
-        return rows.take(indices).astype(np.float64)
+        return problem.points(indices)
     if callable(init):
         assert rng is not None
         state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
@@ -36,7 +37,32 @@ def initial_centers(
         centers = init(X if array is None else array, n_clusters, random_state=state)
     else:
         centers = init
-    return as_centers(centers, rows.shape[1], "init", n_clusters)
+    centers = as_centers(centers, rows.shape[1], "init", n_clusters)
+    return directions(centers, "init") if problem.scaling.by_cosine else centers
+
+
+def moving(problem: Problem, n_clusters: int) -> Problem:
+    """Return a problem in which rows of length 0 have weight 0: they cannot be centers."""
+    lengths = problem.lengths
+    if lengths is None or not lengths.n_zero:
+        return problem
+    n_left = problem.shape[0] - lengths.n_zero
+    if n_left < n_clusters:
+        raise ValueError(
+            f"Only {n_left} of the {problem.shape[0]} rows to draw centers from have a length "
+            f"above 0, fewer than n_clusters={n_clusters}: by cosine no other can be a center. Ask "
+            "for fewer clusters."
+        )
+    weights = (lengths.inverse > 0.0).astype(np.float64)
+    if problem.weights.size:
+        weights *= problem.weights
+    if not weights.any():
+        raise ValueError(
+            "sample_weight is zero for every row of a length above 0: by cosine at least one such "
+            "row must count."
+        )
+    weights.flags.writeable = False
+    return problem._replace(weights=weights)
 
 
 def random_rows(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem
-from .._data.rows import FLOAT32, ArrayRows, Block
+from .._data.rows import FLOAT32, FLOAT64, ArrayRows, Block
 from .._data.sparse import SparseRows
 from .._kernels.emit.simd import CENTERS
 from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
@@ -54,6 +54,8 @@ def plus_plus(
         from .sparse import choose_rows
 
         return choose_rows(problem, n_clusters, trials, rng)
+    if problem.scaling.by_cosine:  # float32 rows of length 1 are rounded
+        dtype = FLOAT64
     if dtype != FLOAT32:
         chosen = _Seeder(problem, FLOAT32).choose_all(n_clusters, trials, rng)
         if len(chosen) == n_clusters:
@@ -75,24 +77,29 @@ class _Seeder:
     """The distances to the centers so far, and the two ways to choose the next center."""
 
     def __init__(self, problem: Problem, dtype: np.dtype[Any]) -> None:
-        rows, weights, scaling, team = problem
+        rows, weights, scaling, team, _ = problem
         n, d = rows.shape
+        inverse = problem.inverse
         self._problem, self.rows, self.team = problem, rows, team
         closest, closer = rows.empty(n, dtype), rows.empty(n, np.uint16)
         group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
         closest[:], closer[:], group_sums[:] = np.inf, 1, 0.0
-        self.nearest = Nearest(weights, closest, closer, group_sums)
+        if inverse.size:
+            closest[inverse == 0.0] = 0.0
+        self.nearest = Nearest(weights, closest, closer, group_sums, inverse)
         self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
         self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
         self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, SUMS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
-        rounds = dtype != rows.dtype
+        rounds = dtype == FLOAT32 if inverse.size else dtype != rows.dtype
         weight = total_of(weights) if weights.size else n
         self.least = RESOLVED * d * weight if rounds else 0.0
         self.place = (
             (scaling.offset, scaling.scale) if rounds else (np.zeros(d, dtype), scaling.x_scale)
         )
+        if inverse.size and not rounds:
+            self.place = scaling.offset, scaling.scale
 
     def choose_all(
         self, n_clusters: int, trials: int, rng: np.random.Generator
@@ -117,12 +124,13 @@ class _Seeder:
         return self._read() if self._kept is None else self._kept
 
     def _read(self) -> Iterator[_Part]:
-        _, closest, closer, group_sums = self.nearest
+        _, closest, closer, group_sums, _ = self.nearest
         for part, X in self._problem.blocks():
             weights = self._problem.weights_of(part)
             groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
             ranges, bounds = within(self.ranges, part.start, part.stop)
-            nearest = Nearest(weights, closest[part], closer[part], group_sums[groups])
+            inverse = self._problem.inverse_of(part)
+            nearest = Nearest(weights, closest[part], closer[part], group_sums[groups], inverse)
             yield _Part(part.start, X, nearest, bounds, self._potentials[ranges])
 
     def draw(self, uniforms: Floats) -> NDArray[np.int64]:
@@ -131,13 +139,25 @@ class _Seeder:
         draw(uniforms, self.nearest, drawn)
         return drawn
 
+    def take(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        """Return rows as candidates."""
+        by_cosine = self._problem.scaling.by_cosine
+        return self._problem.points(indices) if by_cosine else self.rows.take(indices)
+
+    def pack(self, points: NDArray[Any], tiles: NDArray[Any]) -> None:
+        """Pack candidates; by cosine they have length 1 already."""
+        offset, scale = self.place
+        if self._problem.scaling.by_cosine:
+            scale = type(scale)(1.0)
+        pack_candidates(points, offset, scale, tiles)
+
     def _choose(self, uniforms: Floats) -> int:
         """Draw a candidate per uniform number; make the best a center; return its row."""
         drawn = self.draw(uniforms)
-        points = self.rows.take(drawn)
+        points = self.take(drawn)
         winner = 0
-        if math.isinf(self.nearest.closest[0]):  # the first center
-            pack_candidates(points, *self.place, self._tiles)
+        if not self.n_chosen:  # the first center
+            self.pack(points, self._tiles)
         else:
             batches = range(0, len(drawn), CENTERS)
             tried = [self._try(points[b : b + CENTERS]) for b in batches]
@@ -150,7 +170,7 @@ class _Seeder:
 
     def _try(self, points: NDArray[Any]) -> Floats:
         """Return the potential with each of the points; the points stay packed."""
-        pack_candidates(points, *self.place, self._tiles)
+        self.pack(points, self._tiles)
         self._potentials.fill(0.0)
         self._visit(len(points), TRY)
         sums: Floats = np.add.reduce(self._potentials, axis=(0, 2))
@@ -221,14 +241,14 @@ class _Pool:
             self._rows = seeder.rows.empty((n_shares, room), np.uint8)
             self._distances = seeder.rows.empty((n_shares, room), np.float32)
         tiles = np.zeros((-(-len(items) // CENTERS), 1 + self._d, CENTERS), np.float32)
-        pack_candidates(seeder.rows.take(items), *seeder.place, tiles)
+        seeder.pack(seeder.take(items), tiles)
         starts = seeder.rows.empty((self._n_chunks, len(items) + 1), np.int32)
         lists = Lists(starts, self._rows, self._distances)
         filled = np.zeros(n_shares, np.int64)
         for part in seeder.parts():
             arguments = (
                 part.start // GROUP_ROWS, *seeder.place, tiles, len(items), part.nearest.closest,
-                lists, filled,
+                part.nearest.inverse, lists, filled,
             )  # fmt: skip
             seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments)
         return lists

@@ -34,7 +34,7 @@ class _Seeder:
         self._rows, self._team, self._scale = rows, problem.team, problem.scaling.scale
         group_sums = np.zeros(-(-n // GROUP_ROWS))
         self.nearest = Nearest(
-            problem.weights, np.full(n, np.inf), np.ones(n, np.uint16), group_sums
+            problem.weights, np.full(n, np.inf), np.ones(n, np.uint16), group_sums, problem.inverse
         )
         self._norms = np.empty(n)
         large = n + len(rows.values) > SMALL_TABLE

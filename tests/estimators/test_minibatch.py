@@ -43,7 +43,7 @@ def test_scikit_learn_checks(estimator: MiniBatchKMeans, check: Any) -> None:
 
 def test_parameters_are_those_of_scikit_learn() -> None:
     ours, theirs = MiniBatchKMeans().get_params(), sklearn.cluster.MiniBatchKMeans().get_params()
-    assert set(ours) - set(theirs) == {"schedule", "n_threads", "callback"}
+    assert set(ours) - set(theirs) == {"schedule", "n_threads", "callback", "metric"}
     assert {name: ours[name] for name in theirs} == theirs
 
 

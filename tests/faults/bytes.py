@@ -138,18 +138,18 @@ MUTATIONS = [
     Mutation(
         "rivals are told apart by the best score alone",
         "_kernels/bytes/screen.py",
-        """g, largest, tiny, error):
+        """g, largest, tiny, error, False):
             labels[i]""",
-        """g, 0.0, 0.0, 0.0) or high > low:
+        """g, 0.0, 0.0, 0.0, False) or high > low:
             labels[i]""",
         f"{GIVEN_CENTERS}: test_near_ties and bytes-float32",
     ),
     Mutation(
         "of centers that scores leave open only the best is looked at",
         "_kernels/bytes/screen.py",
-        """g, largest, tiny, error):
+        """g, largest, tiny, error, False):
             continue""",
-        """g, largest, tiny, error) or high > low:
+        """g, largest, tiny, error, False) or high > low:
             continue""",
         f"{GIVEN_CENTERS}: test_near_ties and bytes-float32",
     ),

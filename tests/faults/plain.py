@@ -202,8 +202,8 @@ MUTATIONS = [
     Mutation(
         "sums of squared differences are not rounded as NumPy's",
         "_kernels/plain/assign.py",
-        "@jit_unfused",
-        "@jit_inline",
+        "@jit_unfused\ndef square_below",
+        "@jit_inline\ndef square_below",
         f"{ASSIGN}: test_where_rounding",
     ),
     Mutation(

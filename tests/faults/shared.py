@@ -63,14 +63,14 @@ MUTATIONS = [
     Mutation(
         "a dropped weight",
         "_kernels/shared/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, w, total, j)",
+        "add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)",
         "add_row(X, i, f_start, f_stop, offset, scale, 1.0, total, j)",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
         "a row does not leave its old cluster",
         "_kernels/shared/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)",
+        "add_row(X, i, f_start, f_stop, offset, scale, -pull, total, old)",
         "pass",
         f"{UPDATE}: test_move_rows and C-float32",
     ),

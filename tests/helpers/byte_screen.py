@@ -45,7 +45,12 @@ class Screen:
         self.X, self.centers, self.d, self.k, self.n_tiles = X, centers, d, k, n_tiles
         self.words = np.zeros((n, n_words(d)), np.int32)
         self.coordinates = Coordinates(
-            np.zeros(d, X.dtype), X.dtype.type(1.0), 1.0, F32(step), F32(most or CODES.most(d))
+            np.zeros(d, X.dtype),
+            X.dtype.type(1.0),
+            1.0,
+            F32(step),
+            F32(most or CODES.most(d)),
+            False,
         )
         state = np.empty((4, n), F32)
         codes = self.words.view(CODES.of_rows)
@@ -79,10 +84,8 @@ class Screen:
 
     def terms(self) -> ErrorTerms:
         """Return the terms of the errors; Python makes float64 of a kernel's float32."""
-        *exact, slope, constant, agree, shrunk, grown = error_terms(
-            self.d, self.farthest, self.largest
-        )
-        return ErrorTerms(*exact, *map(F32, (slope, constant, agree, shrunk, grown)))
+        found = error_terms(self.d, self.farthest, self.largest, False)
+        return ErrorTerms(*found[:3], *map(F32, found[3:-1]), found[-1])
 
     def block(self) -> Array:
         """Return the first rows as a block of words."""

@@ -115,3 +115,62 @@ def lesson_means(X: Array, idx: Array, K: int) -> Array:
     """Return the lesson's new centroids, as one product of matrices over the members' counts."""
     member = (np.arange(K)[:, None] == idx).astype(np.float64)
     return member @ X / member.sum(axis=1, keepdims=True)
+
+
+def directions(X: ArrayLike) -> Array:
+    """Return rows brought to length 1, in float64; rows of zeros stay as they are."""
+    X = np.asarray(X, np.float64)
+    X = X / np.where(X.any(axis=1), np.abs(X).max(axis=1), 1.0)[:, None]
+    lengths = np.sqrt((X**2).sum(axis=1))
+    return X / np.where(lengths > 0.0, lengths, 1.0)[:, None]
+
+
+def products(X: ArrayLike, centers: ArrayLike) -> Array:
+    """Return the product of each row with each center, added up feature by feature."""
+    X, centers = np.asarray(X, np.float64), np.asarray(centers, np.float64)
+    total = np.zeros((len(X), len(centers)))
+    for f in range(X.shape[1]):
+        total += X[:, f, None] * centers[:, f]
+    return total
+
+
+def closest_directions(X: ArrayLike, centers: ArrayLike) -> Array:
+    """Return the center of largest cosine of each row; the length of a row does not matter."""
+    return products(X, centers).argmax(axis=1)
+
+
+def spherical(
+    X: ArrayLike,
+    centers: ArrayLike,
+    max_iter: int = 300,
+    tol: float = 1e-4,
+    sample_weight: ArrayLike | None = None,
+) -> Result:
+    """Return spherical k-means by Lloyd's iterations, as ``lloyd`` does by distances."""
+    X, centers = np.asarray(X, np.float64), directions(centers)
+    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    U, moving = directions(X), weights * X.any(axis=1)
+    threshold = tol * variance(U, moving)
+    before, n_iter, small = np.full(len(X), -1), 0, False
+    while n_iter < max_iter and not small:
+        n_iter += 1
+        labels = closest_directions(X, centers)
+        moved, given = labels, 0
+        if set(range(len(centers))) - set(labels[moving > 0.0].tolist()):
+            moved, given = relocate(U, labels, moving, centers)
+        if np.array_equal(labels, before) and not given:
+            break
+        sums = np.array(
+            [(moving[:, None] * U)[moved == j].sum(axis=0) for j in range(len(centers))]
+        )
+        totals = np.array([moving[moved == j].sum() for j in range(len(centers))])
+        turns = np.sqrt((sums**2).sum(axis=1)) > 1e-12 * totals
+        new = np.where(turns[:, None], directions(sums), centers)
+        shift = float(((new - centers) ** 2).sum())
+        centers, before = new, labels
+        if shift <= threshold and not given:
+            before = closest_directions(X, centers)
+            small = set(before[moving > 0.0].tolist()) == set(range(len(centers)))
+    labels = closest_directions(X, centers)
+    cosines = (U * centers[labels]).sum(axis=1)
+    return Result(labels, float((2.0 * (1.0 - cosines) * weights).sum()), centers, n_iter)

@@ -71,7 +71,7 @@ def assign(
     labels, counts = np.full(len(X), -7, np.int32), np.full(3, -9, np.int64)
     assign_rows(
         twice(X), start, len(X) if stop is None else stop, scaling.x_offset, scaling.x_scale,
-        centers, packed.tiles, packed.largest, previous, labels, counts,
+        centers, packed.tiles, packed.largest, False, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 
@@ -91,7 +91,7 @@ def settle(
     labels, counts = labels.copy(), np.full(3, -9, np.int64)
     settle_rows(
         twice(X), start, len(X) if stop is None else stop, scaling.offset, scaling.scale,
-        centers, packed.tiles64(centers, scaling), packed.largest, previous, labels, counts,
+        centers, packed.tiles64(centers, scaling), packed.largest, False, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 
@@ -211,7 +211,7 @@ def test_by_differences(dtype: Any) -> None:
         found = [closest_by_differences(twice(X), i, centers, 0.5) for i in range(50)]
         assert found == expected.tolist()
         labels = np.empty(50, np.int32)
-        assign_few(twice(X), centers, 0.5, labels)
+        assign_few(twice(X), centers, 0.5, False, labels)
         assert labels.tolist() == found
 
 
@@ -232,7 +232,7 @@ def test_where_rounding_alone_decides_it_is_that_of_numpy(dtype: Any) -> None:
         n_close += ((two[:, 0] < two[:, 1]) & (two[:, 1] < two[:, 0] * (1 + 1e-14))).sum()
         expected = squares.argmin(axis=1)
         labels = np.empty(len(X), np.int32)
-        assign_few(twice(X), centers, 0.5, labels)
+        assign_few(twice(X), centers, 0.5, False, labels)
         np.testing.assert_array_equal(labels, expected)
         for algorithm in ("lloyd", "boxes", "bytes"):
             found = visits(algorithm, X, [centers], labels_of)[0]

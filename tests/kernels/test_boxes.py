@@ -157,7 +157,7 @@ def one_box(rows: Array) -> Tree:
     numbers, unused = np.arange(n, dtype=np.int32), np.empty(0, np.int32)
     found = np.empty((2, 1, d)), np.empty((1, d, BOX), np.int16), np.empty((1, d)), np.empty((1, 2))
     tree = Tree(numbers, *found, unused, unused)
-    order.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0))
+    order.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0, NO_WEIGHTS))
     return tree
 
 
@@ -166,7 +166,7 @@ def labelled(kernel: Any, rows: Array, centers: Array) -> tuple[Array, Array, fl
     tree = one_box(rows)
     (k, d), (table, ids) = centers.shape, table_of(centers)
     near, now = np.full((k, d + 1), np.nan, F32), np.full(BOX, -1, np.int32)
-    need = pack_near(tree.limits, 0, table, k, near)
+    need = pack_near(tree.limits, 0, table, k, False, near)
     bits = int(kernel(tree.copy, 0, near, ids, k, F32(need), now))
     proven = np.array([not bits >> p & 1 for p in range(BOX)])
     return now[: len(rows)] - 100, proven[: len(rows)], float(need), near

@@ -123,7 +123,7 @@ def pack(centers: Array, shift: Array, scale: float, table_size: int = 0) -> Pac
     if table_size:
         packed.table = np.empty(table_size, np.int32)
     packed.tiles[:] = 5.0
-    packed.largest = pack_centers(centers, shift, scale, *packed.buffers)
+    packed.largest = pack_centers(centers, shift, scale, False, *packed.buffers)
     return packed
 
 

@@ -41,7 +41,7 @@ def listed(
         for share in range(n_shares):
             pool.list_closer(
                 twice(X[first:last]), share, share + 1, first // GROUP_ROWS, offset, one, tiles,
-                len(items), closest[first:last], lists, filled,
+                len(items), closest[first:last], NO_WEIGHTS, lists, filled,
             )  # fmt: skip
     return lists, filled
 
@@ -120,7 +120,8 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     closest, chosen = before.copy(), np.full(wanted, -1, np.int64)
     tried = np.empty(trials, np.int64)
     potential = float(w @ before)
-    draws, unused = Draws(items, drawn, luck), (np.empty(0, np.uint16), np.empty(0))
+    draws = Draws(items, drawn, luck)
+    unused = np.empty(0, np.uint16), np.empty(0), NO_WEIGHTS
     n_chosen, n_tried = pool.choose(
         draws, Nearest(weights, closest, *unused), lists, potential, 0.0, tried, chosen
     )

@@ -45,7 +45,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
         potential.visit(
-            twice(X), start, m, potential.Nearest(weights, before, closer, group_sums),
+            twice(X), start, m, potential.Nearest(weights, before, closer, group_sums, NO_WEIGHTS),
             offset, scale, tiles, n_candidates, potential.TRY, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(before, untouched)
@@ -64,7 +64,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         winner = int(np.argmin(expected))
         after, known = before.copy(), (closer.copy(), potentials.copy())
         potential.visit(
-            twice(X), start, m, potential.Nearest(weights, after, closer, group_sums),
+            twice(X), start, m, potential.Nearest(weights, after, closer, group_sums, NO_WEIGHTS),
             offset, scale, tiles, n_candidates, winner, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(closer, known[0])
@@ -86,7 +86,7 @@ def drawn(uniforms: Array, weights: Array, closest_squares: Array) -> Array:
         [shares[g : g + GROUP_ROWS].sum() for g in range(0, shares.size, GROUP_ROWS)]
     )
     rows = np.full(uniforms.size, -1, np.int64)
-    nearest = potential.Nearest(sealed(weights), closest_squares, NO_BITS, group_sums)
+    nearest = potential.Nearest(sealed(weights), closest_squares, NO_BITS, group_sums, NO_WEIGHTS)
     potential.draw(uniforms, nearest, rows)
     return rows
 
@@ -113,7 +113,7 @@ def test_draw_follows_the_running_sums(dtype: Any, weighted: bool) -> None:
 def test_rounding_of_the_sums_draws_no_row_without_a_share() -> None:
     rows = np.full(1, -1, np.int64)
     sums = np.array([np.nextafter(2.0, 3.0)])
-    nearest = potential.Nearest(NO_WEIGHTS, np.array([1.0, 1.0, 0.0]), NO_BITS, sums)
+    nearest = potential.Nearest(NO_WEIGHTS, np.array([1.0, 1.0, 0.0]), NO_BITS, sums, NO_WEIGHTS)
     potential.draw(np.array([np.nextafter(1.0, 0.0)]), nearest, rows)
     assert rows.tolist() == [1]
 

@@ -156,7 +156,7 @@ def assigned(X: Array, centers: Array, previous: Array, **options: Any) -> tuple
     labels, counts = np.full(len(X), -7, np.int32), np.full(3, -9, np.int64)
     assign_rows(
         twice(X), 0, len(X), scaling.x_offset, scaling.x_scale,
-        centers, packed.tiles, packed.largest, previous, labels, counts,
+        centers, packed.tiles, packed.largest, False, previous, labels, counts,
     )  # fmt: skip
     return labels, counts
 

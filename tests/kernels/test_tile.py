@@ -131,7 +131,9 @@ def test_distance_rows(dtype: Any, layout: str) -> None:
         tiles = make_tiles((centers - 2.0) * 0.25, dtype)
         for start, stop in {(0, m), (m // 2, m), (0, (m + 1) // 2)}:
             out = np.full((m, k), -1, dtype)
-            distance_rows(twice(X), start, stop, scaling.x_offset, scaling.x_scale, tiles, out)
+            distance_rows(
+                twice(X), start, stop, scaling.x_offset, scaling.x_scale, tiles, False, out
+            )
             expected = np.sqrt(squared_distances(whole, centers))
             np.testing.assert_allclose(
                 out[start:stop], expected[start:stop], rtol=2 * np.finfo(dtype).eps

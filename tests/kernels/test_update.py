@@ -55,8 +55,8 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
             tasks, sums, table = 2 * (len(cuts) - 1), np.ones((2, k, d)), np.ones((2, 2, k))
             bounds = np.array([0, *span])  # the second of two ranges
             move_rows(
-                twice(X), tasks // 2, tasks, bounds, cuts, Terms(weights, offset, 0.5), previous,
-                labels, rebuild, ClusterSums(sums, table),
+                twice(X), tasks // 2, tasks, bounds, cuts, Terms(weights, offset, 0.5, NO_WEIGHTS),
+                previous, labels, rebuild, ClusterSums(sums, table),
             )  # fmt: skip
             expected, expected_table = np.ones((2, k, d)), np.ones((2, 2, k))
             for i in range(*span):
@@ -85,7 +85,8 @@ def test_add_squares(dtype: Any, layout: str) -> None:
         for weights in (NO_WEIGHTS, sealed(rng.integers(0, 4, m).astype(float))):
             w = weights if weights.size else np.ones(m)
             squares, expected = np.ones((2, CHAINS, max(d, NARROW_CHAINS)))
-            add_squares(twice(X), start, m - 2, weights, labels, offset, 0.5, centers, squares)
+            terms = Terms(weights, offset, 0.5, NO_WEIGHTS)
+            add_squares(twice(X), start, m - 2, terms, labels, centers, squares)
             for i in range(start, m - 2):
                 x = whole[i] * 0.5 + offset
                 square = w[i] * (x - centers[labels[i]]) ** 2
@@ -114,7 +115,9 @@ def test_update_centers() -> None:
     scatter = float(((x**2).sum(axis=1) * weights).sum())
     totals = np.full((2, 4), 7.0)
     for totals_of, start, stop in zip(totals, (0, 1), (1, k), strict=True):
-        update_centers(sums, start, stop, table, shift, scale, centers, total_table, new, totals_of)
+        update_centers(
+            sums, start, stop, table, shift, scale, False, centers, total_table, new, totals_of
+        )
     assert (totals[:, 3] == 7.0).all()
     gained, moved, n_empty = totals.sum(axis=0)[:3]
     inertia = scatter - gained
@@ -156,7 +159,10 @@ def test_one_serial_iteration(dtype: Any, rebuild: bool) -> None:
     steps = np.empty((1, 5))
     n_done = run_serial(
         twice(X), weights,
-        (scaling.shift, scaling.offset, scaling.scale, scatter, scaling.x_offset, scaling.x_scale),
+        (
+            scaling.shift, scaling.offset, scaling.scale, scaling.unit, scatter, scaling.x_offset,
+            scaling.x_scale, NO_WEIGHTS,
+        ),
         packed.buffers,
         (bounds, np.array([0, d]), np.array([0, 4, k]), sums, table, total_table, np.zeros(k)),
         centers, new, previous, labels, rebuild, m, 1e-3, 0.0, counts, np.empty(3), steps,

@@ -174,7 +174,7 @@ def both_stages(X: Array, centers: Array, shift: Array, scale: float) -> list[Ar
     x, nobody = twice(X), np.full(m, -2, np.int32)
     first, second = np.empty(m, np.int32), np.full(m, -1, np.int32)
     counts = np.empty(3, np.int64)
-    rest = packed.largest, nobody
+    rest = packed.largest, False, nobody
     in_float32 = scaling.x_offset, scaling.x_scale, centers, packed.tiles
     assign_rows(x, 0, m, *in_float32, *rest, first, counts)
     in_float64 = scaling.offset, scaling.scale, centers, packed.tiles64(centers, scaling)

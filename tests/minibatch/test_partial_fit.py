@@ -12,11 +12,12 @@ import sklearn.cluster
 from sklearn.base import clone
 
 from fastkmeans import MiniBatchKMeans
+from fastkmeans._data.problem import Problem, problem_of
 from fastkmeans._data.rows import ArrayRows
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.base import work_of
 from fastkmeans._minibatch.step import Means, is_due, reassign
-from fastkmeans._runtime.threads import SERIAL_NANOSECONDS
+from fastkmeans._runtime.threads import SERIAL_NANOSECONDS, Team
 from tests.helpers import reference
 from tests.helpers.batches import SCHEDULES, Array, mixture, reference_step
 
@@ -166,12 +167,16 @@ def test_a_small_batch_runs_on_one_thread() -> None:
 # Reassignment -------------------------------------------------------------------------------
 
 
+def whole(rows: ArrayRows, weights: Array = NO_WEIGHTS) -> Problem:
+    return problem_of(rows, weights, Team(1, 0.0))
+
+
 def test_light_clusters_become_rows_of_the_batch() -> None:
     rows = ArrayRows(np.arange(20.0).reshape(10, 2))
     weights = np.array([5.0, 100.0, 0.0, 60.0, 0.9])
     means = Means(np.full((5, 2), -1.0), weights, since=10)
     rng = np.random.default_rng(0)
-    new = reassign(means, rows, NO_WEIGHTS, 0.01, rng)
+    new = reassign(means, whole(rows), 0.01, rng)
     assert new.since == 0
     np.testing.assert_array_equal(new.weights, [5.0, 100.0, 5.0, 60.0, 5.0])
     np.testing.assert_array_equal(new.centers[[0, 1, 3]], np.full((3, 2), -1.0))
@@ -179,7 +184,7 @@ def test_light_clusters_become_rows_of_the_batch() -> None:
     assert set(taken.tolist()) <= set(range(10))
     assert taken[0] != taken[1]
     assert (means.weights == weights).all(), "the old means were changed"
-    assert (reassign(means, rows, NO_WEIGHTS, 0.0, rng).centers == -1.0).all()
+    assert (reassign(means, whole(rows), 0.0, rng).centers == -1.0).all()
 
 
 def test_light_clusters_are_looked_for_when_scikit_learn_does() -> None:
@@ -197,9 +202,9 @@ def test_light_clusters_are_looked_for_when_scikit_learn_does() -> None:
 def test_at_most_half_of_a_batch_and_no_row_of_weight_zero_is_taken() -> None:
     rows = ArrayRows(np.arange(6.0).reshape(6, 1))
     means = Means(np.full((6, 1), -1.0), np.array([9.0, 3.0, 2.0, 1.0, 0.0, 4.0]))
-    new = reassign(means, rows, NO_WEIGHTS, 2.0, np.random.default_rng(0))
+    new = reassign(means, whole(rows), 2.0, np.random.default_rng(0))
     assert np.flatnonzero(new.centers[:, 0] >= 0.0).tolist() == [2, 3, 4]
     np.testing.assert_array_equal(new.weights, [9.0, 3.0, 3.0, 3.0, 3.0, 4.0])
     weights = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 0.0])
-    new = reassign(means, rows, weights, 2.0, np.random.default_rng(0))
+    new = reassign(means, whole(rows, weights), 2.0, np.random.default_rng(0))
     assert sorted(new.centers[new.centers[:, 0] >= 0.0, 0]) == [2.0, 4.0]

@@ -97,7 +97,7 @@ def test_kernels_are_what_it_waits_for(tmp_path: Path, typed: bool) -> None:
     if {typed}:
         sys.ps1 = ">>> "
     with contextlib.redirect_stderr(io.StringIO()) as lines:
-        error_terms(3, 1.0, 1.0)
+        error_terms(3, 1.0, 1.0, False)
     print(lines.getvalue() == (waiting.MESSAGE if {typed} else ""))
     """
     assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path)) == "True"

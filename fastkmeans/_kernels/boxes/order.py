@@ -186,7 +186,7 @@ def measure_boxes(
     The copy holds steps of the extent, from the middle.  Padding repeats the first row of the box.
     """
     order, limits, copy, box_sums, box_weights, _, _ = tree
-    weights, offset, scale = terms
+    weights, offset, scale, pulls = terms
     _, _, d = X.shape
     values = empty((d, BOX), np.float64)
     row_weights = empty(BOX, np.float64)
@@ -200,7 +200,9 @@ def measure_boxes(
             w = 0.0
             if p < rows.size:
                 w = weights[i] if weights.size else 1.0
-            row_weights[p] = w
+                if pulls.size and pulls[i] == 0.0:
+                    w = 0.0
+            row_weights[p] = w * pulls[i] if pulls.size else w
             box_weights[b, WEIGHT] += w
             box_weights[b, COUNT] += w > 0.0
             for f in range(d):

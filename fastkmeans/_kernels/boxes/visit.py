@@ -34,7 +34,7 @@ from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.dots import lowest_bit
 from ..emit.row import add_row, prefetch_row
 from ..emit.scratch import empty
-from ..plain.assign import closest_by_differences, rounding
+from ..plain.assign import closest, rounding
 from ..shared.update import COUNT, WEIGHT, ClusterSums
 from .candidates import BOX, HIGH, LOW, Candidates, label_points, narrow
 
@@ -78,6 +78,7 @@ def pack_near(
     b,  # in int, the box
     table,  # in (d + 1, room) float64, see Candidates
     n,  # in int, number of candidates
+    by_cosine,  # in bool
     near,  # out (room, 1 + d) float32
 ):
     """Write candidates in the steps of a box, around its middle; return the margin needed.
@@ -90,6 +91,8 @@ def pack_near(
         2 sqrt(E C) / STEPS                     the copy: half a step in each feature
         2^-67 R + 2^-28 (E + C)                 coordinates are rounded to 2^-51 of sqrt(R)
         (d + 4) 2^-53 (E + 2 sqrt(E C) + C)     to agree with float64 differences
+        3 (d + 4) 2^-53 R                       by cosine: to agree with float64 products, and for
+                                                the rounding of the centers to one length
     """
     _, _, d = limits.shape
     extent, far, largest = 0.0, 0.0, 0.0
@@ -111,6 +114,8 @@ def pack_near(
     root = math.sqrt(extent * largest)
     bound = 2.0 * g * (root + 0.5 * largest) + 2.01 / STEPS * root
     bound += 2.0**-67 * far + (2.0**-28 + (d + 4) * 2.0**-52) * (extent + largest)
+    if by_cosine:
+        bound += (d + 4) * 2.0**-51 * far
     return np.float32(1.01 * bound + d * 1e-40)
 
 
@@ -124,16 +129,17 @@ def move_row(
     totals,  # in/out ClusterSums, of one share
 ):
     """Move a row from the sums of one cluster to those of another."""
-    (weights, offset, scale), (sums, cluster_weights) = terms, totals
+    (weights, offset, scale, inverse), (sums, cluster_weights) = terms, totals
     w = weights[i] if weights.size else 1.0
-    if w == 0.0:
+    pull = w * inverse[i] if inverse.size else w
+    if pull == 0.0:
         return
     _, _, d = X.shape
-    add_row(X, i, 0, d, offset, scale, w, sums, new)
+    add_row(X, i, 0, d, offset, scale, pull, sums, new)
     cluster_weights[WEIGHT, new] += w
     cluster_weights[COUNT, new] += 1.0
     if old >= 0:
-        add_row(X, i, 0, d, offset, scale, -w, sums, old)
+        add_row(X, i, 0, d, offset, scale, -pull, sums, old)
         cluster_weights[WEIGHT, old] -= w
         cluster_weights[COUNT, old] -= 1.0
 
@@ -243,6 +249,7 @@ def score_rows(
     tree,  # in Tree
     centers,  # in (k, d) float64
     scale,  # in float64, power of two
+    by_cosine,  # in bool
     found,  # in Candidates, of the box
     n,  # in int, number of candidates
     near,  # scratch (room, 1 + d) float32
@@ -250,13 +257,13 @@ def score_rows(
 ):
     """Find the labels of the rows of a box; return how many needed differences."""
     order, (table, ids) = tree.order, found
-    need = pack_near(tree.limits, b, table, n, near)
+    need = pack_near(tree.limits, b, table, n, by_cosine, near)
     unproven, settled = label_points(tree.copy, b, near, ids, n, need, now), 0
     while unproven != 0:
         p = lowest_bit(unproven)
         unproven &= unproven - 1
         if b * BOX + p < order.size:
-            now[p] = closest_by_differences(X, order[b * BOX + p], centers, scale)
+            now[p] = closest(X, order[b * BOX + p], centers, scale, by_cosine)
             settled += 1
     return settled
 
@@ -281,7 +288,7 @@ def visit_share(
     Rows of a box that change their label are prefetched, and moved after the next box.  Neighbours
     in space lie far apart in ``X``: without the prefetch fits take 1.3 to 1.5 times as long.
     """
-    limits, whole = tree.limits, tree.whole
+    limits, whole, by_cosine = tree.limits, tree.whole, terms.inverse.size > 0
     of_hyperbox, of_superbox, of_box, near, now, waiting = scratch
     ids_of_superbox, ids_of_box = of_superbox.ids, of_box.ids
     n_boxes, _ = tree.sums.shape
@@ -311,7 +318,9 @@ def visit_share(
                 if n3 == 1:
                     moved += label_box(X, b, ids_of_box[0], tree, terms, rebuild, totals)
                     continue
-                settled += score_rows(X, b, tree, centers, terms.scale, of_box, n3, near, now)
+                settled += score_rows(
+                    X, b, tree, centers, terms.scale, by_cosine, of_box, n3, near, now
+                )
                 scored += BOX * n3
                 move_waiting(X, count, waiting, terms, totals)
                 changed, count = label_rows(X, b, tree, rebuild, now, waiting)

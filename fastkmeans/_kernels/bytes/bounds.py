@@ -27,8 +27,16 @@ to 128 features, 1.07 with 384.
 Rounding.  A new bound is rounded outwards by the slack of ``screen``.  An old one is rounded
 outwards whenever it widens.  Each float32 addition or subtraction stretches or shrinks it by 2^-21
 of its size, eight times the rounding error.
+
+By cosine, products decide (``assign``), and they have an error of ``v |x| C``, ``v = (d + 4)
+2^-53``.  Bounds must be apart by more than that, however close the row is to its center.  If
+``|x|`` is more than twice ``C``, or less than half of it, the row is far from all centers, and
+2^-20 of the distance is enough.  Else the upper bound is raised by ``a``, so that squared distances
+differ by ``a^2`` or more.  Twice the error of two products, and of the rounding of the centers to
+one length, is at most ``12 (d + 4) 2^-53 C^2``: ``a^2 = 16 (d + 8) 2^-53 C^2``.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,6 +109,8 @@ class ErrorTerms(NamedTuple):
     agree: Any  # in float32, share of squares for agreement with differences
     shrunk: Any  # in float32, factor that makes |x'|^2 a lower bound
     grown: Any  # in float32, factor that makes |x'|^2 an upper bound
+    apart: Any  # in float32, what is added to upper bounds, for agreement with products
+    by_cosine: Any  # in bool, whether products decide, not differences
 
 
 @jit
@@ -108,6 +118,7 @@ def error_terms(
     d,  # in int64, number of features
     farthest,  # in float64, largest |c'| + |e|
     largest,  # in float64, largest squared norm of a center
+    by_cosine,  # in bool, whether products decide, not differences
 ):
     """Return the terms of the rounding errors."""
     g = rounding(d, UNIT, largest)
@@ -120,6 +131,7 @@ def error_terms(
     return ErrorTerms(
         g, differences, tiny, np.float32(slope), np.float32(constant),
         np.float32(AGREE_SUMS * differences), np.float32(shrunk), np.float32(grown),
+        np.float32(math.sqrt(16.0 * (d + 8) * UNIT64 * largest) if by_cosine else 0.0), by_cosine,
     )  # fmt: skip
 
 
@@ -179,7 +191,7 @@ def tighten(
     words, reach, residual, upper = rows.words, rows.reach, rows.residual, rows.upper
     own_words, place = centers.words, centers.place
     starts, parameters = tiles.starts, tiles.parameters
-    slope, constant, grown = terms.slope, terms.constant, terms.grown
+    slope, constant, grown, apart = terms.slope, terms.constant, terms.grown, terms.apart
     two, zero = np.float32(2.0), np.float32(0.0)
     count = 0
     for r in range(n_met):
@@ -205,7 +217,7 @@ def tighten(
             pad = slope * points[REACH, p] + constant
             square = norm * grown - two * (points[BEST, p] - pad)
             # If the square is not a number, the bound stays.
-            near = np.sqrt(zero if square < zero else square) * WIDER
+            near = np.sqrt(zero if square < zero else square) * WIDER + apart
             points[LIMIT, p] = near if near < points[LIMIT, p] else points[LIMIT, p]
         for p in range(length):
             upper[part[p]] = points[LIMIT, p]

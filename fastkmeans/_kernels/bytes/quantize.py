@@ -56,9 +56,10 @@ class Coordinates(NamedTuple):
 
     x_offset: Any  # in (d,) of X's dtype, -shift * scale
     x_scale: Any  # in float of X's dtype, power of two
-    scale: Any  # in float64, the same power of two
+    scale: Any  # in float64, the same power of two; by cosine that of the centers
     step: Any  # in float32, value of one unit of a row's code
     most: Any  # in float32, largest size of a code
+    by_cosine: Any  # in bool, whether all centers have one length, and products decide
 
 
 class QuantizedCenters(NamedTuple):

@@ -68,9 +68,11 @@ it).  All are below
 
 ``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``, plus the
 margin of ``assign`` for agreement with float64 differences, is below the limit.
-``assign.margin_needed`` accepts a label among the rivals.  Else differences decide among the
-centers that the scores leave open.  ``|x|^2`` is taken from ``reach`` and ``residual``, each
-rounded up by about ``(d + 16) u``.  Because ``|r| <= |x'|``, its error is at most ``16 g + 128 u``.
+``assign.margin_needed`` accepts a label among the rivals.  Else float64 decides among the centers
+that the scores leave open: differences, by cosine products.  These take 2^-29 of what the slack
+allows for, and its factor ``SPARE`` is 2 %.  ``|x|^2`` is taken from ``reach`` and ``residual``,
+each rounded up by about ``(d + 16) u``.  Because ``|r| <= |x'|``, its error is at most ``16 g +
+128 u``.
 """
 
 import math
@@ -81,7 +83,8 @@ from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.dots import dot
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS, VECTORS
-from ..plain.assign import margin_needed, square_below
+from ..plain.assign import margin_needed, product, square_below
+from ..shared.lengths import row_scale
 from ..shared.pack import pack_points
 from .bounds import (
     NONE,
@@ -145,17 +148,24 @@ def settle(
     norm,  # in float64, squared norm of the row
     high,  # in float64, best score
 ):
-    """Return the closest center by differences, among those that the scores leave open."""
+    """Return the closest center in float64, among those that the scores leave open."""
     exact, of_centers, place = centers.exact, centers.scaled, centers.place
     g, largest, tiny, error = terms.g, centers.largest, terms.tiny, terms.differences
     best, index = np.inf, 0
+    if terms.by_cosine:
+        scale = row_scale(X, i)
+        if scale == 0.0:
+            return 0
     for j in range(len(exact)):
         at = place[j]
         score = dot(scaled, p, of_centers, j) + parameters[at // CENTERS, BIAS, at % CENTERS]
         low = np.float64(score)
-        if high - low > margin_needed(norm, high, low, g, largest, tiny, error):
+        if high - low > margin_needed(norm, high, low, g, largest, tiny, error, False):
             continue
-        total = square_below(X, i, exact, j, scale, best)
+        if terms.by_cosine:
+            total = -product(X, i, exact, j, scale)
+        else:
+            total = square_below(X, i, exact, j, scale, best)
         if total < best:
             best, index = total, j
     return index
@@ -195,10 +205,10 @@ def end_block(
             continue
         norm, high = np.float64(points[NORM, p]), np.float64(points[BEST, p])
         low = np.float64(points[SECOND, p])
-        if high - low > margin_needed(norm, high, low, g, largest, tiny, error):
+        if high - low > margin_needed(norm, high, low, g, largest, tiny, error, False):
             labels[i] = order[index[p]]
             near = norm * grown - 2 * high + 2 * points[SLACK, p]
-            upper[i] = math.sqrt(0.0 if near < 0.0 else near) * WIDER
+            upper[i] = math.sqrt(0.0 if near < 0.0 else near) * WIDER + terms.apart
         else:
             labels[i] = settle(X, i, scale, centers, parameters, terms, scaled, p, norm, high)
             settled += 1
@@ -226,7 +236,7 @@ def screen_rows(
     farthest, scale, parameters = centers.farthest, coordinates.scale, tiles.parameters
     (_, _, d), (_, _, n_words), (_, padded) = X.shape, words.shape, centers.scaled.shape
     n_tiles, _, _ = parameters.shape
-    terms = error_terms(d, farthest, centers.largest)
+    terms = error_terms(d, farthest, centers.largest, coordinates.by_cosine)
     widened = empty(STRETCH, np.float32)
     lists = empty((4, STRETCH), np.int64)
     met, listed_rows, depths, spare = lists[0], lists[1], lists[2], lists[3]

@@ -51,6 +51,28 @@ center.
 Underflow adds at most ``d 2^-149`` in float32 (coordinates are scaled to about 1) and ``d 2^-1074``
 in float64: ``d * tiny`` covers it.  ``norms`` are rounded too, relative error at most g: a factor
 1.01 covers that.
+
+By cosine
+---------
+    label(x) = argmax_j x.c_j,   all centers of length 1
+
+The length of ``x`` does not matter, so rows come as they are.  In scaled units all centers have the
+same length ``C``.  Scores have no bias, so ``e_j <= g |x| C``: the bound falls with the row, and
+short rows are proven as well as long ones.  ``closest_by_products`` must find the same label.  Its
+products have an error of at most ``v |x| C``, so that
+
+    computed s_best - computed s_second > 2 (g + v) |x| C
+
+proves the label.  Underflow takes up to ``d 2^-149`` from ``|x|^2``: the square root of
+``d * tiny`` covers it.
+
+The products of ``closest_by_products`` are float64, one feature after the other; ties go to the
+lowest index.  The row is multiplied by a power of two first.  So the label does not depend on the
+unit of a row, and nothing overflows.  A row of zeros has cosine 0 to all centers: label 0.
+
+The other engines compare distances.  ``|x - c_j|^2 = |x|^2 + C^2 - 2 x.c_j`` has the same order for
+all ``x``, except for the rounding of ``C``.  Their bounds allow for it (``bounds.error_terms``,
+``boxes.visit.pack_near``).
 """
 
 import math
@@ -60,6 +82,7 @@ import numpy as np
 from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
+from ..shared.lengths import row_scale
 from ..shared.pack import pack_points
 from .start import (
     LEAST_CENTERS,
@@ -107,8 +130,12 @@ def margin_needed(
     largest,  # in float64, largest squared norm of a center
     tiny,  # in float64, bound on underflow
     by_differences,  # in float64, relative rounding of a float64 sum of squared differences
+    by_cosine,  # in bool, whether scores are products alone
 ):
     """Return the margin ``best - second`` above which the label is proven."""
+    if by_cosine:
+        slope = 2.03 * (g + by_differences) * math.sqrt(largest)
+        return slope * (math.sqrt(norm) + math.sqrt(tiny)) + tiny
     near = 2.0 * g * (math.sqrt(norm * largest) + 0.5 * largest)
     h = g / (1.0 - 3.0 * g)
     far = h * (8.0 * norm - 3.0 * (best + second)) if h > 0.0 else np.inf
@@ -159,17 +186,71 @@ def closest_by_differences(
     return index
 
 
+@jit_unfused
+def product(
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
+    centers,  # in (k, d) float64
+    j,  # in int, row of centers
+    scale,  # in float64, power of two
+):
+    """Return the product of a row and a center, added up feature by feature, in order."""
+    _, d = centers.shape
+    total = 0.0
+    for f in range(d):
+        total += np.float64(X[0, i, f]) * scale * centers[j, f]
+    return total
+
+
+@jit
+def closest_by_products(
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
+    centers,  # in (k, d) float64, of length 1
+):
+    """Return the center of largest cosine by float64 products, lowest index first."""
+    k, _ = centers.shape
+    scale = row_scale(X, i)
+    best, index = -np.inf, 0
+    if scale == 0.0:
+        return index
+    for j in range(k):
+        total = product(X, i, centers, j, scale)
+        if total > best:
+            best, index = total, j
+    return index
+
+
+@jit_inline
+def closest(
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
+    centers,  # in (k, d) float64
+    scale,  # in float64, power of two
+    by_cosine,  # in bool
+):
+    """Return the closest center of one row in float64, lowest index first."""
+    if by_cosine:
+        return closest_by_products(X, i, centers)
+    return closest_by_differences(X, i, centers, scale)
+
+
 @jit_inline
 def narrow_bound(
     g,  # in float64, rounding(d, u)
     largest,  # in float64, largest squared norm of a center
     tiny,  # in float64, bound on underflow
     by_differences,  # in float64, relative rounding of a float64 sum of squared differences
+    by_cosine,  # in bool, whether scores are products alone
 ):
     """Return slope, constant and agree of bound (A), somewhat rounded up.
 
     The margin needed is at most ``slope |x| + constant + agree (|x|^2 + 2 |s_best|)``.
     """
+    if by_cosine:
+        slope = 2.04 * (g + by_differences) * math.sqrt(largest)
+        constant = 1.01 * (slope * math.sqrt(tiny) + tiny)
+        return np.float32(slope), np.float32(constant), np.float32(0.0)
     return (
         np.float32(2.03 * g * math.sqrt(largest)),
         np.float32(1.02 * g * largest + tiny),
@@ -207,6 +288,7 @@ def find_unproven(
     largest,  # in float64, largest squared norm of a center
     tiny,  # in float64, bound on underflow
     by_differences,  # in float64, relative rounding of a float64 sum of squared differences
+    by_cosine,  # in bool
     rows,  # out (GROUP * POINTS,) int64, rows left open
 ):
     """List the rows of a group of blocks whose label is not proven; return their number.
@@ -214,7 +296,7 @@ def find_unproven(
     Bound (A) in float32 vectorises, and alone proves nearly all blocks.  The others get both
     bounds.
     """
-    slope, constant, agree = narrow_bound(g, largest, tiny, by_differences)
+    slope, constant, agree = narrow_bound(g, largest, tiny, by_differences, by_cosine)
     n_rows = 0
     for b in range((count + POINTS - 1) // POINTS):
         n_narrow = 0
@@ -227,7 +309,7 @@ def find_unproven(
                 high, low = np.float64(best[b, p]), np.float64(second[b, p])
                 norm = np.float64(norms[b, p])
                 if not high - low > margin_needed(
-                    norm, high, low, g, largest, tiny, by_differences
+                    norm, high, low, g, largest, tiny, by_differences, by_cosine
                 ):
                     rows[n_rows] = first + b * POINTS + p
                     n_rows += 1
@@ -267,6 +349,7 @@ def assign_rows(
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32
     largest,  # in float64, largest squared norm of a center
+    by_cosine,  # in bool
     previous,  # in (m,) int32, labels to start at and to compare with, or -1
     labels,  # out (m,) int32, closest center, or -1 for a row left open
     counts,  # out (3,) int64: rows moved, settled by differences, left open
@@ -298,7 +381,7 @@ def assign_rows(
     table = empty((k if has_labels else 0, width), np.float32)
     if has_labels:
         fill_table(tiles, table)
-    narrow = narrow_bound(g, largest, d * 1e-40, error)
+    narrow = narrow_bound(g, largest, d * 1e-40, error, by_cosine)
     for first in range(start, stop, group):
         count = group if group < stop - first else stop - first
         for r in range(count):
@@ -313,16 +396,18 @@ def assign_rows(
             start_at_nothing(n_blocks, home, best, second, index)
         score_blocks(blocks, n_blocks, tiles, home, best, second, index)
         n_unproven = find_unproven(
-            first, count, norms, best, second, g, largest, d * 1e-40, error, unproven
+            first, count, norms, best, second, g, largest, d * 1e-40, error, by_cosine, unproven
         )
         moved += write_labels(index, first, count, previous, labels)
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]
-            if settled < at_least or settled * SETTLED_SHARE < first + group - start:
-                labels[i] = closest_by_differences(X, i, centers, np.float64(scale))
+            # Rows of zeros cost little, and there may be many.
+            is_zero = by_cosine and norms[(i - first) // POINTS, (i - first) % POINTS] == 0.0
+            if is_zero or settled < at_least or settled * SETTLED_SHARE < first + group - start:
+                labels[i] = closest(X, i, centers, np.float64(scale), by_cosine)
                 moved += labels[i] != previous[i]
-                settled += 1
+                settled += not is_zero
             else:
                 labels[i] = -1
                 left += 1
@@ -339,6 +424,7 @@ def settle_rows(
     centers,  # in (k, d) float64
     tiles,  # in (n_tiles, 1 + d, CENTERS) float64
     largest,  # in float64, largest squared norm of a center
+    by_cosine,  # in bool
     previous,  # in (m,) int32, labels to compare with
     labels,  # in/out (m,) int32; negative ones are replaced by the closest center
     counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
@@ -368,9 +454,9 @@ def settle_rows(
                 i, high, low = rows[p], best[0, p], second[0, p]
                 labels[i] = index[0, p]
                 if not high - low > margin_needed(
-                    norms[0, p], high, low, g, largest, d * 1e-300, error
+                    norms[0, p], high, low, g, largest, d * 1e-300, error, by_cosine
                 ):
-                    labels[i] = closest_by_differences(X, i, centers, scale)
+                    labels[i] = closest(X, i, centers, scale, by_cosine)
                     by_differences += 1
                 moved += labels[i] != previous[i]
             settled += count
@@ -383,8 +469,9 @@ def assign_few(
     X,  # in (2, m, d) float32 or float64, any strides
     centers,  # in (k, d) float64
     scale,  # in float64, power of two
+    by_cosine,  # in bool
     labels,  # out (m,) int32
 ):
-    """Assign rows by differences: so few that packing the centers would cost more."""
+    """Assign rows in float64: so few that packing the centers would cost more."""
     for i in range(labels.size):
-        labels[i] = closest_by_differences(X, i, centers, scale)
+        labels[i] = closest(X, i, centers, scale, by_cosine)

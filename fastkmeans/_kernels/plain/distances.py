@@ -3,7 +3,8 @@
     out[i, j] = sqrt(sum_f (x_if - c_jf)^2)
 
 ``transform`` returns distances to all centers.  They are sums of squared differences in the dtype
-of ``X``: small distances keep their digits.
+of ``X``: small distances keep their digits.  By cosine the rows are brought to length 1, and
+``1 - cos`` is half the sum.
 
 Loop order: blocks of rows outside, then tiles.  So a block is packed once.  Distances to the own
 center take the rows one by one, feature by feature.
@@ -14,6 +15,7 @@ import numpy as np
 from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
+from ..shared.lengths import inverse_length, to_length_one
 from ..shared.pack import pack_points
 from .assign import square_below
 from .tile import squared_distances
@@ -27,6 +29,7 @@ def distance_rows(
     offset,  # in (d,) of X's dtype, -shift * scale
     scale,  # in float of X's dtype, power of two
     tiles,  # in (n_tiles, 1 + d, CENTERS) of X's dtype
+    by_cosine,  # in bool
     out,  # out (m, k) of X's dtype
 ):
     """Write the distances of rows ``start:stop``, block by block, tile by tile."""
@@ -36,16 +39,26 @@ def distance_rows(
     blocks = empty((1, d, POINTS), X.dtype)
     norms = empty((1, POINTS), X.dtype)
     squares = empty((CENTERS, POINTS), X.dtype)
+    inverse = empty((1, POINTS), np.float64)
     for first in range(start, stop, POINTS):
         count = POINTS if stop - first > POINTS else stop - first
         for p in range(POINTS):
             rows[p] = first + p
         pack_points(X, rows, count, offset, scale, blocks, norms)
+        if by_cosine:
+            for p in range(POINTS):
+                inverse[0, p] = inverse_length(X, rows[p], np.float64(scale))
+            to_length_one(X, rows, 0, inverse, blocks)
         for tile in range(tiles.shape[0]):
             squared_distances(blocks, 0, tiles, tile, squares)
             for p in range(count):
                 for r in range(CENTERS if k - tile * CENTERS > CENTERS else k - tile * CENTERS):
-                    out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale
+                    if not by_cosine:
+                        out[first + p, tile * CENTERS + r] = np.sqrt(squares[r, p]) / scale
+                    elif inverse[0, p] == 0.0:
+                        out[first + p, tile * CENTERS + r] = 1.0
+                    else:
+                        out[first + p, tile * CENTERS + r] = 0.5 * squares[r, p]
 
 
 @jit

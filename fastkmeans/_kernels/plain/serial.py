@@ -25,7 +25,7 @@ from ..shared.update import (
     move_rows,
     update_centers,
 )
-from .assign import assign_rows, closest_by_differences
+from .assign import assign_rows, closest
 
 INERTIA, SHIFTED, EMPTY, MOVED, LOST = range(5)
 """Columns of ``steps``."""
@@ -57,29 +57,32 @@ def iterate_serial(
     cluster is empty, or lost almost all of its weight.  After each iteration ``previous`` and
     ``labels`` change places, ``centers`` and ``new_centers`` too.
 
-    ``coordinates`` are shift and offset, (d,) float64, scale and scatter, float64, and offset and
-    scale in X's dtype.  ``packed`` are the arrays that ``pack_centers`` writes.  ``sums_of`` are
-    the ranges of rows, features and centers, int64; the sums and weights of the ranges (see
-    ``ClusterSums``); the total weights; and the largest weight of each cluster since its sum was
-    built, (k,) float64.  LOST is 1 if a cluster lost almost all of its weight, else 0.
+    ``coordinates`` are shift and offset, (d,) float64, scale, the unit of the centers and scatter,
+    float64, offset and scale in X's dtype, and the inverse lengths (see ``Terms``).  ``packed`` are
+    the arrays that ``pack_centers`` writes.  ``sums_of`` are the ranges of rows, features and
+    centers, int64; the sums and weights of the ranges (see ``ClusterSums``); the total weights; and
+    the largest weight of each cluster since its sum was built, (k,) float64.  LOST is 1 if a
+    cluster lost almost all of its weight, else 0.
     """
-    shift, offset, scale, scatter, x_offset, x_scale = coordinates
+    shift, offset, scale, unit, scatter, x_offset, x_scale, inverse = coordinates
     norms, table, repeated, scaled, tiles = packed
     bounds, slices, center_bounds, sums, cluster_weights, total_weights, heaviest = sums_of
-    terms, cluster_sums = Terms(weights, offset, scale), ClusterSums(sums, cluster_weights)
+    terms = Terms(weights, offset, scale, inverse)
+    cluster_sums, by_cosine = ClusterSums(sums, cluster_weights), inverse.size > 0
     pack, assign, move, update = kernels
     (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
     first = bounds[0]  # 0, of the integer type that the kernels are compiled for
     while True:
-        packing = centers, shift, scale, norms, table, repeated, scaled, tiles
+        packing = centers, shift, unit, by_cosine, norms, table, repeated, scaled, tiles
         largest = call(pack, 0.0, packing)
         call(assign, None, (
-            X, first, m, x_offset, x_scale, centers, tiles, largest, previous, labels, counts,
+            X, first, m, x_offset, x_scale, centers, tiles, largest, by_cosine, previous, labels,
+            counts,
         ))  # fmt: skip
         if counts[2]:
             for i in range(m):
                 if labels[i] < 0:
-                    labels[i] = closest_by_differences(X, i, centers, scale)
+                    labels[i] = closest(X, i, centers, scale, by_cosine)
                     counts[0] += labels[i] != previous[i]
         if rebuild:
             sums[:] = 0.0
@@ -91,8 +94,8 @@ def iterate_serial(
         gained, shifted, n_empty = 0.0, 0.0, 0.0
         for c in range(center_bounds.size - 1):
             call(update, None, (
-                sums, center_bounds[c], center_bounds[c + 1], cluster_weights, shift, scale,
-                centers, total_weights, new_centers, totals,
+                sums, center_bounds[c], center_bounds[c + 1], cluster_weights, shift, unit,
+                by_cosine, centers, total_weights, new_centers, totals,
             ))  # fmt: skip
             gained += totals[GAINED]
             shifted += totals[SHIFT]
@@ -136,17 +139,20 @@ def _compile_serial(
     new_centers: Any, previous: Any, labels: Any, rebuild: Any, *others: Any
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the addresses of the kernels that ``iterate_serial`` calls."""
-    shift, offset, scale, _, x_offset, x_scale = coordinates
+    shift, offset, scale, unit, _, x_offset, x_scale, inverse = coordinates
     bounds, slices, _, sums, cluster_weights, total_weights, _ = sums_of
     _, _, _, counts, totals, _ = others
-    terms, cluster_sums = Terms(weights, offset, scale), ClusterSums(sums, cluster_weights)
-    assigning = X, 0, 0, x_offset, x_scale, centers, packed[-1], 0.0, previous, labels, counts
+    terms, cluster_sums = Terms(weights, offset, scale, inverse), ClusterSums(sums, cluster_weights)
+    assigning = (
+        X, 0, 0, x_offset, x_scale, centers, packed[-1], 0.0, True, previous, labels, counts,
+    )  # fmt: skip
     moving = X, 0, 0, bounds, slices, terms, previous, labels, rebuild, cluster_sums
     updating = (
-        sums, 0, 0, cluster_weights, shift, scale, centers, total_weights, new_centers, totals,
+        sums, 0, 0, cluster_weights, shift, unit, True, centers, total_weights, new_centers,
+        totals,
     )  # fmt: skip
     return (
-        address_of(pack_centers, (centers, shift, scale, *packed)),
+        address_of(pack_centers, (centers, shift, unit, True, *packed)),
         address_of(assign_rows, assigning),
         address_of(move_rows, moving),
         address_of(update_centers, updating),

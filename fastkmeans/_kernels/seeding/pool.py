@@ -32,6 +32,7 @@ from ..emit.dots import lowest_bit
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS, Emitter, integer
 from ..plain.tile import squared_distances
+from ..shared.lengths import to_length_one
 from ..shared.pack import pack_points
 from .potential import GROUP_ROWS
 
@@ -131,6 +132,7 @@ def list_closer(
     tiles,  # in (n_tiles, 1 + d, CENTERS) float32, the packed candidates
     n_candidates,  # in int, number of candidates
     closest,  # in (m,) float32, D^2
+    inverse,  # in (m,) float64, inverse lengths, or of size 0
     lists,  # out Lists, of all chunks
     filled,  # in/out (n_shares,) int64, entries of each share; above room, the rest is missing
 ):
@@ -142,6 +144,7 @@ def list_closer(
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     squares = empty((GROUP_ROWS // POINTS, CENTERS, POINTS), tiles.dtype)
     known = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    own = empty((GROUP_ROWS // POINTS, POINTS), np.float64)
     n_chunks = (m + GROUP_ROWS - 1) // GROUP_ROWS
     place = filled[share]
     for chunk in range((share - first_chunk) % n_shares, n_chunks, n_shares):
@@ -151,6 +154,11 @@ def list_closer(
             numbers[r] = first + r
             known[r // POINTS, r % POINTS] = closest[first + r] if r < count else np.float32(0)
         n_blocks = pack_points(X, numbers, count, offset, scale, blocks, norms)
+        if inverse.size:
+            for r in range(n_blocks * POINTS):
+                own[r // POINTS, r % POINTS] = inverse[numbers[r]]
+            for b in range(n_blocks):
+                to_length_one(X, numbers, b, own, blocks)
         for tile in range((n_candidates + CENTERS - 1) // CENTERS):
             left = n_candidates - tile * CENTERS
             place = list_tile(
@@ -194,7 +202,7 @@ def choose(
 ):
     """Choose centers while candidates last; return how many, and how many are in tried."""
     (items, drawn, luck), (starts, rows, distances) = draws, lists
-    weights, closest, _, _ = nearest
+    weights, closest = nearest.weights, nearest.closest
     (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
     n_chosen, n_tried = 0, 0
     for candidate in range(items.size):

@@ -23,6 +23,9 @@ its own sums, so that no reduction is reordered.
 The arithmetic is that of the tiles.  Coordinates are scaled (see ``pack``), so squares are finite.
 They are shifted only if they are rounded to fewer digits; otherwise the differences of rows keep
 all digits.
+
+By cosine the packed rows are brought to length 1: ``D^2`` is then ``2 (1 - cos)``.  A row of length
+0 begins with ``D^2 = 0``: it is never drawn.
 """
 
 from typing import Any, NamedTuple
@@ -33,6 +36,7 @@ from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..plain.tile import squared_distances
+from ..shared.lengths import to_length_one
 from ..shared.pack import pack_points
 
 GROUP_ROWS = 256
@@ -52,6 +56,7 @@ class Nearest(NamedTuple):
     closest: Any  # in/out (m,) float32 or float64, D^2
     closer: Any  # in/out (m,) uint16, bit c is set where candidate c is closer
     group_sums: Any  # in/out (m / GROUP_ROWS,) float64, sums of w D^2 over GROUP_ROWS rows
+    inverse: Any  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
 
 
 @jit
@@ -78,7 +83,7 @@ def compare(
     potentials,  # in/out (CENTERS, SUMS) float64
 ):
     """Add the potentials of a block and mark which candidates are closer."""
-    weights, closest, closer, _ = nearest
+    weights, closest, closer = nearest.weights, nearest.closest, nearest.closer
     known, bits = closest[start:stop], closer[start:stop]
     w = weights[start:stop] if weights.size else weights
     for p in range(known.size):
@@ -106,7 +111,7 @@ def group_sum(
     An addition to a single sum would wait for the one before.  ``dots.dot`` adds in another order,
     so it rounds differently.
     """
-    weights, closest, _, _ = nearest
+    weights, closest = nearest.weights, nearest.closest
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     whole = start + (stop - start) // 4 * 4
     if weights.size:
@@ -159,12 +164,13 @@ def visit(
     Trying packs and measures all rows; a winner needs only the rows whose bit is set.  Both are one
     kernel because numba takes half a second for each.
     """
-    _, closest, closer, group_sums = nearest
+    _, closest, closer, group_sums, inverse = nearest
     _, _, d = X.shape
     rows = empty(GROUP_ROWS, np.int64)
     blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
     squares = empty((CENTERS, POINTS), tiles.dtype)
+    own = empty((GROUP_ROWS // POINTS, POINTS), np.float64)
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
         count = np.int64(0)  # the literal 0 would make numba compile pack_points again
@@ -174,7 +180,12 @@ def visit(
         if count == 0:
             continue
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
+        if inverse.size:
+            for r in range(n_blocks * POINTS):
+                own[r // POINTS, r % POINTS] = inverse[rows[r]]
         for b in range(n_blocks):
+            if inverse.size:
+                to_length_one(X, rows, b, own, blocks)
             squared_distances(blocks, b, tiles, 0, squares)
             at = b * POINTS
             end = at + POINTS if at + POINTS < count else count
@@ -192,7 +203,7 @@ def sum_groups(
     nearest,  # in/out Nearest, group_sums out
 ):
     """Sum ``w D^2`` again in every group of rows."""
-    _, closest, _, group_sums = nearest
+    closest, group_sums = nearest.closest, nearest.group_sums
     for group in range(group_sums.size):
         first = group * GROUP_ROWS
         last = first + GROUP_ROWS if first + GROUP_ROWS < closest.size else closest.size
@@ -210,7 +221,7 @@ def draw(
     Running sums find first the ``GROUP_ROWS`` rows, then the row in them.  A row of probability
     zero is never drawn.  If all are zero, rows are drawn by weight.
     """
-    weights, closest, _, group_sums = nearest
+    weights, closest, group_sums = nearest.weights, nearest.closest, nearest.group_sums
     n = closest.size
     potential = 0.0
     for total in group_sums:

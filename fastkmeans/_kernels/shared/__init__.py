@@ -2,5 +2,6 @@
 
 pack      points and centers, laid out for the tile
 update    the M step: sums and means
+lengths   lengths of rows, for clustering by cosine
 moments   mean, variance and extremes of the columns
 """

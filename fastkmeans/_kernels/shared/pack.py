@@ -298,6 +298,7 @@ def pack_centers(
     centers,  # in (k, d) float64
     shift,  # in (d,) float64
     scale,  # in float64, power of two
+    by_cosine,  # in bool, whether scores are products alone
     norms,  # out (k,) float64, squared norms in scaled, shifted coordinates
     table,  # scratch (power of two above k,) int32
     repeated,  # out (k,) bool, center equals one of lower index
@@ -306,8 +307,8 @@ def pack_centers(
 ):
     """Pack centers; return the largest squared norm.
 
-    Row 0 of a tile is the bias ``-|c'|^2 / 2``.  For padding and repeated centers it is ``-inf``,
-    so that they never win.
+    Row 0 of a tile is the bias: ``-|c'|^2 / 2``, and by cosine 0.  For padding and repeated centers
+    it is ``-inf``, so that they never win.
     """
     (k, d), (n_tiles, _, _) = centers.shape, tiles.shape
     largest = 0.0
@@ -325,6 +326,7 @@ def pack_centers(
     mark_repeats(centers, norms, table, repeated)
     for j in range(n_tiles * CENTERS):
         tile, r = j // CENTERS, j % CENTERS
-        bias = -0.5 * norms[j] if j < k and not repeated[j] else -np.inf
+        share = 0.0 if by_cosine else -0.5
+        bias = share * norms[j] if j < k and not repeated[j] else -np.inf
         tiles[tile, 0, r] = bias
     return largest

@@ -22,8 +22,17 @@ The inertia of the labels against centers ``c_j`` follows from the means ``m_j``
 where ``scatter = sum_i w_i |x'_i|^2`` does not change.  It is free, and right up to the rounding of
 the scatter: enough for the history of a run.  The inertia that a fit returns is added up from
 differences (``add_squares``).
+
+By cosine, a row counts with length 1: it adds ``w_i x'_i / |x'_i|``.  A center is the mean of its
+rows brought back to length 1 (Dhillon and Modha 2001, Machine Learning 42).  With ``u_i`` for the
+row of length 1, and centers of length 1,
+
+    sum_i w_i |u_i - c_j|^2 = sum_i 2 w_i - 2 sum_j c_j.sums_j.
+
+All are multiplied by the squared radius of the sphere that the centers lie on in scaled units.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +40,7 @@ import numpy as np
 from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.row import add_row, add_square
 from ..emit.scratch import empty
-from .pack import NARROW
+from .pack import NARROW, sum_of_squares
 
 CHAINS = 4
 """Independent sums of squares per feature: a row does not wait for the row before."""
@@ -41,16 +50,19 @@ STRETCH = 16
 """Rows that are checked together for a changed label."""
 WEIGHT, COUNT = 0, 1
 """Rows of a table of cluster weights.  Only a count proves that a cluster is empty."""
+NO_DIRECTION = 2.0**-44
+"""Length of a mean of rows of length 1 up to which it is rounding error: it has no direction."""
 GAINED, SHIFT, N_EMPTY = range(3)
 """Items of ``totals``, which ``update_centers`` writes besides the means."""
 
 
 class Terms(NamedTuple):
-    """What a row adds to a sum: ``weight * (x * scale + offset)``."""
+    """What a row adds to a sum: ``weight * (x * scale + offset)``, by cosine times ``inverse``."""
 
     weights: Any  # in (m,) float64, or of size 0: all ones
     offset: Any  # in (d,) float64, -shift * scale
     scale: Any  # in float64, power of two
+    inverse: Any  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
 
 
 class ClusterSums(NamedTuple):
@@ -74,7 +86,7 @@ def move_rows(
     cluster_sums,  # in/out ClusterSums; only the first slice changes the weights
 ):
     """Move rows between the sums of their range, in row order."""
-    weights, offset, scale = terms.weights, terms.offset, terms.scale
+    weights, offset, scale, inverse = terms.weights, terms.offset, terms.scale, terms.inverse
     sums, cluster_weights = cluster_sums.sums, cluster_sums.weights
     n_slices = slices.size - 1
     for t in range(task, next_task):
@@ -94,11 +106,12 @@ def move_rows(
                 if j == old:
                     continue
                 w = weights[i] if weights.size else 1.0
-                if w == 0.0:
+                pull = w * inverse[i] if inverse.size else w
+                if pull == 0.0:
                     continue
-                add_row(X, i, f_start, f_stop, offset, scale, w, total, j)
+                add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)
                 if old >= 0:
-                    add_row(X, i, f_start, f_stop, offset, scale, -w, total, old)
+                    add_row(X, i, f_start, f_stop, offset, scale, -pull, total, old)
                 if s == 0:
                     table[WEIGHT, j] += w
                     table[COUNT, j] += 1.0
@@ -112,29 +125,29 @@ def add_squares(
     X,  # in (2, m, d) float32 or float64, any strides
     start,  # in int, first row
     stop,  # in int, row to stop before
-    weights,  # in (m,) float64, or of size 0: all ones
+    terms,  # in Terms
     labels,  # in (m,) int32
-    offset,  # in (d,) float64, -shift * scale
-    scale,  # in float64, power of two
-    centers,  # in (k, d) float64, scaled and shifted
+    centers,  # in (k, d) float64, scaled and shifted; by cosine of length 1
     squares,  # in/out (CHAINS, max(d, NARROW_CHAINS)) float64, weighted squared differences
 ):
     """Add the squared differences of rows ``start:stop`` to their centers.
 
     Narrow rows do not fill a vector, so they take a plain loop and independent sums.
     """
+    weights, offset, scale, inverse = terms.weights, terms.offset, terms.scale, terms.inverse
     _, _, d = X.shape
     for i in range(start, stop):
         w = weights[i] if weights.size else 1.0
-        if w == 0.0:
+        own = scale * inverse[i] if inverse.size else scale
+        if w == 0.0 or own == 0.0:
             continue
         j = labels[i]
         if d > NARROW:
-            add_square(X, i, 0, d, offset, scale, w, squares, i & CHAINS - 1, centers, j)
+            add_square(X, i, 0, d, offset, own, w, squares, i & CHAINS - 1, centers, j)
         else:
             total = 0.0
             for f in range(d):
-                difference = np.float64(X[0, i, f]) * scale + offset[f] - centers[j, f]
+                difference = np.float64(X[0, i, f]) * own + offset[f] - centers[j, f]
                 total += difference * difference
             squares[0, i & NARROW_CHAINS - 1] += w * total
 
@@ -146,10 +159,11 @@ def update_centers(
     stop,  # in int, center to stop before
     cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
-    scale,  # in float64, power of two
-    centers,  # in (k, d) float64
+    scale,  # in float64, power of two; by cosine the radius of the sphere
+    by_cosine,  # in bool
+    centers,  # in (k, d) float64; by cosine of length 1
     total_weights,  # out (2, k) float64
-    new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
+    new_centers,  # out (k, d) float64, means; without rows or direction: the old center
     totals,  # out (3 or more,) float64: GAINED, SHIFT, N_EMPTY
 ):
     """Add the ranges in order and take the means of some clusters.
@@ -186,12 +200,23 @@ def update_centers(
         w = total_weights[WEIGHT, j]
         for f in range(d):
             means[f] /= w
-        for f in range(d):
-            step = means[f] - (old[f] - shift[f]) * scale
-            between[f] += w * (means[f] * means[f] - step * step)
-        for f in range(d):
-            mean = means[f] * inverse if inverse < np.inf else means[f] / scale
-            means[f] = mean + shift[f]
+        if by_cosine:
+            for f in range(d):
+                between[f] += w * (2.0 * scale * scale) * (means[f] * old[f])
+            length = math.sqrt(sum_of_squares(means))
+            if length > NO_DIRECTION:
+                for f in range(d):
+                    means[f] /= length
+            else:
+                for f in range(d):
+                    means[f] = old[f]
+        else:
+            for f in range(d):
+                step = means[f] - (old[f] - shift[f]) * scale
+                between[f] += w * (means[f] * means[f] - step * step)
+            for f in range(d):
+                mean = means[f] * inverse if inverse < np.inf else means[f] / scale
+                means[f] = mean + shift[f]
         for f in range(d):
             step = (means[f] - old[f]) * scale
             moved[f] += step * step

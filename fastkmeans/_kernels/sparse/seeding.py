@@ -250,7 +250,7 @@ def visit(
 
     A winner needs only the rows whose bit is set.
     """
-    (indices, starts), (weights, closest, closer, group_sums) = stored, nearest
+    (indices, starts), (weights, closest, closer, group_sums, _) = stored, nearest
     items, centers, table = candidates.items, candidates.norms, candidates.table
     close = empty(GROUP_ROWS, np.int64)
     for first in range(start, stop, GROUP_ROWS):

@@ -1,0 +1,79 @@
+"""Rows that count with length 1, for clustering by cosine (``_kernels.shared.lengths``).
+
+``X`` stays as it is.  A pass measures the lengths, and 8 bytes a row keep their inverses (for rows
+in a file, in a file).  The rows are scaled, but not shifted: directions belong to the origin.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from .._kernels.shared.lengths import EXPONENT, WEIGHT, ZERO_WEIGHT, ZEROS, measure_lengths
+from .._kernels.shared.moments import M2, MEAN, MINIMUM
+from .._runtime.adding import total_of
+from .._runtime.arrays import Floats
+from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
+from .rows import Rows
+from .scaling import Scaling, checked_moments, power_of_two, unshifted
+
+FARTHEST_UNIT = 60
+"""Largest exponent of the radius of the sphere; its square is then far from float32's limits."""
+
+
+class Lengths(NamedTuple):
+    """The lengths of the rows."""
+
+    inverse: Floats  # (n_samples,), 1 / |x'|, and 0 for rows of length 0
+    n_zero: int  # rows of length 0
+    zero_weight: float  # their weight
+
+
+def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
+    """Return scaling and lengths; raise ``NotFiniteError`` if a value is NaN or infinite.
+
+    The variance is that of the rows brought to length 1, without those of length 0.
+    """
+    (n, d), dtype = rows.shape, rows.dtype
+    table, unit = checked_moments(rows, weights, team)
+    size = float(np.abs(table[MINIMUM:]).max())
+    zoom = min(power_of_two(size, dtype), 2.0**1022 / unit)
+    scale, no_offset = zoom * unit, np.zeros(d)
+    inverse = rows.empty(n, np.float64)
+    ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+    totals, sums = np.zeros((len(ranges) - 1, 4)), np.zeros((len(ranges) - 1, 1, d))
+    for start, X in rows.blocks():
+        part = slice(start, start + X.shape[1])
+        touched, bounds = within(ranges, part.start, part.stop)
+        own = weights[part] if weights.size else weights
+        arguments, outputs = (
+            (own, no_offset, scale, inverse[part]),
+            (totals[touched], sums[touched]),
+        )
+        team.run(measure_lengths, X, bounds, arguments, outputs, prange=is_large(X))
+    inverse.flags.writeable = False
+    total, n_moving = totals.sum(axis=0), n - int(totals[:, ZEROS].sum())
+    weight = float(total[WEIGHT])
+    mean = sums.sum(axis=(0, 1)) / weight if weight else no_offset
+    # Middle of the exponents, so that pruning by distances finds centers among the rows.
+    exponent = round(float(total[EXPONENT]) / n_moving) if n_moving else 0
+    radius = math.ldexp(1.0, min(FARTHEST_UNIT, max(-FARTHEST_UNIT, exponent)))
+    square = radius * radius
+    variance = max(0.0, 1.0 - total_of(mean * mean)) / d if weight else 0.0
+    largest = math.sqrt(float((table[M2] / table[0, 0] + table[MEAN] ** 2).max()))
+    scaling = unshifted(
+        dtype, d, scale, unit=radius, mean_variance=variance * square,
+        scatter=2.0 * (weight + float(total[ZERO_WEIGHT])) * square, widest=largest * zoom,
+    )  # fmt: skip
+    return scaling, Lengths(inverse, n - n_moving, float(total[ZERO_WEIGHT]))
+
+
+def to_length_one(points: Floats) -> Floats:
+    """Return rows as float64 of length 1; rows of zeros stay as they are."""
+    points = np.asarray(points, np.float64)
+    size = np.abs(points).max(axis=1, keepdims=True)
+    _, exponents = np.frexp(size)
+    points = np.ldexp(np.ldexp(points, -(exponents // 2)), -(exponents - exponents // 2))
+    lengths = np.sqrt((points * points).sum(axis=1, keepdims=True))
+    directions: Floats = points / np.where(lengths > 0.0, lengths, 1.0)
+    return directions
