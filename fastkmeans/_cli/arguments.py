@@ -171,6 +171,9 @@ def _add_clustering(add: Add) -> None:
         "model, or a table with one center per line, in the units of the input; its columns are "
         "found by their names (of .npy by their places); write ./random for a file called random "
         "(default: %(default)s)")
+    add("--metric", choices=("euclidean", "cosine"), default="euclidean",
+        help="cosine compares directions: rows count with length 1, and a distance is 1 - cosine; "
+        "not with --standardize, which moves the origin (default: %(default)s)")
     add("--n-init", type=runs, default="auto", metavar="N",
         help="number of runs, of which the best is kept (default: auto, 10 for random, else 1; "
         "always 1 from a file of centers)")

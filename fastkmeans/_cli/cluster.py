@@ -32,7 +32,7 @@ from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
-FITTING = ("n_init", "max_iter", "tol", "algorithm")
+FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric")
 """Arguments of clustering that the result depends on, besides k, the seed and the start."""
 FEW = 5
 """Number of skipped rows that get a note each; the others are only counted."""
@@ -82,6 +82,11 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
     inputs = [*args.files, *([args.init] if isinstance(args.init, Path) else [])]
     check_outputs(outputs, inputs=inputs)
     check_formats(outputs)
+    if args.metric == "cosine" and args.standardize:
+        raise UserError(
+            "--metric cosine compares directions from the origin, which --standardize moves: leave "
+            "one of them out"
+        )
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
     if args.representatives is not None and args.representatives_out is None:
@@ -122,6 +127,8 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
     if dataset.n_skipped > FEW:
         more = "" if args.skipped_out else "; --skipped-out FILE lists all"
         note(f"warning: skipped {dataset.n_skipped - FEW} more rows{more}")
+    if args.metric == "cosine":  # neither the variance nor a constant says much of directions
+        return
     for j in np.flatnonzero(statistics.constant & (not args.standardize)):
         note(
             f"warning: column {names[j]!r} is constant ({statistics.minimum[j]:g}): it does not "
@@ -204,7 +211,8 @@ def _write(
     dialect = args.delimiter, args.decimal
     distances = None
     if args.distances:
-        distances = own_distances(dataset.rows, model.cluster_centers_, model.labels_)
+        by_cosine = args.metric == "cosine"
+        distances = own_distances(dataset.rows, model.cluster_centers_, model.labels_, by_cosine)
     writers: dict[str, Callable[[Path], None]] = {
         "--labels-out": lambda path: write_labels(
             path, dataset, args.id_column, model.labels_, distances, dialect
@@ -242,6 +250,7 @@ def _report(
         "rows": rows,
         "columns": names,
         "standardized": args.standardize,
+        "metric": args.metric,
         "n_clusters": args.k,
         "seed": args.seed,
         "inertia": model.inertia_,
@@ -257,6 +266,8 @@ def _report(
         "peak_memory": peak or None,
     }
     unit = " (in squared standard deviations)" if args.standardize else ""
+    if args.metric == "cosine":
+        unit = " (sum of 2 (1 - cosine))"
     lines = [
         rows_line(rows),
         f"columns     {len(names)}: {', '.join(names)}",

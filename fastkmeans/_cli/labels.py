@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.lengths import to_length_one
 from .._data.rows import Rows
 from .._files import Dataset
 from .._files.readers.pieces import Skipped
@@ -179,7 +180,7 @@ def _quoted(pa: Any, pc: Any, text: Any, delimiter: str) -> Any:
 
 
 def own_distances(
-    X: Rows | NDArray[Any], centers: Floats, labels: Labels
+    X: Rows | NDArray[Any], centers: Floats, labels: Labels, by_cosine: bool = False
 ) -> Callable[[int, int], Floats]:
     """Return a function ``(i, j)``: the distances of rows i to j to their centers."""
     height = max(1, CHUNK_VALUES // X.shape[1])
@@ -189,8 +190,12 @@ def own_distances(
         for at in range(start, stop, height):
             part = np.arange(at, min(stop, at + height))
             rows = X[part] if isinstance(X, np.ndarray) else X.take(part)
-            apart = rows.astype(np.float64) - centers[labels[part]]
-            out[part - start] = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+            points = to_length_one(rows) if by_cosine else rows.astype(np.float64)
+            apart = points - centers[labels[part]]
+            squares = np.einsum("ij,ij->i", apart, apart)
+            if by_cosine:
+                squares[~points.any(axis=1)] = 2.0  # cosine 0
+            out[part - start] = 0.5 * squares if by_cosine else np.sqrt(squares)
         return out
 
     return distances

@@ -125,10 +125,12 @@ class _Labeller:
             if own:
                 values = ((values - own.shift) / own.scale).astype(values.dtype)
             table = Table(ArrayRows(values), self.names)
-            labels = closest_centers(table, centers, self._threads, str(source.path))
-            distances = own_distances(values, centers, labels)(0, len(rows))
+            by_cosine = self.model.metric == "cosine"
+            labels = closest_centers(table, centers, self._threads, str(source.path), by_cosine)
+            distances = own_distances(values, centers, labels, by_cosine)(0, len(rows))
         self.sizes += sizes_of(labels, len(self.sizes))
-        self.inertia += total_of(distances * distances)
+        squares = 2.0 * distances if self.model.metric == "cosine" else distances * distances
+        self.inertia += total_of(squares)
         n = piece.n_source
         skipped = n - len(rows) - dropped
         for key, number in zip(self.rows, (n, len(rows), dropped, skipped), strict=True):
