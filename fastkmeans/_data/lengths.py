@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels.shared.lengths import EXPONENT, WEIGHT, ZERO_WEIGHT, ZEROS, measure_lengths
+from .._kernels.shared.lengths import WEIGHT, ZERO_WEIGHT, ZEROS, measure_lengths
 from .._kernels.shared.moments import M2, MEAN, MINIMUM
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
@@ -19,6 +19,8 @@ from .scaling import Scaling, checked_moments, power_of_two, unshifted
 
 FARTHEST_UNIT = 60
 """Largest exponent of the radius of the sphere; its square is then far from float32's limits."""
+SAMPLED = 1024
+"""Least number of rows whose lengths give the radius."""
 
 
 class Lengths(NamedTuple):
@@ -41,7 +43,7 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
     scale, no_offset = zoom * unit, np.zeros(d)
     inverse = rows.empty(n, np.float64)
     ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-    totals, sums = np.zeros((len(ranges) - 1, 4)), np.zeros((len(ranges) - 1, 1, d))
+    totals, sums = np.zeros((len(ranges) - 1, 3)), np.zeros((len(ranges) - 1, 1, d))
     for start, X in rows.blocks():
         part = slice(start, start + X.shape[1])
         touched, bounds = within(ranges, part.start, part.stop)
@@ -55,9 +57,7 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
     total, n_moving = totals.sum(axis=0), n - int(totals[:, ZEROS].sum())
     weight = float(total[WEIGHT])
     mean = sums.sum(axis=(0, 1)) / weight if weight else no_offset
-    # Middle of the exponents, so that pruning by distances finds centers among the rows.
-    exponent = round(float(total[EXPONENT]) / n_moving) if n_moving else 0
-    radius = math.ldexp(1.0, min(FARTHEST_UNIT, max(-FARTHEST_UNIT, exponent)))
+    radius = _typical_length(inverse)
     square = radius * radius
     variance = max(0.0, 1.0 - total_of(mean * mean)) / d if weight else 0.0
     largest = math.sqrt(float((table[M2] / table[0, 0] + table[MEAN] ** 2).max()))
@@ -66,6 +66,14 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
         scatter=2.0 * (weight + float(total[ZERO_WEIGHT])) * square, widest=largest * zoom,
     )  # fmt: skip
     return scaling, Lengths(inverse, n - n_moving, float(total[ZERO_WEIGHT]))
+
+
+def _typical_length(inverse: Floats) -> float:
+    """Return a power of two close to most lengths: pruning needs centers among the rows."""
+    sample = inverse[:: max(1, len(inverse) // SAMPLED)]
+    _, exponents = np.frexp(sample[sample > 0.0])
+    exponent = -int(np.median(exponents)) if exponents.size else 0
+    return math.ldexp(1.0, min(FARTHEST_UNIT, max(-FARTHEST_UNIT, exponent)))
 
 
 def to_length_one(points: Floats) -> Floats:

@@ -59,13 +59,17 @@ def state_bytes(n_features: int) -> int:
     return 8 + 2 * n_features + -(-(24 * n_features + 20) // BOX)
 
 
-def _cells(X: Block, scale: float) -> Cells:
+def _cells(X: Block, scale: float, inverse: Floats) -> Cells:
     """Cut the features of largest spread at quantiles of a sample of the rows."""
     n, d = X.shape[1:]
     n_columns = min(d, MOST_COLUMNS)
     bits = max(1, min(2 * DIGIT_BITS, int(n // 4).bit_length()) // n_columns)
     bits = min(bits, MOST_BITS)
-    sample = X[0, :: max(1, n // (SAMPLE << bits))]
+    step = max(1, n // (SAMPLE << bits))
+    sample = X[0, ::step]
+    if inverse.size:  # by cosine
+        points = sample.astype(np.float64, order="C") * scale * inverse[::step, None]
+        sample, scale = points.astype(X.dtype), 1.0
     # C order: column sums then have the same bits for every layout of X.
     spreads = (sample.astype(np.float64, order="C") * scale).std(axis=0)
     columns = np.argsort(-spreads, kind="stable")[:n_columns]
@@ -96,6 +100,7 @@ class Boxes:
         _, X = next(iter(rows.blocks()))
         _, n, d = X.shape
         self._X, self._scaling, self._team = X, scaling, team
+        self._inverse = problem.inverse
         self._packed = packed
         room = -(-len(packed.norms) // LANES) * LANES
         self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
@@ -130,8 +135,9 @@ class Boxes:
         X, team = self._X, self._team
         n = X.shape[1]
         keys = np.empty(n, np.uint32)
-        cells = _cells(X, self._scaling.scale)
-        team.run(find_keys, X, team.cut(n), (cells, keys))
+        scale = self._scaling.scale
+        cells = _cells(X, scale, self._inverse)
+        team.run(find_keys, X, team.cut(n), (cells, scale, self._inverse, keys))
         half = -(-int(cells.spread.max()).bit_length() // 2)
         rows, keys_between = spare, labels.view(np.uint32)
         nothing = np.empty(0, np.int32)
@@ -182,6 +188,9 @@ class Boxes:
         first = np.flatnonzero(~packed.repeated)
         n = len(first)
         table[:d, :n], table[d, :n] = packed.scaled[first].T, packed.norms[first]
+        if self._scaling.by_cosine:  # rows of boxes have length 1, and so have candidates
+            table[:d, :n] /= self._scaling.unit
+            table[d, :n] /= self._scaling.unit**2
         table[:, n:] = 0.0
         ids[:n] = first
         return n

@@ -43,7 +43,7 @@ def test_measure_lengths(d: int, layout: str, dtype: Any) -> None:
     rng = np.random.default_rng(0)
     for weights in (NO_WEIGHTS, sealed(rng.integers(0, 4, 70).astype(float))):
         w = weights if weights.size else np.ones(70)
-        inverse, totals, sums = np.full(70, -1.0), np.zeros(4), np.zeros((1, d))
+        inverse, totals, sums = np.full(70, -1.0), np.zeros(3), np.zeros((1, d))
         lengths.measure_lengths(twice(X), 3, 68, weights, np.zeros(d), scale, inverse, totals, sums)
         assert (inverse[:3] == -1.0).all()
         assert (inverse[68:] == -1.0).all()
@@ -56,8 +56,6 @@ def test_measure_lengths(d: int, layout: str, dtype: Any) -> None:
         assert totals[lengths.ZEROS] == (part & ~moving).sum()
         assert totals[lengths.ZERO_WEIGHT] == w[part & ~moving].sum()
         assert totals[lengths.WEIGHT] == w[own].sum()
-        middle = float(np.log2(exact[own].astype(float)).mean())
-        assert totals[lengths.EXPONENT] / own.sum() == pytest.approx(middle, abs=1.0)
         close = own & (exact > 1e-250)  # the others, scaled, are denormal
         if close.sum() == own.sum():
             expected = (w[own][:, None] * directions(X[own])).sum(axis=0)
@@ -73,7 +71,7 @@ def test_a_block_is_brought_to_length_one(dtype: Any) -> None:
     rows, scale = np.arange(POINTS), dtype(2.0**-126)
     blocks, norms = np.zeros((1, d, POINTS), dtype), np.zeros((1, POINTS), dtype)
     pack_points(twice(X), rows, POINTS, np.zeros(d, dtype), scale, blocks, norms)
-    inverse, totals, sums = np.zeros(POINTS), np.zeros(4), np.zeros((1, d))
+    inverse, totals, sums = np.zeros(POINTS), np.zeros(3), np.zeros((1, d))
     lengths.measure_lengths(
         twice(X), 0, POINTS, NO_WEIGHTS, np.zeros(d), float(scale), inverse, totals, sums
     )

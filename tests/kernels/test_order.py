@@ -128,7 +128,7 @@ def test_keys_interleave_the_cells(bits: int, dtype: Any) -> None:
     padded = np.ascontiguousarray(padded[:, : max(n_cells, order.FINE)])
     coarse[:, : padded.shape[1] // order.FINE] = padded[:, :: order.FINE]
     cells = order.Cells(columns, coarse, padded, spread)
-    order.find_keys(twice(X), 3, 690, cells, keys)
+    order.find_keys(twice(X), 3, 690, cells, 1.0, NO_WEIGHTS, keys)
     numbers = [np.searchsorted(cuts[f], X[:, columns[f]], side="right") - 1 for f in range(d)]
     expected = sum(spread[f][numbers[f]].astype(np.int64) for f in range(d))
     np.testing.assert_array_equal(keys[3:690], expected[3:690])

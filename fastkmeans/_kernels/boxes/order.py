@@ -6,6 +6,8 @@ bits of the cell numbers are the place of a row on a Morton curve (Morton 1966, 
 
     bit j of the cell number of feature f  ->  bit j n_columns + f of the key
 
+By cosine the rows are brought to length 1 first: directions are what lies close together.
+
 Two passes of a counting sort, each over half of the bits, sort the rows by their keys.  Rows of one
 cell keep their order.
 
@@ -25,6 +27,7 @@ from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.row import prefetch_row
 from ..emit.scratch import empty
 from ..emit.simd import I64, Emitter, integer
+from ..shared.lengths import inverse_length
 from ..shared.update import COUNT, WEIGHT
 from .candidates import BOX, HIGH, LOW
 from .visit import STEPS
@@ -116,6 +119,8 @@ def find_keys(
     start,  # in int, first row
     stop,  # in int, row to stop before
     cells,  # in Cells
+    scale,  # in float64, power of two
+    inverse,  # in (m,) float64, inverse lengths; of size 0: rows are sorted as they are
     keys,  # out (m,) uint32
 ):
     """Compute the place on the curve of rows ``start:stop``.
@@ -129,6 +134,8 @@ def find_keys(
         key = np.uint32(0)
         for f in range(columns.size):
             value = X[0, i, columns[f]]
+            if inverse.size:
+                value = X.dtype.type(np.float64(value) * scale * inverse[i])
             place = (count_not_above(coarse, f, 0, coarse.shape[1], value) - 1) * FINE
             cell = place + count_not_above(cuts, f, place, place + FINE, value) - 1
             key |= spread[f, cell]
@@ -184,9 +191,11 @@ def measure_boxes(
     """Find the extent, the sum and the weight of every box of rows, and copy its rows.
 
     The copy holds steps of the extent, from the middle.  Padding repeats the first row of the box.
+    By cosine rows have length 1.  Their lengths are measured again: to read them from anywhere in
+    memory takes longer.
     """
     order, limits, copy, box_sums, box_weights, _, _ = tree
-    weights, offset, scale, pulls = terms
+    weights, offset, scale, lengths = terms
     _, _, d = X.shape
     values = empty((d, BOX), np.float64)
     row_weights = empty(BOX, np.float64)
@@ -200,13 +209,17 @@ def measure_boxes(
             w = 0.0
             if p < rows.size:
                 w = weights[i] if weights.size else 1.0
-                if pulls.size and pulls[i] == 0.0:
-                    w = 0.0
-            row_weights[p] = w * pulls[i] if pulls.size else w
+            pull = inverse_length(X, i, scale) if lengths.size else 1.0
+            if pull == 0.0:
+                w = 0.0
+            row_weights[p] = w
             box_weights[b, WEIGHT] += w
             box_weights[b, COUNT] += w > 0.0
             for f in range(d):
                 values[f, p] = np.float64(X[0, i, f]) * scale + offset[f]
+            if lengths.size:
+                for f in range(d):
+                    values[f, p] *= pull
         for f in range(d):
             low, high, total = extent(values, f, row_weights)
             limits[LOW, b, f], limits[HIGH, b, f], box_sums[b, f] = low, high, total

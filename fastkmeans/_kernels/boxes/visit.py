@@ -35,6 +35,7 @@ from ..emit.dots import lowest_bit
 from ..emit.row import add_row, prefetch_row
 from ..emit.scratch import empty
 from ..plain.assign import closest, rounding
+from ..shared.lengths import inverse_length
 from ..shared.update import COUNT, WEIGHT, ClusterSums
 from .candidates import BOX, HIGH, LOW, Candidates, label_points, narrow
 
@@ -131,7 +132,8 @@ def move_row(
     """Move a row from the sums of one cluster to those of another."""
     (weights, offset, scale, inverse), (sums, cluster_weights) = terms, totals
     w = weights[i] if weights.size else 1.0
-    pull = w * inverse[i] if inverse.size else w
+    # Measured again: the row has been prefetched, its place in ``inverse`` has not.
+    pull = w * inverse_length(X, i, scale) if inverse.size else w
     if pull == 0.0:
         return
     _, _, d = X.shape

@@ -13,10 +13,10 @@ import numpy as np
 from ..._runtime.jit import jit, jit_inline
 from ..emit.row import add_row
 from ..emit.simd import POINTS
+from .pack import NARROW
 
-ZEROS, ZERO_WEIGHT, WEIGHT, EXPONENT = range(4)
-"""Items of ``totals``: rows of length 0 and their weight; the weight of the other rows, and the sum
-of their exponents: ``2^exponent`` is about the scaled length."""
+ZEROS, ZERO_WEIGHT, WEIGHT = range(3)
+"""Items of ``totals``: rows of length 0 and their weight; the weight of the other rows."""
 SAFE = 2.0**-900
 """Squared lengths between this and its inverse have lost nothing to underflow or overflow."""
 SHORT = 1e18
@@ -123,7 +123,7 @@ def measure_lengths(
     offset,  # in (d,) float64, zeros
     scale,  # in float64, power of two
     inverse,  # out (m,) float64, 1 / |x * scale|, 0 for a row of length 0
-    totals,  # in/out (4,) float64, ZEROS to EXPONENT
+    totals,  # in/out (3,) float64, ZEROS to WEIGHT
     sums,  # in/out (1, d) float64, weighted sum of the rows brought to length 1
 ):
     """Measure the lengths of rows ``start:stop``."""
@@ -136,7 +136,9 @@ def measure_lengths(
             totals[ZEROS] += 1.0
             totals[ZERO_WEIGHT] += w
             continue
-        add_row(X, i, 0, d, offset, scale, w * pull, sums, 0)
         totals[WEIGHT] += w
-        _, exponent = math.frexp(pull)
-        totals[EXPONENT] -= exponent
+        if d > NARROW:
+            add_row(X, i, 0, d, offset, scale, w * pull, sums, 0)
+        else:
+            for f in range(d):
+                sums[0, f] += np.float64(X[0, i, f]) * scale * (w * pull)
