@@ -1,4 +1,4 @@
-"""The two hundred fits of ``digests.py``: what is fitted, and how.
+"""The fits of ``digests.py``: what is fitted, and how.
 
 A case is named after all that makes it what it is.  A new case goes to the end of its
 part; a case whose meaning changes gets another name.
@@ -202,6 +202,27 @@ def files() -> Iterator[Case]:
                options={"max_iter": 10})  # fmt: skip
 
 
+def by_cosine() -> Iterator[Case]:
+    for algorithm, data, n, d, k, dtype, layout, weights, init in (
+        ("lloyd", "mixture", 3000, 8, 12, F32, "F", "", "k-means++"),
+        ("lloyd", "noise", 300, 3, 5, F64, "C", "random", "given"),
+        ("boxes", "mixture", 9000, 3, 40, F32, "strided", "", "given"),
+        ("bytes", "embeddings", 2000, 384, 40, F32, "C", "", "k-means++"),
+        ("auto", "scales", 4000, 20, 37, F64, "backwards", "zeros", "random"),
+        ("bytes", "grid", 3001, 6, 35, "int16", "C", "", "given"),
+    ):
+        options = {"algorithm": algorithm, "max_iter": 25, "n_init": 1, "metric": "cosine"}
+        yield Case("fit", data, n, d, k, dtype, layout, weights, init, options=options)
+    for schedule in ("nested", "random"):
+        options = {"schedule": schedule, "max_iter": 10, "metric": "cosine"}
+        yield Case("batches", "mixture", 9000, 12, 20, F32, init="k-means++", options=options)
+    yield Case("kmeans_plusplus", "mixture", 3000, 32, 60, F64, weights="zeros", init="",
+               options={"metric": "cosine"})  # fmt: skip
+    yield Case("predict", "mixture", 2000, 9, 12, F32, "F",
+               options={"max_iter": 8, "metric": "cosine"})  # fmt: skip
+
+
 CASES = (
     *engines(), *dtypes_and_weights(), *starts_and_ends(), *batches(), *functions(), *files(),
+    *by_cosine(),
 )  # fmt: skip

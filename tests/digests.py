@@ -1,4 +1,4 @@
-"""Two hundred fits and a digest of each: the same bits after a change, and on any machine.
+"""Some two hundred fits and a digest of each: the same bits after a change, and on any machine.
 
     python tests/digests.py                            print all digests
     python tests/digests.py boxes float32              those whose name holds all the words

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._kernels.shared.lengths import WEIGHT, ZERO_WEIGHT, ZEROS, measure_lengths
 from .._kernels.shared.moments import M2, MEAN, MINIMUM
-from .._runtime.adding import total_of
+from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from .rows import Rows
@@ -82,6 +82,6 @@ def to_length_one(points: Floats) -> Floats:
     size = np.abs(points).max(axis=1, keepdims=True)
     _, exponents = np.frexp(size)
     points = np.ldexp(np.ldexp(points, -(exponents // 2)), -(exponents - exponents // 2))
-    lengths = np.sqrt((points * points).sum(axis=1, keepdims=True))
+    lengths = np.sqrt(column_totals((points * points).T))[:, None]
     directions: Floats = points / np.where(lengths > 0.0, lengths, 1.0)
     return directions

@@ -17,6 +17,7 @@ import fastkmeans
 
 from .. import __version__
 from .._data.tables import Preparation
+from .._data.validation import METRICS
 from .._lloyd.run import Iteration
 from .._runtime.archive import read_archive, write_archive
 
@@ -132,6 +133,10 @@ def read_model(path: str | os.PathLike[str], expected: type[Any] | None = None) 
         raise ValueError(f"{path} is damaged: it has no size for each cluster.")
     lengths = {d, model.n_features_in_, d if names is None else len(names)}
     lengths |= set() if own is None else {shift.size, scale.size, fill.size}
-    if lengths != {d} or not np.isfinite(model.cluster_centers_).all() or k != model.n_clusters:
+    centers = model.cluster_centers_
+    whole = np.isfinite(centers).all() and k == model.n_clusters and model.metric in METRICS
+    if whole and model.metric == "cosine":
+        whole = np.abs((centers * centers).sum(axis=1) - 1.0).max() < 1e-9
+    if lengths != {d} or not whole:
         raise ValueError(f"{path} is damaged: its parts do not fit together.")
     return model

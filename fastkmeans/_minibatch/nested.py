@@ -23,7 +23,7 @@ from .._lloyd.empty import snap
 from .._lloyd.loop import CUT_SHORT, MAX_ITER, SMALL_SHIFT, iterate
 from .._lloyd.run import Run, Step, Workspace
 from .._lloyd.watch import STOPPED, Label
-from .._runtime.adding import total_of
+from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
 from .sample import Sample
 from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan
@@ -82,7 +82,7 @@ def _end(run: Run, history: list[BatchStep], reason: str, labels: bool) -> Cours
     weights = run.sums.total_weights[WEIGHT].copy()
     means = Means(run.centers.copy(), weights)
     if run.problem.scaling.by_cosine:
-        sizes = np.sqrt((run.sums.total() ** 2).sum(axis=1))
+        sizes = np.sqrt(column_totals((run.sums.total() ** 2).T))
         lengths = np.where(weights > 0.0, sizes / np.where(weights > 0.0, weights, 1.0), 1.0)
         means = means._replace(lengths=lengths)
     labelled, unit = None, run.problem.scaling.unit

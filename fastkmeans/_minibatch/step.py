@@ -24,7 +24,7 @@ from .._kernels.shared.update import COUNT, NO_DIRECTION, WEIGHT
 from .._lloyd.predict import closest_centers
 from .._lloyd.run import Step, Workspace
 from .._lloyd.watch import Label, Watch
-from .._runtime.adding import total_of
+from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats, Labels
 from .._seeding.initial import initial_centers
 from .sample import Batch
@@ -129,7 +129,7 @@ def take_in(means: Means, workspace: Workspace, unit: float = 1.0) -> tuple[Mean
         new = run.sums.total()[seen] / total[WEIGHT, seen][:, None]
         mixed = share * new + (1.0 - share) * (lengths[seen, None] * centers[seen])
         lengths = lengths.copy()
-        lengths[seen] = np.sqrt((mixed * mixed).sum(axis=1))
+        lengths[seen] = np.sqrt(column_totals((mixed * mixed).T))
         turns = lengths[seen] > NO_DIRECTION
         centers[np.flatnonzero(seen)[turns]] = to_length_one(mixed[turns])
     with np.errstate(over="ignore"):  # a user's centers may lie anywhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import warnings
 from pathlib import Path
@@ -383,6 +384,16 @@ def test_a_model_is_saved_with_its_metric(kind: Any, moving: Array, tmp_path: Pa
     np.testing.assert_array_equal(loaded.predict(moving), model.labels_)
     np.testing.assert_array_equal(loaded.transform(moving), model.transform(moving))
     assert loaded.score(moving) == model.score(moving)
+
+
+def test_centers_of_another_length_are_refused(moving: Array, tmp_path: Path) -> None:
+    model = spherical().fit(moving)
+    for fault in ({"cluster_centers_": model.cluster_centers_ * 2.0}, {"metric": "angle"}):
+        broken = copy.copy(model)
+        vars(broken).update(fault)
+        broken.save(tmp_path / "m.npz")
+        with pytest.raises(ValueError, match="its parts do not fit together"):
+            KMeans.load(tmp_path / "m.npz")
 
 
 def test_against_faiss(moving: Array) -> None:

@@ -116,4 +116,18 @@ MUTATIONS = [
         """builder.fcmp_ordered("<", emit.load(row, place, emit.floats), value)""",
         f"{ORDER}: test_keys",
     ),
+    Mutation(
+        "the margin forgets the rounding of products",
+        "_kernels/boxes/visit.py",
+        "bound += (d + 4) * 2.0**-51 * far",
+        "pass",
+        "kernels/test_boxes: test_by_cosine",
+    ),
+    Mutation(
+        "by cosine boxes hold rows of any length",
+        "_kernels/boxes/order.py",
+        "values[f, p] *= pull",
+        "pass",
+        "lloyd/test_cosine: test_fits_are and boxes and float32 and 10",
+    ),
 ]

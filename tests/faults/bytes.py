@@ -188,4 +188,18 @@ MUTATIONS = [
         "if points[BEST, p] == -np.inf:",
         f"{GIVEN_CENTERS}: test_all_centers and bytes",
     ),
+    Mutation(
+        "bounds forget the rounding of products",
+        "_kernels/bytes/bounds.py",
+        "* largest) if by_cosine else 0.0)",
+        "* largest) if by_cosine and d < 0 else 0.0)",
+        "kernels/test_byte_bounds: test_by_cosine",
+    ),
+    Mutation(
+        "rows that codes leave open are told apart by differences",
+        "_kernels/bytes/screen.py",
+        "        if terms.by_cosine:\n            total",
+        "        if terms.by_cosine and norm < 0.0:\n            total",
+        "lloyd/test_cosine: test_near_ties and bytes",
+    ),
 ]

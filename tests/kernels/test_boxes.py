@@ -233,3 +233,18 @@ def test_by_differences_is_the_measure() -> None:
     X, centers, _ = mixture(3)
     squares = ((X[:, None] - centers) ** 2).sum(axis=2)
     np.testing.assert_array_equal(by_differences(X, centers), squares.argmin(axis=1))
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+def test_by_cosine_the_margin_covers_the_rounding_of_products(d: int) -> None:
+    """It does not shrink with the box, as that of differences does."""
+    rng = np.random.default_rng(d)
+    rows = 1.0 + 1e-14 * rng.normal(size=(BOX, d))
+    centers = 1.0 + 1e-14 * rng.normal(size=(5, d))
+    tree, (table, _) = one_box(rows), table_of(centers)
+    near = np.full((5, d + 1), np.nan, F32)
+    by_differences, by_products = (
+        float(pack_near(tree.limits, 0, table, 5, by_cosine, near)) for by_cosine in (False, True)
+    )
+    assert by_differences < 1e-18
+    assert by_products > 3.0 * (d + 4) * 2.0**-53 * d

@@ -17,6 +17,7 @@ from fastkmeans._kernels.bytes.bounds import (
     STRETCH,
     ByteRows,
     Drift,
+    error_terms,
     sort_by_depth,
     tighten,
     widen,
@@ -261,3 +262,11 @@ def test_bounds_hold_after_any_moves(d: int, dtype: Any) -> None:
             assert (lower <= nearest).all()
             informed += (upper < lower).sum()
     assert informed > 2000
+
+
+def test_by_cosine_bounds_are_apart_by_more_than_the_rounding_of_products() -> None:
+    for d, largest in ((1, 1.0), (40, 4.0), (60_000, 0.25)):
+        apart = float(error_terms(d, 1.0, largest, True).apart)
+        assert apart**2 > 12.0 * (d + 4) * 2.0**-53 * largest
+        assert apart < 1e-4 * largest**0.5
+        assert error_terms(d, 1.0, largest, False).apart == 0.0

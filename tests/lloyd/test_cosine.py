@@ -128,6 +128,20 @@ def test_near_ties_are_decided_by_products(algorithm: str, d: int, dtype: Any) -
             np.testing.assert_array_equal(found, reference.closest_directions(X, centers))
 
 
+@pytest.mark.parametrize("algorithm", ENGINES)
+@pytest.mark.parametrize("d", [2, 4])
+def test_a_dense_clump_near_a_tie(algorithm: str, d: int) -> None:
+    """Rows so close together that float32 tells the centers apart, and float64 hardly does."""
+    rng = np.random.default_rng(d)
+    centers = reference.directions(rng.normal(size=(6, d)))
+    for size in 10.0 ** -np.arange(9.0, 17.0):
+        a, b = centers[rng.integers(0, 6, (2, 6))]
+        middles = np.repeat((a + b) / 2, 100, axis=0)
+        X = middles + size * rng.normal(size=(600, d))
+        for found in labels_by(algorithm, X, [centers, centers]):
+            np.testing.assert_array_equal(found, reference.closest_directions(X, centers))
+
+
 @each_dtype
 @pytest.mark.parametrize("work", [0.0, 1e12])
 @each_engine
