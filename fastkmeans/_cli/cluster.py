@@ -197,7 +197,8 @@ def _representatives(
 ) -> NDArray[np.int64]:
     """Return the rows of the dataset that are closest to each center."""
     table, n = Table(dataset.rows, dataset.names), args.representatives or 1
-    return closest_rows(table, model.cluster_centers_, model.labels_, n, args.threads)
+    by_cosine = args.metric == "cosine"
+    return closest_rows(table, model.cluster_centers_, model.labels_, n, args.threads, by_cosine)
 
 
 def _write(

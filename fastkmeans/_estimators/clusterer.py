@@ -193,8 +193,8 @@ class Clusterer(Callbacks, Estimator):
         """
         n = check_count(n, "n")
         table, centers = self._table_like_fit(X), self.cluster_centers_
-        labels = closest_centers(table, centers, self.n_threads)
-        return closest_rows(table, centers, labels, n, self.n_threads)
+        labels = closest_centers(table, centers, self.n_threads, by_cosine=self._by_cosine)
+        return closest_rows(table, centers, labels, n, self.n_threads, self._by_cosine)
 
     def to_sklearn(self, dtype: Any = "float64") -> Any:
         """Return this fitted model as an estimator of scikit-learn, which it imports.

@@ -39,7 +39,12 @@ class Closest(NamedTuple):
 
 
 def closest_rows(
-    table: Table, centers: Floats, labels: Labels, n: int, n_threads: int | None
+    table: Table,
+    centers: Floats,
+    labels: Labels,
+    n: int,
+    n_threads: int | None,
+    by_cosine: bool = False,
 ) -> NDArray[np.int64]:
     """Return row numbers ``(n_clusters, n)``: each cluster's rows that are closest to its center.
 
@@ -48,27 +53,29 @@ def closest_rows(
     """
     k = len(centers)
     found = Closest(np.full((k, n), -1), np.full((k, n), np.inf))
-    for part, squares, _ in own_squares_of(table, centers, labels, n_threads):
+    for part, squares, _ in own_squares_of(table, centers, labels, n_threads, by_cosine):
         found.add(part.start, labels[part], squares)
     return found.rows
 
 
 def own_squares_of(
-    table: Table, centers: Floats, labels: Labels, n_threads: int | None
+    table: Table, centers: Floats, labels: Labels, n_threads: int | None, by_cosine: bool = False
 ) -> Iterator[tuple[slice, Floats, float]]:
     """Yield, for some rows at a time, their squared distances to their centers, and the scale.
 
-    The squares are those of coordinates times the scale, a power of two.
+    The squares are those of coordinates times the scale, a power of two.  By cosine they are those
+    of rows brought to length 1.
     """
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
     size = max(check_finite(table), float(np.abs(centers).max()))
-    scale = power_of_two(size, rows.dtype)
+    scale = 1.0 if by_cosine else power_of_two(size, rows.dtype)
+    rest = centers, scale, by_cosine
     with Team(n_threads, work_of(rows.shape, 1)) as team:
         for start, X in rows.blocks():
             for at in range(0, X.shape[1], CHUNK):
                 block = X[:, at : at + CHUNK]
                 m = block.shape[1]
                 part, squares = slice(start + at, start + at + m), np.empty(m)
-                team.run(own_squares, block, team.cut(m), (labels[part], centers, scale, squares))
+                team.run(own_squares, block, team.cut(m), (labels[part], *rest, squares))
                 yield part, squares, scale

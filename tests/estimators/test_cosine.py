@@ -111,6 +111,23 @@ def test_a_start_of_length_zero_is_refused(moving: Array) -> None:
         spherical(k=3, init=init).fit(moving)
 
 
+@each_dtype
+def test_representatives_have_the_closest_directions(dtype: Any, rows: Array) -> None:
+    X = rows.astype(dtype)
+    init = X[X.any(axis=1)][:12]
+    with pytest.warns(UserWarning, match="80 rows have length 0"):
+        model = spherical(init=init).fit(X)
+    apart = 1.0 - cosines(X, model.cluster_centers_)
+    found = model.representatives(X, 3)
+    for j, own in enumerate(found):
+        members = np.flatnonzero(model.labels_ == j)
+        expected = np.sort(apart[members, j])[:3]
+        np.testing.assert_allclose(apart[own, j], expected, rtol=1e-6, atol=1e-14)
+        assert set(own.tolist()) <= set(members.tolist())
+    with pytest.raises(ValueError, match="metric='cosine' has no counterpart in scikit-learn"):
+        model.to_sklearn()
+
+
 @each_class
 def test_a_callback_sees_directions(kind: Any, moving: Array) -> None:
     seen = []

@@ -10,12 +10,14 @@ Loop order: blocks of rows outside, then tiles.  So a block is packed once.  Dis
 center take the rows one by one, feature by feature.
 """
 
+import math
+
 import numpy as np
 
-from ..._runtime.jit import jit, jit_with_scratch
+from ..._runtime.jit import jit, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
-from ..shared.lengths import inverse_length, to_length_one
+from ..shared.lengths import inverse_length, row_scale, squared_length, to_length_one
 from ..shared.pack import pack_points
 from .assign import square_below
 from .tile import squared_distances
@@ -61,6 +63,26 @@ def distance_rows(
                         out[first + p, tile * CENTERS + r] = 0.5 * squares[r, p]
 
 
+@jit_unfused
+def square_of_direction(
+    X,  # in (2, m, d) float32 or float64, any strides
+    i,  # in int, row of X
+    centers,  # in (k, d) float64, of length 1
+    j,  # in int, row of centers
+):
+    """Return the squared distance of a row, brought to length 1, and a center: ``2 (1 - cos)``."""
+    _, d = centers.shape
+    scale = row_scale(X, i)
+    if scale == 0.0:
+        return 2.0
+    length = math.sqrt(squared_length(X, i, scale))
+    total = 0.0
+    for f in range(d):
+        difference = np.float64(X[0, i, f]) * scale / length - centers[j, f]
+        total += difference * difference
+    return total
+
+
 @jit
 def own_squares(
     X,  # in (2, m, d) float32 or float64, any strides
@@ -68,7 +90,8 @@ def own_squares(
     stop,  # in int, row to stop before
     labels,  # in (m,) int32
     centers,  # in (k, d) float64
-    scale,  # in float64, power of two
+    scale,  # in float64, power of two; 1 by cosine
+    by_cosine,  # in bool
     out,  # out (m,) float64, scaled squared distances
 ):
     """Write the squared distances of rows ``start:stop`` to their centers.
@@ -76,4 +99,7 @@ def own_squares(
     They are those that decide a label, with the same rounding on any processor.
     """
     for i in range(start, stop):
-        out[i] = square_below(X, i, centers, labels[i], scale, np.inf)
+        if by_cosine:
+            out[i] = square_of_direction(X, i, centers, labels[i])
+        else:
+            out[i] = square_below(X, i, centers, labels[i], scale, np.inf)
