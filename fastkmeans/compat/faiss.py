@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.lengths import to_length_one
+from .._data.rows import CHUNK
 from .._data.tables import Table
 from .._data.validation import as_centers, check_count, weights_of
 from .._estimators.inputs import as_table, opened
@@ -61,7 +63,7 @@ class Kmeans:
     verbose : bool, default=False
         Print the progress, in the way of ``fastkmeans.KMeans``.
     spherical : bool, default=False
-        Whether to cluster by the cosine.
+        Whether to cluster by the cosine.  Rows count with length 1, as if they were normalised.
     seed : int, default=1234
         Seed of the draws.
     min_points_per_centroid : int, default=39
@@ -76,7 +78,8 @@ class Kmeans:
     centroids : ndarray of shape (k, d), float32, or None before training
         The centers.
     obj : ndarray of float64, or None before training
-        The objective in each iteration: the sum of squared distances before the centers move.
+        The objective in each iteration: the sum of squared distances before the centers move; if
+        spherical, the sum of cosines.
     iteration_stats : list of dict, or None before training
         For each iteration ``obj``, ``time`` (seconds since the start), ``time_search`` (NaN),
         ``imbalance_factor`` (NaN except in the last) and ``nsplit`` (0).
@@ -179,7 +182,9 @@ class Kmeans:
                 stacklevel=2,
             )
         if n == self.k:  # nothing to cluster
-            self.centroids = table.rows.take(np.arange(n)).astype(np.float32)
+            rows = table.rows.take(np.arange(n))
+            centers = to_length_one(rows) if self.cp.spherical else rows
+            self.centroids = centers.astype(np.float32)
             self._keep([(0.0, 0.0)], np.ones(n))
         else:
             self._run(x, table, weights, init_centroids)
@@ -205,15 +210,16 @@ class Kmeans:
         assert best is not None
         self.centroids = best.cluster_centers_.astype(np.float32)
         steps = [(step.inertia, step.seconds) for step in best.history_]
+        if self.cp.spherical:  # an inertia is the sum of 2 (1 - cos)
+            own = table.weights if weights is None else weights
+            total = float(table.rows.shape[0] if own is None else np.sum(own))
+            steps = [(total - 0.5 * inertia, seconds) for inertia, seconds in steps]
         self._keep(steps, best.cluster_sizes_)
 
     def _model(self, start: NDArray[Any]) -> KMeans:
-        if self.cp.spherical:
-            raise ValueError(
-                "spherical=True is not available: normalise the rows, and leave spherical out."
-            )
-        niter = check_count(self.cp.niter, "niter")
-        return KMeans(self.k, init=start, max_iter=niter, tol=0.0, verbose=int(self.cp.verbose))
+        niter, verbose = check_count(self.cp.niter, "niter"), int(self.cp.verbose)
+        metric = "cosine" if self.cp.spherical else "euclidean"
+        return KMeans(self.k, init=start, max_iter=niter, tol=0.0, verbose=verbose, metric=metric)
 
     def _keep(self, steps: list[tuple[float, float]], sizes: NDArray[Any]) -> None:
         """Keep objectives and seconds of the iterations, and how even the clusters are."""
@@ -243,7 +249,8 @@ class Kmeans:
         Returns
         -------
         D : ndarray of shape (n,), float32
-            Squared distances to the closest center.
+            Squared distances to the closest center; if spherical, products with the center of
+            largest cosine.
         I : ndarray of shape (n,), int64
             The closest centers; ties go to the lowest index.
 
@@ -255,8 +262,15 @@ class Kmeans:
         if self.centroids is None:
             raise ValueError("Kmeans is not trained: call train first.")
         table, centers = self._table(x), np.asarray(self.centroids, np.float64)
-        labels = closest_centers(table, centers, None, "x")
+        labels = closest_centers(table, centers, None, "x", bool(self.cp.spherical))
         distances = np.empty(len(labels), np.float32)
+        if self.cp.spherical:
+            for start, X in table.rows.blocks():
+                for at in range(0, X.shape[1], CHUNK):
+                    rows = X[0, at : at + CHUNK].astype(np.float64)
+                    part = slice(start + at, start + at + len(rows))
+                    distances[part] = np.einsum("ij,ij->i", rows, centers[labels[part]])
+            return distances, labels.astype(np.int64)
         for part, squares, scale in own_squares_of(table, centers, labels, None):
             distances[part] = squares / scale / scale
         return distances, labels.astype(np.int64)

@@ -173,7 +173,6 @@ def test_mistakes_are_named(x: Array, monkeypatch: Any) -> None:
         (lambda: kmeans.train(x, init_centroids=x[:9]), "holds 9 centers, and k is 8"),
         (lambda: Kmeans(6, 8, gpu=True), "fastkmeans runs on the CPU. Leave gpu out"),
         (lambda: Kmeans(6, 0), "k must be at least 1"),
-        (lambda: Kmeans(6, 8, spherical=True).train(x), "spherical=True is not available"),
     ):
         with pytest.raises(ValueError, match=message):
             call()
@@ -196,3 +195,37 @@ def test_mistakes_are_named(x: Array, monkeypatch: Any) -> None:
 def test_verbose_prints(x: Array, capsys: Any) -> None:
     Kmeans(6, 8, verbose=True).train(x)
     assert "nertia" in capsys.readouterr().out
+
+
+def test_spherical(x: Array) -> None:
+    """The objective is the sum of cosines; products are those of the rows as they are."""
+    start = x[permuted(len(x), 8, 1235)]
+    kmeans = Kmeans(6, 8, niter=6, spherical=True)
+    kmeans.train(x)
+    u, centers = reference.directions(x), reference.directions(start)
+    expected = [
+        len(x) - reference.spherical(x, start, number, 0.0).inertia / 2 for number in range(1, 6)
+    ]
+    first = (u * centers[reference.closest_directions(x, centers)]).sum()
+    np.testing.assert_allclose(kmeans.obj, [first, *expected], rtol=1e-9)
+    best = reference.spherical(x, start, 6, 0.0)
+    np.testing.assert_allclose(kmeans.centroids, best.centers, rtol=0, atol=1e-6)
+    products, labels = kmeans.assign(x)
+    scores = reference.products(x, kmeans.centroids)
+    np.testing.assert_array_equal(labels, scores.argmax(axis=1))
+    np.testing.assert_allclose(products, scores.max(axis=1), rtol=1e-6)
+    weights = np.random.default_rng(0).integers(1, 4, len(x)).astype(float)
+    kmeans.train(x, weights=weights)
+    cosines = (u * centers[reference.closest_directions(x, centers)]).sum(axis=1)
+    assert kmeans.obj[0] == pytest.approx((cosines * weights).sum(), rel=1e-9)
+
+
+def test_spherical_is_that_of_faiss_for_rows_of_length_one(x: Array) -> None:
+    faiss = pytest.importorskip("faiss")
+    u = reference.directions(x).astype(np.float32)
+    ours, theirs = (kind(6, 8, niter=8, spherical=True) for kind in (Kmeans, faiss.Kmeans))
+    ours.train(u)
+    theirs.train(u)
+    np.testing.assert_allclose(ours.obj, theirs.obj[: len(ours.obj)], rtol=1e-5)
+    np.testing.assert_allclose(ours.centroids, theirs.centroids, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(ours.assign(u)[0], theirs.assign(u)[0], atol=1e-4)
