@@ -25,7 +25,10 @@ NAMES = ("KMeans", "MiniBatchKMeans")
 
 @all_checks(
     [compat.KMeans(3, max_iter=10), compat.MiniBatchKMeans(3, max_iter=10)],
-    {"check_sample_weight_equivalence_on_dense_data": "random initial centers"},
+    {
+        "check_sample_weight_equivalence_on_dense_data": "random initial centers",
+        "check_sample_weight_equivalence_on_sparse_data": "random initial centers",
+    },
 )
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # some checks repeat a row
 @pytest.mark.filterwarnings("ignore:Only .* clusters have rows")

@@ -33,7 +33,10 @@ def X() -> Array:  # noqa: N802
         MiniBatchKMeans(3, max_iter=10),
         MiniBatchKMeans(init="random", schedule="random", max_iter=2, batch_size=10),
     ],
-    {"check_sample_weight_equivalence_on_dense_data": "random batches"},
+    {
+        "check_sample_weight_equivalence_on_dense_data": "random batches",
+        "check_sample_weight_equivalence_on_sparse_data": "random batches",
+    },
 )
 @pytest.mark.filterwarnings("ignore:Only .* clusters have rows")  # some checks repeat a row
 @pytest.mark.filterwarnings("ignore:Estimator MiniBatchKMeans does not inherit")

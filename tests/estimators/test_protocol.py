@@ -18,7 +18,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    check_sample_weight_equivalence_on_sparse_data,
+)
 
 from fastkmeans import KMeans
 from tests.conftest import ROOT
@@ -45,7 +48,10 @@ PARAMETERS = {
 # KMeans.  With given centers the check passes, see the test below.
 @all_checks(
     [KMeans(3, max_iter=10), KMeans(init="random", n_init=2)],
-    {"check_sample_weight_equivalence_on_dense_data": "random initial centers"},
+    {
+        "check_sample_weight_equivalence_on_dense_data": "random initial centers",
+        "check_sample_weight_equivalence_on_sparse_data": "random initial centers",
+    },
 )
 @pytest.mark.filterwarnings("ignore:Number of distinct clusters")  # some checks repeat a row
 @pytest.mark.filterwarnings("ignore:Estimator KMeans does not inherit")
@@ -56,6 +62,7 @@ def test_scikit_learn_checks(estimator: KMeans, check: Any) -> None:
 def test_weights_count_rows_by_scikit_learns_own_check() -> None:
     init = np.random.default_rng(0).random((3, 30))  # the check's data have 30 columns
     check_sample_weight_equivalence_on_dense_data("KMeans", KMeans(3, init=init))
+    check_sample_weight_equivalence_on_sparse_data("KMeans", KMeans(3, init=init))
 
 
 def test_parameters_are_those_of_scikit_learn() -> None:
