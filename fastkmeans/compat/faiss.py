@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .._data.lengths import to_length_one
 from .._data.rows import CHUNK
 from .._data.tables import Table
-from .._data.validation import as_centers, check_count, weights_of
+from .._data.validation import as_centers, check_count, refuse_by_cosine, weights_of
 from .._estimators.inputs import as_table, opened
 from .._estimators.kmeans import KMeans
 from .._lloyd.predict import closest_centers
@@ -262,7 +262,9 @@ class Kmeans:
         if self.centroids is None:
             raise ValueError("Kmeans is not trained: call train first.")
         table, centers = self._table(x), np.asarray(self.centroids, np.float64)
-        labels = closest_centers(table, centers, None, "x", bool(self.cp.spherical))
+        by_cosine = bool(self.cp.spherical)
+        refuse_by_cosine("cosine" if by_cosine else "euclidean", table)
+        labels = closest_centers(table, centers, None, "x", by_cosine)
         distances = np.empty(len(labels), np.float32)
         if self.cp.spherical:
             for start, X in table.rows.blocks():
