@@ -15,8 +15,8 @@ from .._engines.base import work_of
 from .._engines.plain import label_rows
 from .._engines.sums import sum_of_squares
 from .._kernels.emit.simd import CENTERS
-from .._kernels.plain.assign import assign_few
 from .._kernels.plain.distances import distance_rows
+from .._kernels.plain.exact import assign_few
 from .._runtime.adding import column_totals
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team

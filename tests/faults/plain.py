@@ -131,7 +131,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the bound forgets the rounding of the differences",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/bound.py",
         "agree = by_differences * (norm + 2.0 * abs(best))",
         "agree = 0.0",
         f"{NUMERICS}: test_a_far_row and float64",
@@ -145,7 +145,7 @@ MUTATIONS = [
     ),
     Mutation(
         "by differences a tie goes to the highest index",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/exact.py",
         "        if total < best:\n",
         "        if total <= best:\n",
         f"{ASSIGN}: test_by_differences and float32",
@@ -201,7 +201,7 @@ MUTATIONS = [
     ),
     Mutation(
         "sums of squared differences are not rounded as NumPy's",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/exact.py",
         "@jit_unfused\ndef square_below",
         "@jit_inline\ndef square_below",
         f"{ASSIGN}: test_where_rounding",
@@ -215,21 +215,21 @@ MUTATIONS = [
     ),
     Mutation(
         "by cosine the margin is nothing",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/bound.py",
         "slope = 2.03 * (g + by_differences) * math.sqrt(largest)",
         "slope = 0.0",
         "lloyd/test_cosine: test_near_ties and lloyd and float32",
     ),
     Mutation(
         "by cosine the margin in float32 is nothing",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/bound.py",
         "slope = 2.04 * (g + by_differences) * math.sqrt(largest)",
         "slope = 0.0",
         "lloyd/test_cosine: test_near_ties and lloyd and float32",
     ),
     Mutation(
         "by cosine a tie goes to the highest index",
-        "_kernels/plain/assign.py",
+        "_kernels/plain/exact.py",
         "if total > best:",
         "if total >= best:",
         "kernels/test_lengths: test_few_rows and float32",

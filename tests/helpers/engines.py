@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastkmeans._data.problem import Problem, open_problem
 from fastkmeans._data.rows import ArrayRows, twice
 from fastkmeans._data.validation import NO_WEIGHTS
-from fastkmeans._kernels.plain.assign import closest_by_differences
+from fastkmeans._kernels.plain.exact import closest_by_differences
 from fastkmeans._lloyd.run import Run, Workspace
 from tests.helpers.data import blobs
 from tests.helpers.kernels import sealed

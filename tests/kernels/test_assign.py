@@ -14,12 +14,11 @@ from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 from fastkmeans._kernels.plain.assign import (
     GROUP,
     PANEL_BYTES,
-    assign_few,
     assign_rows,
-    closest_by_differences,
     score_blocks,
     settle_rows,
 )
+from fastkmeans._kernels.plain.exact import assign_few, closest_by_differences
 from tests.helpers.engines import labels_of, visits
 from tests.helpers.kernels import (
     DTYPES,

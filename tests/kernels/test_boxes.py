@@ -13,7 +13,7 @@ from fastkmeans._data.rows import twice
 from fastkmeans._kernels.boxes import candidates, order
 from fastkmeans._kernels.boxes.candidates import BOX, Candidates
 from fastkmeans._kernels.boxes.visit import Tree, pack_near
-from fastkmeans._kernels.plain.assign import closest_by_differences
+from fastkmeans._kernels.plain.exact import closest_by_differences
 from fastkmeans._kernels.shared.update import Terms
 from fastkmeans._runtime.jit import jit
 from tests.helpers.engines import F32, F64, NO_WEIGHTS, by_differences, mixture, near_ties

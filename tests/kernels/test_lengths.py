@@ -10,8 +10,9 @@ import pytest
 from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.emit.simd import POINTS
-from fastkmeans._kernels.plain.assign import assign_few, assign_rows
+from fastkmeans._kernels.plain.assign import assign_rows
 from fastkmeans._kernels.plain.distances import distance_rows
+from fastkmeans._kernels.plain.exact import assign_few
 from fastkmeans._kernels.shared import lengths
 from fastkmeans._kernels.shared.pack import pack_points
 from tests.helpers.kernels import DTYPES, LAYOUTS, Array, lay_out, make_tiles, sealed

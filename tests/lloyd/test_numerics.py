@@ -14,7 +14,8 @@ from fastkmeans import KMeans, find_closest_centroids
 from fastkmeans._data.rows import twice
 from fastkmeans._data.scaling import make_scaling
 from fastkmeans._engines.base import Packed
-from fastkmeans._kernels.plain.assign import assign_rows, closest_by_differences, settle_rows
+from fastkmeans._kernels.plain.assign import assign_rows, settle_rows
+from fastkmeans._kernels.plain.exact import closest_by_differences
 from tests.helpers.fits import quietly
 from tests.helpers.hard_data import CASES, Case, each_case
 from tests.helpers.reference import squared_distances

@@ -9,7 +9,7 @@
 is positive.  All terms sum up to at most ``T = |c|^2 + |z|^2 + 2 |x|^2``.  In float64 the sum is
 off by less than ``(4 d + 8) 2^-53 T``, and the coordinates by less than ``2^-51 T``.  The test
 demands ``2^-43 T`` (d is at most 128).  This also covers the rounding of float64 differences, so
-every point of the box has the label that ``assign.closest_by_differences`` finds.  By cosine the
+every point of the box has the label that ``exact.closest_by_differences`` finds.  By cosine the
 rows of a box have length 1.  The test covers the rounding of float64 products, and that of the
 centers to one length: less than ``(3 d + 12) 2^-53 T`` together.
 

@@ -20,7 +20,7 @@ If a box has several candidates, its rows are scored in coordinates of the box, 
 Float32 then has its full digits, however small the box is: it separates the rows of a dense clump
 among far outliers.  The rows come from a copy in the order of the boxes, in 16-bit steps of the
 extent of their box.  That is half the bytes of float32.  It also avoids jumps in ``X``, which cost
-more than the scores.  Labels are certified as in ``assign``, whose bound holds in any coordinates.
+more than the scores.  Labels are certified as in ``assign``; the bound holds in any coordinates.
 The coarseness of the copy is added to the bound (``pack_near``).  About one row in ten thousand
 must be read from ``X``.
 """
@@ -34,7 +34,8 @@ from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.dots import lowest_bit
 from ..emit.row import add_row, prefetch_row
 from ..emit.scratch import empty
-from ..plain.assign import closest, rounding
+from ..plain.bound import rounding
+from ..plain.exact import closest
 from ..shared.lengths import inverse_length
 from ..shared.update import COUNT, WEIGHT, ClusterSums
 from .candidates import BOX, HIGH, LOW, Candidates, label_points, narrow
@@ -88,7 +89,7 @@ def pack_near(
     ``R`` is the largest squared norm of a row or a candidate, from the origin.  Then the difference
     of two scores is off by at most
 
-        2 g (sqrt(E C) + C / 2)                 the float32 tile (``assign``, bound A)
+        2 g (sqrt(E C) + C / 2)                 the float32 tile (``plain.bound``, A)
         2 sqrt(E C) / STEPS                     the copy: half a step in each feature
         2^-67 R + 2^-28 (E + C)                 coordinates are rounded to 2^-51 of sqrt(R)
         (d + 4) 2^-53 (E + 2 sqrt(E C) + C)     to agree with float64 differences

@@ -28,7 +28,7 @@ Rounding.  A new bound is rounded outwards by the slack of ``screen``.  An old o
 outwards whenever it widens.  Each float32 addition or subtraction stretches or shrinks it by 2^-21
 of its size, eight times the rounding error.
 
-By cosine, products decide (``assign``), and they have an error of ``v |x| C``, ``v = (d + 4)
+By cosine, products decide (``exact``), and they have an error of ``v |x| C``, ``v = (d + 4)
 2^-53``.  Bounds must be apart by more than that, however close the row is to its center.  If
 ``|x|`` is more than twice ``C``, or less than half of it, the row is far from all centers, and
 2^-20 of the distance is enough.  Else the upper bound is raised by ``a``, so that squared distances
@@ -44,7 +44,7 @@ import numpy as np
 from ..._runtime.jit import jit
 from ..emit.dots import code_dot
 from ..emit.simd import CENTERS, POINTS
-from ..plain.assign import rounding
+from ..plain.bound import rounding
 from .quantize import NARROWER, UNIT, WIDER
 from .tile import BEST, BIAS, FACTOR, LIMIT, OF_REACH, OF_RESIDUAL, REACH, RESIDUAL
 
@@ -101,7 +101,7 @@ class Drift(NamedTuple):
 class ErrorTerms(NamedTuple):
     """What rounding may take; the slack of a row is ``slope * reach + constant``."""
 
-    g: Any  # in float64, relative error of a float32 score (``assign``)
+    g: Any  # in float64, relative error of a float32 score (``plain.bound``)
     differences: Any  # in float64, relative error of a float64 sum of squares
     tiny: Any  # in float64, score that underflow may take
     slope: Any  # in float32, slack per reach

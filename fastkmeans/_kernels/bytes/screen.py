@@ -58,7 +58,7 @@ once per iteration.
 
 Rounding
 --------
-As in ``assign``, ``u = 2^-24`` and ``g = (d + 4) u``.  The float32 scores of the assigned center
+As in ``plain.bound``: ``u = 2^-24``, ``g = (d + 4) u``.  The float32 scores of the assigned center
 and of a rival are off by at most ``g (|x| |c| + |c|^2/2)`` each.  This holds for any order of the
 sum.  Besides: packing x' and c' (``2 u``), converting the integer to float and the factor (``4 u``
 of ``reach (|c| + |e|)``), the final ``fma`` and the bias (``2 u``), the bound itself (``8 u`` of
@@ -67,8 +67,8 @@ it).  All are below
     slack = (4 g + 64 u) (reach C + C^2 / 2),
 
 ``C`` the largest ``|c| + |e|``.  A center is excluded only if its bound plus ``slack``, plus the
-margin of ``assign`` for agreement with float64 differences, is below the limit.
-``assign.margin_needed`` accepts a label among the rivals.  Else float64 decides among the centers
+margin of ``plain.bound`` for agreement with float64 differences, is below the limit.
+``margin_needed`` accepts a label among the rivals.  Else float64 decides among the centers
 that the scores leave open: differences, by cosine products.  These take 2^-29 of what the slack
 allows for, and its factor ``SPARE`` is 2 %.  ``|x|^2`` is taken from ``reach`` and ``residual``,
 each rounded up by about ``(d + 16) u``.  Because ``|r| <= |x'|``, its error is at most ``16 g +
@@ -83,7 +83,8 @@ from ..._runtime.jit import jit, jit_with_scratch
 from ..emit.dots import dot
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS, VECTORS
-from ..plain.assign import margin_needed, product, square_below
+from ..plain.bound import margin_needed
+from ..plain.exact import product, square_below
 from ..shared.lengths import row_scale
 from ..shared.pack import pack_points
 from .bounds import (

@@ -19,7 +19,7 @@ from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..shared.lengths import inverse_length, row_scale, squared_length, to_length_one
 from ..shared.pack import pack_points
-from .assign import square_below
+from .exact import square_below
 from .tile import squared_distances
 
 

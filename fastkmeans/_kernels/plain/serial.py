@@ -25,7 +25,8 @@ from ..shared.update import (
     move_rows,
     update_centers,
 )
-from .assign import assign_rows, closest
+from .assign import assign_rows
+from .exact import closest
 
 INERTIA, SHIFTED, EMPTY, MOVED, LOST = range(5)
 """Columns of ``steps``."""

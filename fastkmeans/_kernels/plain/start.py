@@ -161,7 +161,7 @@ def _start_at_labels_twin(
     labels: Any,  # in (m,) int32, the labels of all rows; what is no center is none
     table: Any,  # in (k, width) float32, see fill_table
     norms: Any,  # in (n_blocks, POINTS) float32
-    narrow: Any,  # in tuple of three float32, see assign.narrow_bound
+    narrow: Any,  # in tuple of three float32, see bound.narrow_bound
     home: Any,  # out (n_blocks, POINTS) int32, tile of the label, or -1
     best: Any,  # out (n_blocks, POINTS) float32, score of the label, or -inf
     second: Any,  # out (n_blocks, POINTS) float32, limit, or -inf

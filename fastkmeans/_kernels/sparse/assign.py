@@ -4,7 +4,7 @@ Scores are those of ``plain.assign``, ``s_j = x.c_j - |c_j|^2 / 2``.  The label 
 largest score.  ``screen_rows`` computes scores in float32.  A label is accepted only if a rounding
 bound proves that no other center can be closer.  ``settle_rows`` scores the other rows in float64.
 If that proves nothing, float64 differences decide, lowest index first.  They are the sums that
-``plain.assign.closest_by_differences`` adds for the same row made dense, bit by bit: what is not
+``plain.exact.closest_by_differences`` adds for the same row made dense, bit by bit: what is not
 stored in a row and is zero in a center adds nothing.
 
 Rows carry a margin: by how much the score of their center exceeds all others, at least.  When
@@ -13,7 +13,7 @@ first is at most ``sum_f |x_f| max_j |e_jf|``: a row has few words, and only in 
 count.  While the margin lasts, the row keeps its label and meets no center.  (Hamerly 2010, SDM,
 "Making k-means even faster", does it with distances.)
 
-The bound is (A) of ``plain.assign``, with the number of stored values m in place of d, because a
+The bound is (A) of ``plain.bound``, with the number of stored values m in place of d, because a
 chain has only m additions::
 
     |computed s_j - s_j| <= g (|x| C + C^2 / 2),   g = (m + 5) u 1.01
@@ -34,7 +34,7 @@ import numpy as np
 
 from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
-from ..plain.assign import EXACT_NORM
+from ..plain.bound import EXACT_NORM
 from .score import score_row, second_best
 
 CHUNK = 1 << 13
