@@ -174,7 +174,7 @@ class Clusterer(Callbacks, Estimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Rows as in ``fit``: those of the fit, or others.
         n : int, default=1
             Number of rows per cluster.

@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.problem import Problem
 from .._data.rows import CHUNK
-from .._data.scaling import power_of_two
+from .._data.scaling import make_scaling, power_of_two
+from .._data.sparse import SparseRows
 from .._data.tables import Table
-from .._data.validation import check_finite
+from .._data.validation import NO_WEIGHTS, check_finite
 from .._engines.base import work_of
+from .._engines.sums import sparse_squares
 from .._kernels.plain.distances import own_squares
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team
@@ -72,6 +75,14 @@ def own_squares_of(
     scale = 1.0 if by_cosine else power_of_two(size, rows.dtype)
     rest = centers, scale, by_cosine
     with Team(n_threads, work_of(rows.shape, 1)) as team:
+        if isinstance(rows, SparseRows):
+            scaling = make_scaling(rows.dtype, np.zeros(rows.shape[1]), scale)
+            problem = Problem(rows, NO_WEIGHTS, scaling, team)
+            all_squares = sparse_squares(problem, labels, centers)
+            for at in range(0, len(labels), CHUNK):
+                part = slice(at, min(at + CHUNK, len(labels)))
+                yield part, all_squares[part], scale
+            return
         for start, X in rows.blocks():
             for at in range(0, X.shape[1], CHUNK):
                 block = X[:, at : at + CHUNK]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastkmeans import KMeans, MiniBatchKMeans, open_dataset
 from fastkmeans._lloyd import representatives as module
 from tests.helpers import reference
+from tests.helpers.sparse import texts
 
 Array = NDArray[Any]
 
@@ -106,6 +107,18 @@ def test_containers_and_files(tmp_path: Path) -> None:
     assert model.representatives(frame).shape == (4, 1)
     one = model.representatives(frame)[:, 0]
     np.testing.assert_array_equal(model.predict(frame.iloc[one]), np.arange(4))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_stand_for_clusters(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = texts(600, 50, dtype=dtype)
+    twice = X[np.arange(1200) // 2]  # each row ties with the next one
+    centers = X[:7].toarray() + np.random.default_rng(0).uniform(0.0, 0.3, (7, 50))
+    want = expected(twice.toarray(), centers, 5)
+    np.testing.assert_array_equal(model_of(centers).representatives(twice, 5), want)
+    monkeypatch.setattr(module, "CHUNK", 100)
+    np.testing.assert_array_equal(model_of(centers).representatives(twice, 5), want)
+    assert model_of(centers).representatives(X[:3], 2).shape == (7, 2)
 
 
 def test_mistakes_are_named() -> None:
