@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+import scipy.sparse
 
 from fastkmeans import KMeans, MiniBatchKMeans, kmeans_plusplus, open_dataset
 from fastkmeans._data.rows import largest
@@ -85,6 +86,12 @@ def test_iterables_that_do_not_fit_together(tmp_path):
         open_dataset(iter([np.ones((5, 1)), np.array([["x"]])]))
     with pytest.raises(FileError, match="no rows"):
         open_dataset(iter([]))
+    sparse = scipy.sparse.csr_matrix(np.eye(3))
+    for sources in (sparse, [sparse, sparse], iter([sparse])):
+        with pytest.raises(FileError, match=r"X is sparse, .* scipy\.sparse\.vstack"):
+            open_dataset(sources)
+    with pytest.raises(FileError, match=r"X\[1\] is sparse"):
+        KMeans(2).fit([np.eye(3), sparse])
     with pytest.raises(FileError, match="1 of 6 rows lack a value, first row 6 in column 'x2'"):
         open_dataset([np.ones((5, 2)), np.array([[1.0, np.nan]])])
     narrow = open_dataset(iter([np.ones((2, 1), np.float16), np.ones((2, 1), int)]), dtype="auto")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._data.rows import FLOAT32, FLOAT64
+from ..._data.sparse import is_sparse
 from ..._data.tables import Table, table_in_memory
 from ..._runtime.arrays import Floats
 from ..._runtime.extras import need
@@ -179,6 +180,11 @@ class ArrayReader:
             if getattr(array, "shape", (1,))[:1] == (0,):
                 continue
             label = f"{self.source.path}{'' if i == 0 else f'[{i}]'}"
+            if is_sparse(array):
+                raise FileError(
+                    f"{label} is sparse, and files hold dense rows: pass one matrix, for example "
+                    "of scipy.sparse.vstack, to fit and predict; or dense parts by toarray()."
+                )
             try:
                 yield label, table_in_memory(array, label)
             except (TypeError, ValueError) as error:
