@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans, open_dataset
@@ -218,6 +219,23 @@ def test_spherical(x: Array) -> None:
     kmeans.train(x, weights=weights)
     cosines = (u * centers[reference.closest_directions(x, centers)]).sum(axis=1)
     assert kmeans.obj[0] == pytest.approx((cosines * weights).sum(), rel=1e-9)
+
+
+def test_sparse_rows(x: Array) -> None:
+    """They are assigned like dense ones, or refused in words if spherical."""
+    rows = np.where(x > 0.0, x, np.float32(0.0))
+    rows[:, 0] = 1.0  # none has length 0
+    sparse = scipy.sparse.csr_matrix(rows)
+    for spherical in (False, True):
+        kmeans = Kmeans(6, 8, niter=3, spherical=spherical)
+        kmeans.train(rows)
+        if spherical:
+            for method in (kmeans.train, kmeans.assign):
+                with pytest.raises(ValueError, match=r"normalize\(X\)"):
+                    method(sparse)
+            continue
+        for found, expected in zip(kmeans.assign(sparse), kmeans.assign(rows), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_spherical_is_that_of_faiss_for_rows_of_length_one(x: Array) -> None:
