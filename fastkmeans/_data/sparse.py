@@ -72,7 +72,7 @@ class SparseRows(InMemory):
         """Return the rows as a matrix of the type that the user passed."""
         assert self._kind is not None
         indices, starts = self.stored
-        arrays = self.values.copy(), indices.copy(), starts.astype(indices.dtype)
+        arrays = self.values.copy(), indices.copy(), starts.copy()  # SciPy narrows what it can
         return self._kind(arrays, shape=self.shape)
 
     def first_not_finite(self) -> tuple[int, int, float] | None:
@@ -132,7 +132,7 @@ def selected(rows: Rows, indices: NDArray[np.int64]) -> Rows:
 
 def is_sparse(X: Any) -> bool:
     """Return whether ``X`` is a sparse matrix or array."""
-    return hasattr(X, "tocsr") and hasattr(X, "nnz")
+    return hasattr(X, "tocsr") and hasattr(type(X), "nnz")  # its value may fail to be computed
 
 
 def sparse_rows(X: Any, name: str) -> SparseRows:
@@ -143,15 +143,14 @@ def sparse_rows(X: Any, name: str) -> SparseRows:
             f"Expected 2D array, got {len(shape)}D array instead: {name} has shape {shape}. "
             "Reshape a single sample to one row."
         )
-    (n, d), csr = shape, X.tocsr()
-    values = _as_values(csr.data, name)
-    indices, starts = _as_columns(csr.indices, d, name), np.ascontiguousarray(csr.indptr, np.int64)
-    fits = starts.shape == (n + 1,) and starts[0] == 0 and starts[-1] <= len(indices)
-    if not fits or len(indices) > len(values) or (np.diff(starts) < 0).any():
-        raise ValueError(
-            f"{name} is not a valid sparse matrix: its indptr does not rise from 0 to the number "
-            f"of stored values. Call {name}.check_format() to see more."
-        )
+    (n, d), kind = shape, getattr(X, "format", "csr")
+    if kind != "csr":
+        _check_places(X, kind, name)
+    csr = X.tocsr()
+    values, starts = _as_values(csr.data, name), _as_starts(csr.indptr, name)
+    most = min(d, 1 << 31)  # centers with more columns could not be stored
+    _check_compressed((csr.indices, starts, values), (n, most), "column", name)
+    indices = np.require(csr.indices, np.int32, ["C", "A"])
     values, indices = values[: starts[-1]], indices[: starts[-1]]
     stored = Stored(_sealed(indices), _sealed(starts))
     if not is_in_order(stored.indices, 0, n, stored.starts):
@@ -173,20 +172,64 @@ def _as_values(data: Any, name: str) -> NDArray[Any]:
             f"{name} holds values of dtype {values.dtype}; numeric values are required: convert "
             f"it, for example by {name}.astype(float)."
         )
+    if values.ndim != 1:
+        raise _invalid(name, f"its stored values have {values.ndim} dimensions, not one")
     dtype = FLOAT32 if kind == "f" and values.dtype.itemsize <= 4 else FLOAT64
     with np.errstate(over="ignore"):  # an infinity is reported as such
         return np.require(values, dtype.newbyteorder("="), ["C", "A"])
 
 
-def _as_columns(indices: Any, n_features: int, name: str) -> NDArray[np.int32]:
-    """Return columns as int32, not copied if they are: centers with more could not be stored."""
-    columns = np.asarray(indices)
-    if columns.size and (columns.min() < 0 or columns.max() >= min(n_features, 1 << 31)):
-        raise ValueError(
-            f"{name} is not a valid sparse matrix: it stores a value in a column below 0 or above "
-            f"{n_features - 1}. Call {name}.check_format() to see more."
-        )
-    return np.require(columns, np.int32, ["C", "A"])
+def _as_starts(indptr: Any, name: str) -> NDArray[np.int64]:
+    """Return where rows start as int64, not copied if they are."""
+    starts = np.asarray(indptr)
+    if starts.ndim != 1 or starts.dtype.kind not in "iu":
+        raise _invalid(name, "its indptr does not hold whole numbers in one dimension")
+    return np.ascontiguousarray(starts, np.int64)
+
+
+def _check_places(X: Any, kind: str, name: str) -> None:
+    """Raise if a value is stored outside of a matrix: SciPy would write there as it converts it."""
+    n, d = X.shape
+    if kind in ("csc", "bsr"):
+        height, width = getattr(X, "blocksize", (1, 1))
+        lines, what = ((d, n), "row") if kind == "csc" else ((n // height, d // width), "block")
+        stored = X.indices, _as_starts(X.indptr, name), np.asarray(X.data)
+        _check_compressed(stored, lines, what, name)
+    elif kind == "coo":
+        for indices, count, what in ((X.row, n, "row"), (X.col, d, "column")):
+            if np.shape(indices) != np.shape(X.data):
+                raise _invalid(name, "it has not one row and one column for each stored value")
+            _check_range(np.asarray(indices), count, what, name)
+
+
+def _check_compressed(
+    stored: tuple[Any, NDArray[np.int64], NDArray[Any]],  # indices, starts, values
+    shape: tuple[int, int],  # lines, and places in each
+    what: str,  # the indices count
+    name: str,
+) -> None:
+    """Raise unless every line of compressed storage lies in the arrays."""
+    places, starts, values = np.asarray(stored[0]), *stored[1:]
+    fits = starts.shape == (shape[0] + 1,) and starts[0] == 0 and starts[-1] <= len(places)
+    # No differences: those of integers as large as int64 holds overflow.
+    if not fits or len(places) > len(values) or (starts[1:] < starts[:-1]).any():
+        raise _invalid(name, "its indptr does not rise from 0 to the number of stored values")
+    _check_range(places, shape[1], what, name)
+
+
+def _check_range(indices: NDArray[Any], count: int, what: str, name: str) -> None:
+    """Raise unless all indices are whole numbers from 0 to below ``count``."""
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise _invalid(name, f"its {what} indices are not whole numbers in one dimension")
+    if indices.size and (indices.min() < 0 or indices.max() >= count):
+        raise _invalid(name, f"it stores a value in a {what} below 0 or above {count - 1}")
+
+
+def _invalid(name: str, fault: str) -> ValueError:
+    return ValueError(
+        f"{name} is not a valid sparse matrix: {fault}. Call {name}.check_format() to see more, or "
+        "build it again."
+    )
 
 
 def _in_order(values: NDArray[Any], stored: Stored, n_rows: int) -> tuple[NDArray[Any], Stored]:

@@ -181,6 +181,48 @@ def test_broken_matrices_are_refused(what: str) -> None:
         KMeans(3).fit(broken(what))
 
 
+PLACES = [
+    ("csr", "indices"), ("csr", "indptr"), ("csc", "indices"), ("csc", "indptr"),
+    ("bsr", "indices"), ("bsr", "indptr"), ("coo", "row"), ("coo", "col"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "where"), PLACES)
+@settings(max_examples=15, deadline=None)
+@given(
+    at=st.floats(0.0, 1.0),
+    values=st.sampled_from(
+        [[-1], [-(10**7)], [10**8], [-(2**31)], [2**31 - 1], [2**63 - 1, -(2**63), -1]]
+    ),
+)
+def test_places_outside_of_a_matrix_are_refused(
+    kind: str, where: str, at: float, values: list[int]
+) -> None:
+    """A kernel, or SciPy when it converts, would crash.  Integers that wrap around hide a fall."""
+    X = texts(50, 20).asformat(kind)
+    places = getattr(X, where).astype(np.int64)
+    at = int(at * (len(places) - len(values)))
+    places[at : at + len(values)] = values
+    setattr(X, where, places)
+    with pytest.raises(ValueError, match="X is not a valid sparse matrix"):
+        table_in_memory(X)
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc"])
+@pytest.mark.parametrize("where", ["indices", "indptr", "data"])
+@pytest.mark.parametrize("how", ["not whole", "two dimensions", "short"])
+def test_arrays_of_another_kind_are_refused(kind: str, where: str, how: str) -> None:
+    if (kind, where, how) == ("csc", "data", "two dimensions"):
+        pytest.skip("SciPy flattens them")
+    X = texts(50, 20).asformat(kind)
+    array = getattr(X, where)
+    bad = {"not whole": np.full(len(array), np.nan), "two dimensions": array[:, None]}
+    setattr(X, where, bad.get(how, array[:-1]))
+    fault = "contains NaN" if (where, how) == ("data", "not whole") else "not a valid sparse matrix"
+    with pytest.raises(ValueError, match=fault):
+        KMeans(3).fit(X)
+
+
 def test_other_refusals() -> None:
     with pytest.raises(ValueError, match="Complex data not supported: X has dtype complex128"):
         KMeans(3).fit(texts(50, 20).astype(complex))
