@@ -130,6 +130,13 @@ def selected(rows: Rows, indices: NDArray[np.int64]) -> Rows:
     return ArrayRows(rows.take(indices))
 
 
+def sample_of(rows: Rows, indices: NDArray[np.int64]) -> Any:
+    """Return a copy of some rows as a user would pass it: an array, or a sparse matrix."""
+    if isinstance(rows, SparseRows):
+        return rows.select(indices).as_given()
+    return rows.take(indices)
+
+
 def is_sparse(X: Any) -> bool:
     """Return whether ``X`` is a sparse matrix or array."""
     return hasattr(X, "tocsr") and hasattr(type(X), "nnz")  # its value may fail to be computed

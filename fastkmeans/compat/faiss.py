@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .._data.lengths import to_length_one
 from .._data.rows import CHUNK
+from .._data.sparse import sample_of
 from .._data.tables import Table
 from .._data.validation import as_centers, check_count, refuse_by_cosine, weights_of
 from .._estimators.inputs import as_table, opened
@@ -170,7 +171,7 @@ class Kmeans:
         most = self.k * check_count(self.cp.max_points_per_centroid, "max_points_per_centroid")
         if n > most:
             chosen = permuted(n, most, self.cp.seed)
-            x, n = table.rows.take(chosen), most
+            x, n = sample_of(table.rows, chosen), most
             given = table.weights if weights is None else weights
             weights = None if given is None else np.asarray(given)[chosen]
             table = self._table(x)

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from .._data.sparse import sample_of
 from .._data.tables import Table
 from .._data.validation import check_count
 from .._estimators.inputs import as_table, opened
@@ -90,7 +91,7 @@ class FastKMeans:
     ) -> None:
         if nredo != 1:
             raise ValueError(f"nredo must be 1, got {nredo}: use fastkmeans.KMeans(n_init=...).")
-        self.d, self.k, self.niter, self.tol = d, k, niter, tol
+        self.d, self.k, self.niter, self.tol = check_count(d, "d"), k, niter, tol
         self.gpu, self.seed, self.max_points_per_centroid = gpu, seed, max_points_per_centroid
         self.chunk_size_data, self.chunk_size_centroids = chunk_size_data, chunk_size_centroids
         self.device, self.dtype, self.pin_gpu_memory = device, dtype, pin_gpu_memory
@@ -119,7 +120,7 @@ class FastKMeans:
         )
         if n > most:
             chosen = np.random.default_rng(self.seed).choice(n, most, replace=False)
-            data = table.rows.take(np.sort(chosen))
+            data = sample_of(table.rows, np.sort(chosen))
         model = KMeans(
             k, init="random", n_init=1, max_iter=self.niter, tol=self.tol,
             verbose=int(self.verbose), random_state=self.seed,

@@ -12,9 +12,11 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans, open_dataset
+from fastkmeans._data.sparse import SparseRows
 from fastkmeans.compat.faiss import Kmeans, permuted
 from tests.helpers import reference
 from tests.helpers.data import blobs
+from tests.helpers.sparse import texts
 
 Array = NDArray[Any]
 
@@ -247,3 +249,22 @@ def test_spherical_is_that_of_faiss_for_rows_of_length_one(x: Array) -> None:
     np.testing.assert_allclose(ours.obj, theirs.obj[: len(ours.obj)], rtol=1e-5)
     np.testing.assert_allclose(ours.centroids, theirs.centroids, rtol=0, atol=1e-4)
     np.testing.assert_allclose(ours.assign(u)[0], theirs.assign(u)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("most", [50, 256])  # a sample of the rows, all rows
+def test_sparse_rows_give_what_dense_rows_give(most: int, monkeypatch: Any) -> None:
+    X = texts(700, 60, dtype=np.float32)
+    expected, found = (Kmeans(60, 9, max_points_per_centroid=most) for _ in range(2))
+    expected.train(X.toarray())
+    if most < 256:
+        take = SparseRows.take
+
+        def few(rows: SparseRows, indices: Array) -> Array:
+            assert len(indices) <= 9, "rows become dense"
+            return take(rows, indices)
+
+        monkeypatch.setattr(SparseRows, "take", few)
+    found.train(X)
+    np.testing.assert_allclose(found.centroids, expected.centroids, atol=1e-6)
+    for mine, theirs in zip(found.assign(X), expected.assign(X.toarray()), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)

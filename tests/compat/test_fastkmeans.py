@@ -14,6 +14,7 @@ from fastkmeans import KMeans
 from fastkmeans.compat.fastkmeans import FastKMeans
 from tests.helpers import reference
 from tests.helpers.data import blobs
+from tests.helpers.sparse import texts
 
 Array = NDArray[Any]
 
@@ -81,3 +82,17 @@ def test_mistakes_are_named(data: Array) -> None:
         FastKMeans(5, 6).fit(data[:3])
     with pytest.raises(TypeError, match="unexpected keyword argument 'spherical'"):
         FastKMeans(5, 6, spherical=True)
+
+
+@pytest.mark.parametrize("most", [50, 10**9])  # a sample of the rows, all rows
+def test_sparse_rows_give_what_dense_rows_give(most: int) -> None:
+    X = texts(700, 60, dtype=np.float32)
+    expected, found = (FastKMeans(60, 9, max_points_per_centroid=most) for _ in range(2))
+    labels = expected.fit_predict(X.toarray())
+    np.testing.assert_array_equal(found.fit_predict(X), labels)
+    np.testing.assert_allclose(found.centroids, expected.centroids, atol=1e-6)
+
+
+def test_the_number_of_columns_is_an_integer() -> None:
+    with pytest.raises(TypeError, match="d must be an integer, got '4'"):
+        FastKMeans("4", 3)  # type: ignore[arg-type]
