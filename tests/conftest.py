@@ -39,6 +39,7 @@ MARKS = {
         "test_pictures",
         "test_resume",
         "test_sparse_memory",
+        "test_sparse_threads",
         "test_threads",
     },
     "kernels": {"kernels"},
