@@ -19,7 +19,11 @@ class _Compressed:
 
     def __init__(self, parts: tuple[NDArray[Any], ...], shape: tuple[int, int]) -> None:
         self.data, self.indices, self.indptr = parts
-        self.shape, self.nnz = shape, len(self.data)
+        self.shape = shape
+
+    @property
+    def nnz(self) -> int:
+        return len(self.data)
 
     def tocsr(self) -> "_Compressed":
         return self

@@ -150,7 +150,7 @@ def spherical(
     X, centers = np.asarray(X, np.float64), directions(centers)
     weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
     U, moving = directions(X), weights * X.any(axis=1)
-    threshold = tol * variance(U, moving)
+    threshold = tol * variance(U, moving) if moving.any() else 0.0
     before, n_iter, small = np.full(len(X), -1), 0, False
     while n_iter < max_iter and not small:
         n_iter += 1
