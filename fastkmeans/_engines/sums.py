@@ -24,6 +24,7 @@ from .._kernels.shared.update import (
     add_squares,
     move_rows,
     update_centers,
+    update_directions,
 )
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels, aligned
@@ -140,14 +141,12 @@ class Sums:
             self.part_weights,
             scaling.shift,
             scaling.unit,
-            scaling.by_cosine,
             centers,
             self.total_weights,
             new_centers,
         )
-        self._problem.team.run(
-            update_centers, self.parts, bounds, arguments, (totals,), prange=True
-        )
+        update = update_directions if scaling.by_cosine else update_centers
+        self._problem.team.run(update, self.parts, bounds, arguments, (totals,), prange=True)
         gained, moved, n_empty = 0.0, 0.0, 0.0
         for of_range in totals.tolist():  # one by one, as ``iterate_serial`` does
             gained += of_range[GAINED]

@@ -98,8 +98,8 @@ MUTATIONS = [
     Mutation(
         "what rounding leaves of a weight makes a cluster",
         "_kernels/shared/update.py",
-        "if total_weights[COUNT, j] == 0.0:",
-        "if total_weights[WEIGHT, j] == 0.0:",
+        "if total_weights[COUNT, j] == 0.0:\n            n_empty += 1\n            for",
+        "if total_weights[WEIGHT, j] == 0.0:\n            n_empty += 1\n            for",
         f"{UPDATE}: test_update_centers",
     ),
     Mutation(
@@ -140,8 +140,8 @@ MUTATIONS = [
     Mutation(
         "a mean that is rounding error turns a center",
         "_kernels/shared/update.py",
-        "if length > NO_DIRECTION:",
-        "if length > 0.0:",
+        "if length > NO_DIRECTION else",
+        "if length > 0.0 else",
         "lloyd/test_cosine: test_a_mean_of_length",
     ),
     Mutation(

@@ -115,9 +115,7 @@ def test_update_centers() -> None:
     scatter = float(((x**2).sum(axis=1) * weights).sum())
     totals = np.full((2, 4), 7.0)
     for totals_of, start, stop in zip(totals, (0, 1), (1, k), strict=True):
-        update_centers(
-            sums, start, stop, table, shift, scale, False, centers, total_table, new, totals_of
-        )
+        update_centers(sums, start, stop, table, shift, scale, centers, total_table, new, totals_of)
     assert (totals[:, 3] == 7.0).all()
     gained, moved, n_empty = totals.sum(axis=0)[:3]
     inertia = scatter - gained

@@ -89,7 +89,7 @@ def test_ranges_of_centers_are_added_one_after_the_other(n_threads: int) -> None
         for start in range(0, k, 6):
             update_centers(
                 sums.parts, start, start + 6, sums.part_weights, scaling.shift, scaling.scale,
-                False, centers, np.empty((2, k)), np.empty((k, d)), totals,
+                centers, np.empty((2, k)), np.empty((k, d)), totals,
             )  # fmt: skip
             expected += totals
         assert moved == expected[SHIFT]

@@ -24,6 +24,7 @@ from ..shared.update import (
     Terms,
     move_rows,
     update_centers,
+    update_directions,
 )
 from .assign import assign_rows
 from .exact import closest
@@ -96,7 +97,7 @@ def iterate_serial(
         for c in range(center_bounds.size - 1):
             call(update, None, (
                 sums, center_bounds[c], center_bounds[c + 1], cluster_weights, shift, unit,
-                by_cosine, centers, total_weights, new_centers, totals,
+                centers, total_weights, new_centers, totals,
             ))  # fmt: skip
             gained += totals[GAINED]
             shifted += totals[SHIFT]
@@ -127,8 +128,9 @@ _serial_kernels: dict[tuple[Any, ...], tuple[Any, ...]] = {}
 
 def run_serial(X: Any, weights: Any, *arguments: Any) -> int:
     """Call ``iterate_serial`` with the addresses of its kernels before the arguments."""
-    # These decide the types of all others, which a fit makes itself.
-    key = X.dtype, X.flags.num, weights.flags.num
+    # These decide the types of all others, which a fit makes itself, and the update.
+    by_cosine = arguments[0][-1].size > 0
+    key = X.dtype, X.flags.num, weights.flags.num, by_cosine
     if key not in _serial_kernels:
         _serial_kernels[key] = _compile_serial(X, weights, *arguments)
     n_done: int = iterate_serial(_serial_kernels[key], X, weights, *arguments)
@@ -149,12 +151,11 @@ def _compile_serial(
     )  # fmt: skip
     moving = X, 0, 0, bounds, slices, terms, previous, labels, rebuild, cluster_sums
     updating = (
-        sums, 0, 0, cluster_weights, shift, unit, True, centers, total_weights, new_centers,
-        totals,
+        sums, 0, 0, cluster_weights, shift, unit, centers, total_weights, new_centers, totals,
     )  # fmt: skip
     return (
         address_of(pack_centers, (centers, shift, unit, True, *packed)),
         address_of(assign_rows, assigning),
         address_of(move_rows, moving),
-        address_of(update_centers, updating),
+        address_of(update_directions if inverse.size else update_centers, updating),
     )

@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._runtime.jit import jit, jit_with_scratch
+from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.row import add_row, add_square
 from ..emit.scratch import empty
 from .pack import NARROW, sum_of_squares
@@ -152,6 +152,34 @@ def add_squares(
             squares[0, i & NARROW_CHAINS - 1] += w * total
 
 
+@jit_inline
+def add_ranges(
+    sums,  # in (n_ranges, k, d) float64
+    cluster_weights,  # in (n_ranges, 2, k) float64
+    j,  # in int, the cluster
+    total_weights,  # out (2, k) float64; only those of the cluster are written
+    mean,  # out (d,) float64, the mean of the cluster, in scaled units
+):
+    """Add the ranges of a cluster in order; return its weight, 0 if it is empty."""
+    n_ranges, _, d = sums.shape
+    total_weights[WEIGHT, j] = 0.0
+    total_weights[COUNT, j] = 0.0
+    for f in range(d):
+        mean[f] = 0.0
+    for r in range(n_ranges):
+        total_weights[WEIGHT, j] += cluster_weights[r, WEIGHT, j]
+        total_weights[COUNT, j] += cluster_weights[r, COUNT, j]
+        part = sums[r, j]
+        for f in range(d):
+            mean[f] += part[f]
+    if total_weights[COUNT, j] == 0.0:
+        return 0.0
+    w = total_weights[WEIGHT, j]
+    for f in range(d):
+        mean[f] /= w
+    return w
+
+
 @jit_with_scratch
 def update_centers(
     sums,  # in (n_ranges, k, d) float64
@@ -159,11 +187,10 @@ def update_centers(
     stop,  # in int, center to stop before
     cluster_weights,  # in (n_ranges, 2, k) float64
     shift,  # in (d,) float64
-    scale,  # in float64, power of two; by cosine the radius of the sphere
-    by_cosine,  # in bool
-    centers,  # in (k, d) float64; by cosine of length 1
+    scale,  # in float64, power of two
+    centers,  # in (k, d) float64
     total_weights,  # out (2, k) float64
-    new_centers,  # out (k, d) float64, means; without rows or direction: the old center
+    new_centers,  # out (k, d) float64, means; an empty cluster keeps its center
     totals,  # out (3 or more,) float64: GAINED, SHIFT, N_EMPTY
 ):
     """Add the ranges in order and take the means of some clusters.
@@ -173,7 +200,7 @@ def update_centers(
     clusters, and first added up per feature.  A loop over the features vectorises if it is
     elementwise and writes to one array.
     """
-    n_ranges, _, d = sums.shape
+    _, _, d = sums.shape
     squares = empty((2, d), np.float64)
     between, moved, n_empty = squares[0], squares[1], 0
     inverse = 1.0 / scale  # infinite for the largest data
@@ -181,42 +208,63 @@ def update_centers(
         between[f] = 0.0
         moved[f] = 0.0
     for j in range(start, stop):
-        total_weights[WEIGHT, j] = 0.0
-        total_weights[COUNT, j] = 0.0
         means, old = new_centers[j], centers[j]
-        for f in range(d):
-            means[f] = 0.0
-        for r in range(n_ranges):
-            total_weights[WEIGHT, j] += cluster_weights[r, WEIGHT, j]
-            total_weights[COUNT, j] += cluster_weights[r, COUNT, j]
-            part = sums[r, j]
-            for f in range(d):
-                means[f] += part[f]
+        w = add_ranges(sums, cluster_weights, j, total_weights, means)
         if total_weights[COUNT, j] == 0.0:
             n_empty += 1
             for f in range(d):
                 means[f] = old[f]
             continue
-        w = total_weights[WEIGHT, j]
         for f in range(d):
-            means[f] /= w
-        if by_cosine:
+            step = means[f] - (old[f] - shift[f]) * scale
+            between[f] += w * (means[f] * means[f] - step * step)
+        for f in range(d):
+            mean = means[f] * inverse if inverse < np.inf else means[f] / scale
+            means[f] = mean + shift[f]
+        for f in range(d):
+            step = (means[f] - old[f]) * scale
+            moved[f] += step * step
+    totals[GAINED], totals[SHIFT], totals[N_EMPTY] = 0.0, 0.0, n_empty
+    for f in range(d):
+        totals[GAINED] += between[f]
+        totals[SHIFT] += moved[f]
+
+
+@jit_with_scratch
+def update_directions(
+    sums,  # in (n_ranges, k, d) float64
+    start,  # in int, first center
+    stop,  # in int, center to stop before
+    cluster_weights,  # in (n_ranges, 2, k) float64
+    shift,  # in (d,) float64, not used: the arguments are those of update_centers
+    scale,  # in float64, the radius of the sphere in scaled units
+    centers,  # in (k, d) float64, of length 1
+    total_weights,  # out (2, k) float64
+    new_centers,  # out (k, d) float64, of length 1; without rows or direction: the old center
+    totals,  # out (3 or more,) float64, see update_centers
+):
+    """Take the means of some clusters by cosine, and bring them back to length 1.
+
+    It is a kernel of its own, so that fits by distance need not compile it.
+    """
+    _, _, d = sums.shape
+    squares = empty((2, d), np.float64)
+    between, moved, n_empty = squares[0], squares[1], 0
+    for f in range(d):
+        between[f] = 0.0
+        moved[f] = 0.0
+    for j in range(start, stop):
+        means, old = new_centers[j], centers[j]
+        w = add_ranges(sums, cluster_weights, j, total_weights, means)
+        length = 0.0
+        if total_weights[COUNT, j] == 0.0:
+            n_empty += 1
+        else:
             for f in range(d):
                 between[f] += w * (2.0 * scale * scale) * (means[f] * old[f])
             length = math.sqrt(sum_of_squares(means))
-            if length > NO_DIRECTION:
-                for f in range(d):
-                    means[f] /= length
-            else:
-                for f in range(d):
-                    means[f] = old[f]
-        else:
-            for f in range(d):
-                step = means[f] - (old[f] - shift[f]) * scale
-                between[f] += w * (means[f] * means[f] - step * step)
-            for f in range(d):
-                mean = means[f] * inverse if inverse < np.inf else means[f] / scale
-                means[f] = mean + shift[f]
+        for f in range(d):
+            means[f] = means[f] / length if length > NO_DIRECTION else old[f]
         for f in range(d):
             step = (means[f] - old[f]) * scale
             moved[f] += step * step
