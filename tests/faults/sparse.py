@@ -78,10 +78,10 @@ MUTATIONS = [
         "data/test_sparse_rows: variance_of_dense",
     ),
     Mutation(
-        "an equal distance counts as closer",
+        "the larger distance counts",
         "_kernels/sparse/seeding.py",
         'nearer = builder.fcmp_ordered("<", square, known)',
-        'nearer = builder.fcmp_ordered("<=", square, known)',
+        'nearer = builder.fcmp_ordered(">", square, known)',
         "seeding/test_sparse_seeding: distances_and_potentials",
     ),
     Mutation(
