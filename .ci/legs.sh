@@ -183,19 +183,20 @@ newest() {
     left_out "no Python ${NEWER_PYTHONS// / or } besides README's $ours"
 }
 
-# versions MARKS: the oldest and the newest at the same time; each compiles on one core
-versions() {
-    local name running=() status=0
-    for name in oldest newest; do
-        "$name" "$1" > ".venv/$name.log" 2>&1 &
+# together COMMAND COMMAND: two legs at the same time, each a function and its arguments as
+# one word; most of the time each compiles, on one core
+together() {
+    local number running=() status=0
+    for number in 1 2; do
+        eval "${!number}" > ".venv/leg$number.log" 2>&1 &
         running+=($!)
     done
-    for name in oldest newest; do
+    for number in 1 2; do
         wait "${running[0]}" || status=1
         running=("${running[@]:1}")
-        printf '\n-- %s\n' "$name"
-        cat ".venv/$name.log"
-        REMARK+=$(sed -n "s/^left out: \(.*\)/ ($name left out: \1)/p" ".venv/$name.log")
+        printf '\n-- %s\n' "${!number}"
+        cat ".venv/leg$number.log"
+        REMARK+=$(sed -n "s/^left out: \(.*\)/ (${!number%% *} left out: \1)/p" ".venv/leg$number.log")
     done
     return $status
 }
