@@ -42,9 +42,9 @@ def test_clusters_distances_and_predict(call: Any, frame: pd.DataFrame) -> None:
     summary = json.loads(done.out)
     assert summary["metric"] == "cosine"
     assert summary["inertia"] == expected.inertia_
-    labels = pd.read_csv("l.csv")
+    labels = pd.read_csv("l.csv", float_precision="round_trip")
     np.testing.assert_array_equal(labels["cluster"], expected.labels_)
-    centers = pd.read_csv("c.csv")[NAMES].to_numpy()
+    centers = pd.read_csv("c.csv", float_precision="round_trip")[NAMES].to_numpy()
     np.testing.assert_array_equal(centers, expected.cluster_centers_)
     apart = 1.0 - (reference.directions(X) * centers[labels["cluster"]]).sum(axis=1)
     np.testing.assert_allclose(labels["distance"], apart, atol=1e-15)
