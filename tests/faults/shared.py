@@ -149,6 +149,6 @@ MUTATIONS = [
         "_kernels/shared/pack.py",
         "share = 0.0 if by_cosine else -0.5",
         "share = -0.5",
-        "lloyd/test_cosine: test_labels_are and lloyd and float32 and 30",
+        f"{PACK}: test_by_cosine",
     ),
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fastkmeans._data.rows import twice
-from fastkmeans._data.scaling import make_scaling
+from fastkmeans._data.scaling import make_scaling, unshifted
 from fastkmeans._engines.base import Packed
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS, VECTOR_BYTES
 from fastkmeans._kernels.shared.pack import mark_repeats, pack_centers, pack_points
@@ -188,3 +188,10 @@ def test_mark_repeats_survives_odd_norms() -> None:
     repeated = np.empty(6, np.bool_)
     mark_repeats(centers, norms, np.empty(8, np.int32), repeated)
     assert repeated.tolist() == [False] * 5 + [True]
+
+
+def test_by_cosine_scores_have_no_bias() -> None:
+    packed = Packed(4, 2)
+    centers = np.array([[0.6, 0.8], [1.0, 0.0], [-0.8, 0.6], [0.0, -1.0]])
+    packed.pack(centers, unshifted(np.dtype(np.float32), 2, 1.0))
+    assert (packed.tiles[:, 0].ravel()[:4] == 0.0).all()

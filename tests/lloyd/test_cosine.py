@@ -315,3 +315,11 @@ def test_any_table(
         np.testing.assert_allclose(model.cluster_centers_, expected.centers, rtol=0, atol=1e-9)
     assert model.inertia_ == pytest.approx(expected.inertia, rel=1e-6)
     assert sealed(model.labels_).size == n
+
+
+def test_boxes_hold_directions() -> None:
+    """Rows of many lengths share a box if their directions are close: few centers remain."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 2)) * lengths(rng, 20_000, 3)
+    model = KMeans(64, init=X[:64], metric="cosine", algorithm="boxes", max_iter=3, tol=0.0).fit(X)
+    assert model.history_[-1].avoided > 0.8
