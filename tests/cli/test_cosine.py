@@ -29,6 +29,12 @@ def frame(call: Any) -> pd.DataFrame:
     return frame
 
 
+def every_digit(path: str) -> pd.DataFrame:
+    """Read a table of numbers with Python's float, since some releases of pandas round."""
+    text = pd.read_csv(path, dtype=str)
+    return text.apply(lambda column: [float(x) for x in column])
+
+
 def test_clusters_distances_and_predict(call: Any, frame: pd.DataFrame) -> None:
     done = call(
         *("csv", "d.csv", "-k", 4, "--metric", "cosine", "--json", "--distances"),
@@ -42,11 +48,11 @@ def test_clusters_distances_and_predict(call: Any, frame: pd.DataFrame) -> None:
     summary = json.loads(done.out)
     assert summary["metric"] == "cosine"
     assert summary["inertia"] == expected.inertia_
-    labels = pd.read_csv("l.csv", float_precision="round_trip")
+    labels = every_digit("l.csv")
     np.testing.assert_array_equal(labels["cluster"], expected.labels_)
-    centers = pd.read_csv("c.csv", float_precision="round_trip")[NAMES].to_numpy()
+    centers = every_digit("c.csv")[NAMES].to_numpy()
     np.testing.assert_array_equal(centers, expected.cluster_centers_)
-    apart = 1.0 - (reference.directions(X) * centers[labels["cluster"]]).sum(axis=1)
+    apart = 1.0 - (reference.directions(X) * centers[expected.labels_]).sum(axis=1)
     np.testing.assert_allclose(labels["distance"], apart, atol=1e-15)
     assert labels["distance"][17] == 1.0
     assert KMeans.load("m.npz").metric == "cosine"
