@@ -10,6 +10,7 @@ from .._data.problem import Problem
 from .._data.rows import Block
 from .._data.sparse import SparseRows
 from .._kernels.plain.assign import assign_rows, settle_rows
+from .._kernels.plain.exact import settle_by_differences, settle_by_products
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import cut
 from .base import Assigned, Packed
@@ -18,6 +19,12 @@ from .costs import plain_cost
 if TYPE_CHECKING:
     from .sums import Sums
 
+SETTLED_WORK = 1 << 15
+"""Values of centers, at least, that open rows are compared with in float64, one by one, before they
+are worth a second pass.  It costs as much, and compiling it takes longer than a fit."""
+SETTLED_SHARE = 10_000
+"""Beyond that work, at most one row in so many is settled one by one.  That costs 50 times the
+scores of a row, the float64 tile of ``settle_rows`` two or three times."""
 ROWS_AT_A_TIME = 1 << 20
 """Rows labelled at a time, so that little memory is needed besides the labels."""
 
@@ -32,20 +39,28 @@ def assign_block(
     rest = packed.largest, scaling.by_cosine, previous, labels
     arguments: tuple[Any, ...] = (scaling.x_offset, scaling.x_scale, centers, packed.tiles, *rest)
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
-    moved = int(counts[:, 0].sum())
-    if counts[:, 2].any():
-        arguments = (
-            scaling.offset,
-            scaling.scale,
-            centers,
-            packed.tiles64(centers, scaling),
-            *rest,
-        )
+    moved, n_open, n_zero = counts.sum(axis=0).tolist()
+    if not n_open:
+        return int(moved)
+    # By cosine a row of zeros takes no scores, and there may be many.
+    n_slow = n_open - n_zero if scaling.by_cosine else n_open
+    in_passes = n_slow > max(SETTLED_WORK // centers.size, X.shape[1] // SETTLED_SHARE)
+    if in_passes:
+        place = scaling.offset, scaling.scale
+        arguments = *place, centers, packed.tiles64(centers, scaling), *rest
         bounds = cut(X.shape[1], team.size)  # few ranges: the last block of each is padded
         counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))
         moved += int(counts[:, 0].sum())
-    return moved
+    settle = settle_by_products if scaling.by_cosine else settle_by_differences
+    has_open, counts[:, 0] = counts[:, 1] > 0, 0
+    arguments = scaling.scale, centers, previous, labels
+    if in_passes and has_open.any():
+        team.run(settle, X, bounds, arguments, (counts,))
+    else:
+        for r in np.flatnonzero(has_open).tolist():
+            settle(X, bounds[r], bounds[r + 1], *arguments, counts[r])
+    return int(moved + counts[:, 0].sum())
 
 
 def label_rows(problem: Problem, centers: Floats, labels: Labels) -> None:

@@ -16,7 +16,7 @@ from .._engines.plain import label_rows
 from .._engines.sums import sum_of_squares
 from .._kernels.emit.simd import CENTERS
 from .._kernels.plain.distances import distance_rows
-from .._kernels.plain.exact import assign_few
+from .._kernels.plain.exact import settle_by_differences, settle_by_products
 from .._runtime.adding import column_totals
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team
@@ -50,9 +50,10 @@ def closest_centers(
     centers = np.ascontiguousarray(centers, np.float64)
     scaling = _scaling_around(centers, size, rows, by_cosine)
     if rows.shape[0] <= FEW_ROWS and not isinstance(rows, SparseRows):
-        labels = np.empty(rows.shape[0], np.int32)
+        labels, counts = np.full(rows.shape[0], -1, np.int32), np.zeros(3, np.int64)
+        settle = settle_by_products if by_cosine else settle_by_differences
         for _, X in rows.blocks():
-            assign_few(X, centers, scaling.scale, by_cosine, labels)
+            settle(X, 0, len(labels), scaling.scale, centers, labels, labels, counts)
         return labels
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         labels = rows.empty(rows.shape[0], np.int32)

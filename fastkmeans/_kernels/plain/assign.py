@@ -5,9 +5,10 @@
 By cosine scores are products alone, and float64 products decide.
 
 Scores are float32, whatever the dtype of ``X``.  A label is accepted only if a rounding bound
-(``bound``) proves that no other center can be closer.  The other rows are scored again in float64.
-If even that proves nothing (an exact tie, as a rule), float64 differences decide, lowest index
-first (``exact``).  So every label is that of a float64 argmin, whatever path a row took.
+(``bound``) proves that no other center can be closer.  The other rows stay open.  If there are
+many, ``settle_rows`` scores them again in float64.  If even that proves nothing (an exact tie, as a
+rule), float64 differences decide, lowest index first (``exact``).  So every label is that of a
+float64 argmin, whatever path a row took.
 
 Why it matters: float32 cannot tell some pairs of centers apart.  Then the order of the additions
 decides, and one row is enough to change a run.  It was measured in NumPy on 20 000 sentence
@@ -26,7 +27,6 @@ from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..shared.pack import pack_points
 from .bound import margin_needed, narrow_bound, rounding
-from .exact import closest
 from .start import (
     LEAST_CENTERS,
     TABLE_MULTIPLE,
@@ -41,12 +41,6 @@ GROUP = 8
 """Blocks that share one pass over a panel of center tiles."""
 PANEL_BYTES = 400_000
 """Bytes of a panel of tiles: it and a group of blocks fit the second-level cache."""
-SETTLED_WORK = 1 << 15
-"""Values of centers, at least, that ``assign_rows`` compares by differences before it leaves rows
-to ``settle_rows``.  A second pass costs as much, and compiling it takes longer than a fit."""
-SETTLED_SHARE = 10_000
-"""Beyond that work, ``assign_rows`` itself settles at most one row in so many.  Differences cost 50
-times the scores of a row, the float64 tile of ``settle_rows`` two or three times."""
 
 
 @jit_inline
@@ -80,6 +74,7 @@ def find_unproven(
     tiny,  # in float64, bound on underflow
     by_differences,  # in float64, relative rounding of a float64 sum of squared differences
     by_cosine,  # in bool
+    narrow,  # in tuple of three float32, narrow_bound(g, ...)
     rows,  # out (GROUP * POINTS,) int64, rows left open
 ):
     """List the rows of a group of blocks whose label is not proven; return their number.
@@ -87,7 +82,7 @@ def find_unproven(
     Bound (A) in float32 vectorises, and alone proves nearly all blocks.  The others get both
     bounds.
     """
-    slope, constant, agree = narrow_bound(g, largest, tiny, by_differences, by_cosine)
+    slope, constant, agree = narrow
     n_rows = 0
     for b in range((count + POINTS - 1) // POINTS):
         n_narrow = 0
@@ -143,18 +138,13 @@ def assign_rows(
     by_cosine,  # in bool
     previous,  # in (m,) int32, labels to start at and to compare with, or -1
     labels,  # out (m,) int32, closest center, or -1 for a row left open
-    counts,  # out (3,) int64: rows moved, settled by differences, left open
+    counts,  # out (3,) int64: rows moved, left open, left open with a packed norm of 0
 ):
-    """Assign rows ``start:stop`` in float32.
-
-    A few unproven rows are settled by differences at once.  If there are many, the rest is left
-    open for ``settle_rows``.
-    """
+    """Assign rows ``start:stop`` in float32; leave open what float32 does not prove."""
     _, _, d = X.shape
-    moved, settled, left = 0, 0, 0
+    moved, n_open, n_zero = 0, 0, 0
     g = rounding(d, 2.0**-24, largest)
     error = (d + 4) * 2.0**-53
-    at_least = SETTLED_WORK // centers.size
     group = GROUP * POINTS
     rows = empty(group, np.int64)
     unproven = empty(group, np.int64)
@@ -187,22 +177,17 @@ def assign_rows(
             start_at_nothing(n_blocks, home, best, second, index)
         score_blocks(blocks, n_blocks, tiles, home, best, second, index)
         n_unproven = find_unproven(
-            first, count, norms, best, second, g, largest, d * 1e-40, error, by_cosine, unproven
-        )
+            first, count, norms, best, second, g, largest, d * 1e-40, error, by_cosine, narrow,
+            unproven,
+        )  # fmt: skip
         moved += write_labels(index, first, count, previous, labels)
         for u in range(n_unproven):
             i = unproven[u]
             moved -= labels[i] != previous[i]
-            # Rows of zeros cost little, and there may be many.
-            is_zero = by_cosine and norms[(i - first) // POINTS, (i - first) % POINTS] == 0.0
-            if is_zero or settled < at_least or settled * SETTLED_SHARE < first + group - start:
-                labels[i] = closest(X, i, centers, np.float64(scale), by_cosine)
-                moved += labels[i] != previous[i]
-                settled += not is_zero
-            else:
-                labels[i] = -1
-                left += 1
-    counts[0], counts[1], counts[2] = moved, settled, left
+            labels[i] = -1
+            n_zero += norms[(i - first) // POINTS, (i - first) % POINTS] == 0.0
+        n_open += n_unproven
+    counts[0], counts[1], counts[2] = moved, n_open, n_zero
 
 
 @jit_with_scratch
@@ -217,12 +202,12 @@ def settle_rows(
     largest,  # in float64, largest squared norm of a center
     by_cosine,  # in bool
     previous,  # in (m,) int32, labels to compare with
-    labels,  # in/out (m,) int32; negative ones are replaced by the closest center
-    counts,  # out (3,) int64: rows moved, settled by differences, settled here in all
+    labels,  # in/out (m,) int32; negative ones are replaced by the closest center, if proven
+    counts,  # out (3,) int64: rows moved, left open, looked at
 ):
-    """Label the open rows among ``start:stop`` in float64, else by differences."""
+    """Label the open rows among ``start:stop`` in float64; leave open what that does not prove."""
     _, _, d = X.shape
-    moved, by_differences, settled = 0, 0, 0
+    moved, n_open, n_rows = 0, 0, 0
     g = rounding(2 * d, 2.0**-53, largest)  # the bias is a rounded sum too
     error = (d + 4) * 2.0**-53
     rows = empty(POINTS, np.int64)
@@ -243,13 +228,13 @@ def settle_rows(
             score_blocks(blocks, n_blocks, tiles, home, best, second, index)
             for p in range(count):
                 i, high, low = rows[p], best[0, p], second[0, p]
-                labels[i] = index[0, p]
-                if not high - low > margin_needed(
+                if high - low > margin_needed(
                     norms[0, p], high, low, g, largest, d * 1e-300, error, by_cosine
                 ):
-                    labels[i] = closest(X, i, centers, scale, by_cosine)
-                    by_differences += 1
-                moved += labels[i] != previous[i]
-            settled += count
+                    labels[i] = index[0, p]
+                    moved += labels[i] != previous[i]
+                else:
+                    n_open += 1
+            n_rows += count
             count = 0
-    counts[0], counts[1], counts[2] = moved, by_differences, settled
+    counts[0], counts[1], counts[2] = moved, n_open, n_rows

@@ -114,13 +114,43 @@ def closest(
 
 
 @jit
-def assign_few(
+def settle_by_differences(
     X,  # in (2, m, d) float32 or float64, any strides
-    centers,  # in (k, d) float64
+    start,  # in int, first row
+    stop,  # in int, row to stop before
     scale,  # in float64, power of two
-    by_cosine,  # in bool
-    labels,  # out (m,) int32
+    centers,  # in (k, d) float64
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # in/out (m,) int32; negative ones are replaced by the closest center
+    counts,  # in/out (n,) int64; the first one grows by the rows that moved
 ):
-    """Assign rows in float64: so few that packing the centers would cost more."""
-    for i in range(labels.size):
-        labels[i] = closest(X, i, centers, scale, by_cosine)
+    """Label the open rows among ``start:stop`` by distance."""
+    moved = 0
+    for i in range(start, stop):
+        if labels[i] < 0:
+            labels[i] = closest_by_differences(X, i, centers, scale)
+            moved += labels[i] != previous[i]
+    counts[0] += moved
+
+
+@jit
+def settle_by_products(
+    X,  # in (2, m, d) float32 or float64, any strides
+    start,  # in int, first row
+    stop,  # in int, row to stop before
+    scale,  # in float64, not used: the arguments are those of settle_by_differences
+    centers,  # in (k, d) float64, of length 1
+    previous,  # in (m,) int32, labels to compare with
+    labels,  # in/out (m,) int32; negative ones are replaced by the center of largest cosine
+    counts,  # in/out (n,) int64; the first one grows by the rows that moved
+):
+    """Label the open rows among ``start:stop`` by cosine.
+
+    It is a kernel of its own, so that fits by distance need not compile it.
+    """
+    moved = 0
+    for i in range(start, stop):
+        if labels[i] < 0:
+            labels[i] = closest_by_products(X, i, centers)
+            moved += labels[i] != previous[i]
+    counts[0] += moved

@@ -27,7 +27,7 @@ from ..shared.update import (
     update_directions,
 )
 from .assign import assign_rows
-from .exact import closest
+from .exact import settle_by_differences, settle_by_products
 
 INERTIA, SHIFTED, EMPTY, MOVED, LOST = range(5)
 """Columns of ``steps``."""
@@ -35,7 +35,7 @@ INERTIA, SHIFTED, EMPTY, MOVED, LOST = range(5)
 
 @jit
 def iterate_serial(
-    kernels,  # in tuple of int, addresses of the four kernels, in the order of their calls
+    kernels,  # in tuple of int, addresses of the five kernels, in the order of their calls
     X,  # in (2, m, d) float32 or float64, any strides
     weights,  # in (m,) float64, or of size 0: all ones
     coordinates,  # in tuple, see below
@@ -71,7 +71,7 @@ def iterate_serial(
     bounds, slices, center_bounds, sums, cluster_weights, total_weights, heaviest = sums_of
     terms = Terms(weights, offset, scale, inverse)
     cluster_sums, by_cosine = ClusterSums(sums, cluster_weights), inverse.size > 0
-    pack, assign, move, update = kernels
+    pack, assign, settle, move, update = kernels
     (_, m, _), (n_steps, _), n_done = X.shape, steps.shape, 0
     first = bounds[0]  # 0, of the integer type that the kernels are compiled for
     while True:
@@ -81,11 +81,8 @@ def iterate_serial(
             X, first, m, x_offset, x_scale, centers, tiles, largest, by_cosine, previous, labels,
             counts,
         ))  # fmt: skip
-        if counts[2]:
-            for i in range(m):
-                if labels[i] < 0:
-                    labels[i] = closest(X, i, centers, scale, by_cosine)
-                    counts[0] += labels[i] != previous[i]
+        if counts[1]:
+            call(settle, None, (X, first, m, scale, centers, previous, labels, counts))
         if rebuild:
             sums[:] = 0.0
             cluster_weights[:] = 0.0
@@ -153,9 +150,17 @@ def _compile_serial(
     updating = (
         sums, 0, 0, cluster_weights, shift, unit, centers, total_weights, new_centers, totals,
     )  # fmt: skip
+    by_cosine = inverse.size > 0
+    settle, update = (
+        (settle_by_products, update_directions)
+        if by_cosine
+        else (settle_by_differences, update_centers)
+    )
+    settling = X, 0, 0, scale, centers, previous, labels, counts
     return (
         address_of(pack_centers, (centers, shift, unit, True, *packed)),
         address_of(assign_rows, assigning),
+        address_of(settle, settling),
         address_of(move_rows, moving),
-        address_of(update_directions if inverse.size else update_centers, updating),
+        address_of(update, updating),
     )

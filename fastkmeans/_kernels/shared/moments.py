@@ -15,7 +15,7 @@ import numpy as np
 
 from ..._runtime.jit import jit_with_scratch
 from ..emit.row import load_row
-from ..emit.scratch import empty
+from ..emit.scratch import as_table, empty
 from .pack import NARROW
 
 CHUNK = 64
@@ -45,7 +45,7 @@ def add_moments(
     _, _, width = X.shape
     length = CHUNK if together == 1 else GROUP // together
     rows, no_offset = empty((length * together, width), np.float64), empty(width, np.float64)
-    chunk = rows.reshape(length, d)
+    chunk = as_table(rows, length, d)
     for f in range(width):
         no_offset[f] = 0.0
     part = empty((2, d), np.float64)
