@@ -8,11 +8,11 @@
 * ``no_rewrites``: numba does not search for expressions to simplify.  The search takes a tenth
   of the compile time, and LLVM simplifies anyway.  ``X.shape[2]`` then costs more, so kernels
   unpack the tuple: ``_, _, d = X.shape``.
-* ``cache``: compiled code is kept on disk, under a name with a digest of all kernel sources.
-  numba notices an edit of a kernel's own file only: after an edit of a file that the kernel
-  calls into, numba would run the old code.  If no folder can be written (a read-only
-  installation and no home), kernels compile in memory.  ``NUMBA_CACHE_DIR`` names another
-  folder.
+
+Compiled code is kept on disk (``code_cache``), under a name with a digest of all kernel sources.
+numba notices an edit of a kernel's own file only: after an edit of a file that the kernel calls
+into, numba would run the old code.  If no folder can be written (a read-only installation and
+no home), kernels compile in memory.  ``NUMBA_CACHE_DIR`` names another folder.
 """
 
 import functools
@@ -27,6 +27,7 @@ import numpy as np
 from numba.core import event
 
 from .. import __version__
+from .code_cache import CodeCache
 from .target import TARGET
 from .waiting import waiting
 
@@ -109,13 +110,13 @@ def _compile(function: Callable[..., Any], **options: Any) -> Any:
     if numba.config.DISABLE_JIT:
         return _without_warnings(function)
     function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
-    policy = _POLICY | options
+    kernel = numba.njit(**_POLICY | options)(function)
     try:
-        return numba.njit(cache=True, **policy)(function)
+        kernel._cache = CodeCache(function)
     except RuntimeError as error:  # numba's "no locator available for file ..."
         if "locator" not in str(error):
             raise
-        return numba.njit(cache=False, **policy)(function)
+    return kernel
 
 
 def jit(function: Callable[..., Any]) -> Any:

@@ -158,7 +158,7 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     cache = Path(os.environ["NUMBA_CACHE_DIR"])
     kept = cache / "warmup"
-    untouched = not any(cache.glob("*/*.nbi"))
+    untouched = not any(cache.glob("*/*.nbc"))
     env = {**os.environ, "NUMBA_CACHE_DIR": str(kept), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "fastkmeans.warmup"],
