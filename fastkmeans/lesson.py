@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._data.problem import naming, open_problem
+from ._data.tensors import as_array
 from ._data.validation import NO_WEIGHTS, as_centers, check_count, check_finite, check_fits
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
@@ -100,7 +101,7 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> Floats:
 
 def _as_indices(idx: ArrayLike, n_samples: int) -> NDArray[Any]:
     """Check that ``idx`` holds a whole number per example; return it as an array."""
-    values = np.asarray(idx)
+    values = as_array(idx, "idx")
     if values.shape != (n_samples,):
         raise ValueError(
             f"idx has shape {values.shape}, expected {(n_samples,)}: one centroid per row of X."

@@ -82,9 +82,10 @@ _LIBRARIES = {
 
 
 def _library(X: Any) -> _Library | None:
+    if not hasattr(X, "columns"):
+        return None
     # The record batches of pyarrow 15 have columns, but no shape.
-    n_axes = 2 if hasattr(X, "num_columns") else len(getattr(X, "shape", ()))
-    if not hasattr(X, "columns") or n_axes != 2:
+    if not hasattr(X, "num_columns") and len(getattr(X, "shape", ())) != 2:
         return None
     for kind in type(X).__mro__:
         library = _LIBRARIES.get(kind.__module__.partition(".")[0])

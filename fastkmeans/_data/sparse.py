@@ -24,6 +24,7 @@ from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
 from .._runtime.threads import MANY_RANGES, Team, cut
 from .rows import CHUNK, FLOAT32, FLOAT64, ArrayRows, Block, InMemory, Rows
+from .tensors import refuse_mask
 
 LARGE = 1 << 20
 """Stored values from which on a pass made once per fit also runs in numba's threads."""
@@ -150,6 +151,7 @@ def sparse_rows(X: Any, name: str) -> SparseRows:
             f"Expected 2D array, got {len(shape)}D array instead: {name} has shape {shape}. "
             "Reshape a single sample to one row."
         )
+    refuse_mask(getattr(X, "data", None), f"{name}.data")  # ``tocsr`` would drop it
     (n, d), kind = shape, getattr(X, "format", "csr")
     if kind != "csr":
         _check_places(X, kind, name)

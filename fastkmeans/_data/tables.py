@@ -11,7 +11,7 @@ from .._runtime.arrays import Floats
 from .._runtime.errors import plain
 from .rows import FLOAT32, FLOAT64, ArrayRows, ConvertedRows, Rows
 from .sparse import is_sparse, sparse_rows
-from .tensors import is_tensor, tensor_as_array
+from .tensors import as_array
 
 
 class Preparation(NamedTuple):
@@ -56,7 +56,7 @@ def table_in_memory(X: Any, name: str = "X") -> Table:
         from .dataframes import dataframe_rows
 
         found = dataframe_rows(X, name)
-    table = Table(*found) if found else Table(_array_rows(_as_array(X, name), name), None)
+    table = Table(*found) if found else Table(_array_rows(_as_matrix(X, name), name), None)
     n, d = table.rows.shape
     for count, what in ((n, "sample"), (d, "feature")):
         if count == 0:
@@ -67,17 +67,9 @@ def table_in_memory(X: Any, name: str = "X") -> Table:
     return table
 
 
-def _as_array(X: Any, name: str) -> NDArray[Any]:
-    # A plain array skips this test: numpy.ma takes 20 ms to import.
-    if type(X) is not np.ndarray and isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        row, column = np.argwhere(np.ma.getmaskarray(X))[0]
-        raise ValueError(
-            f"{name} has masked values, the first at row {row}, column {column}; fill them "
-            f"({name}.filled(...)) or drop those rows."
-        )
+def _as_matrix(X: Any, name: str) -> NDArray[Any]:
     try:
-        tensor = not isinstance(X, np.ndarray) and is_tensor(X)
-        array = tensor_as_array(X, name) if tensor else np.asarray(X)
+        array = as_array(X, name)
     except ValueError as error:
         lengths = [len(row) if hasattr(row, "__len__") else -1 for row in X]
         odd = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)

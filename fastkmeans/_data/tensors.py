@@ -1,5 +1,9 @@
-"""Tensors of other libraries, read in place by ``__array__`` or DLPack; none is imported."""
+"""Arrays of any kind: tensors of other libraries, read in place, and arrays with a mask.
 
+Tensors are read by ``__array__`` or DLPack; no library of them is imported.
+"""
+
+import sys
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,36 @@ TO_CPU = {
     "numba": "{}.copy_to_host()",
 }
 """How to copy a tensor to the CPU, by the library it is from."""
+
+
+def as_array(X: Any, name: str) -> NDArray[Any]:
+    """Return anything array-like as an array, without a copy if its type allows.
+
+    Masked values raise a ValueError, and tensors that a CPU cannot read a TypeError.
+    """
+    if type(X) is np.ndarray:
+        return X
+    refuse_mask(X, name)
+    if is_tensor(X) and not isinstance(X, np.ndarray):
+        return tensor_as_array(X, name)
+    return np.asarray(X)
+
+
+def refuse_mask(X: Any, name: str) -> None:
+    """Raise if an array, or an array in a list, has masked values: NumPy would read them."""
+    if "numpy.ma" not in sys.modules:  # it takes 20 ms to import, and makes all such arrays
+        return
+    parts = [(name, X)]
+    if isinstance(X, list | tuple):
+        parts = [(f"{name}[{i}]", part) for i, part in enumerate(X)]
+    for part_name, part in parts:
+        if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
+            place = np.argwhere(np.ma.getmaskarray(part))[0].tolist()
+            where = "row {}, column {}" if len(place) == 2 else "position {}"
+            raise ValueError(
+                f"{part_name} has masked values, the first at {where.format(*place)}; fill them "
+                f"({part_name}.filled(...)) or drop those rows."
+            )
 
 
 def is_tensor(X: Any) -> bool:
@@ -45,7 +79,7 @@ def tensor_as_array(X: Any, name: str) -> NDArray[Any]:
     except Exception as error:  # each library has its own error for a type that NumPy lacks
         raise TypeError(
             f"{name} is a {kind} of {library} that NumPy cannot read ({error}): convert it to "
-            "float32 first."
+            "float32 first, and to a dense tensor."
         ) from error
     if array.dtype.kind == "V":  # bfloat16 and the like, in the types of another library
         raise TypeError(

@@ -13,6 +13,7 @@ from .lengths import to_length_one
 from .rows import CHUNK
 from .sparse import SparseRows
 from .tables import Table, table_in_memory
+from .tensors import as_array
 
 NO_WEIGHTS: Floats = np.empty(0)
 """Weights that count all rows alike.  Read-only like all weights, for numba a type of its own."""
@@ -83,25 +84,25 @@ def check_finite(table: Table, name: str = "X") -> float:
     return size
 
 
-def as_weights(sample_weight: Any, n_samples: int) -> Floats:
+def as_weights(given: Any, n_samples: int, name: str = "sample_weight") -> Floats:
     """Return weights as float64, of size 0 if all rows count alike."""
-    if sample_weight is None:
+    if given is None:
         return NO_WEIGHTS
-    given = np.asarray(sample_weight)
-    _refuse_times(given)
-    if isinstance(sample_weight, numbers.Real):
-        given = np.full(n_samples, float(sample_weight))
-    if given.dtype.kind == "c":
-        raise ValueError("sample_weight is complex; weights must be real and not negative.")
+    array = as_array(given, name)
+    _refuse_times(array, name)
+    if isinstance(given, numbers.Real):
+        array = np.full(n_samples, float(given))
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} is complex; weights must be real and not negative.")
     try:
         # A read-only array, such as a memory map of a file, needs no copy.
-        convert = np.array if given.flags.writeable else np.asarray
-        weights = convert(given, dtype=np.float64)
+        convert = np.array if array.flags.writeable else np.asarray
+        weights = convert(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight must hold one number per row: {error}") from error
+        raise ValueError(f"{name} must hold one number per row: {error}") from error
     if weights.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight per "
+            f"{name}.shape == {weights.shape}, expected {(n_samples,)}: one weight per "
             "row of X. (Sample weights must be 1D array or scalar.)"
         )
     for start in range(0, n_samples, CHUNK):
@@ -109,41 +110,41 @@ def as_weights(sample_weight: Any, n_samples: int) -> Floats:
         bad = np.flatnonzero(~(np.isfinite(part) & (part >= 0.0)))
         if bad.size:
             raise ValueError(
-                f"sample_weight holds {plain(part[bad[0]])} at row {start + bad[0]}; weights must "
+                f"{name} holds {plain(part[bad[0]])} at row {start + bad[0]}; weights must "
                 "be finite and not negative."
             )
     if not weights.any():
-        raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+        raise ValueError(f"{name} is zero for every row; at least one must be positive.")
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not math.isfinite(total):
-        raise ValueError("sample_weight adds up to more than float64 holds; scale it down.")
+        raise ValueError(f"{name} adds up to more than float64 holds; scale it down.")
     weights.flags.writeable = False
     return weights
 
 
-def _refuse_times(given: NDArray[Any]) -> None:
+def _refuse_times(given: NDArray[Any], name: str) -> None:
     """Raise if weights are dates or durations, which NumPy would cast to plain numbers."""
     if given.dtype.kind not in "mMO":
         return
     for row, value in enumerate(given.flat):
         if isinstance(value, np.datetime64 | np.timedelta64):
             raise TypeError(
-                f"sample_weight holds {plain(value)} at row {row}, a date or duration (dtype "
+                f"{name} holds {plain(value)} at row {row}, a date or duration (dtype "
                 f"{value.dtype}); weights must be numbers: divide durations by a unit, say "
                 "numpy.timedelta64(1, 's')."
             )
 
 
-def weights_of(table: Table, sample_weight: Any) -> Weights:
-    """Return ``sample_weight``, or else the table's own weights, in a unit that suits the sums."""
+def weights_of(table: Table, sample_weight: Any, name: str = "sample_weight") -> Weights:
+    """Return weights in a unit that suits the sums: those given, or else the table's own."""
     if table.weights is not None and sample_weight is not None:
         raise ValueError(
-            "sample_weight was given for a dataset that has a column of weights: leave "
-            "sample_weight out, or open the dataset without weight_column."
+            f"{name} was given for a dataset that has a column of weights: leave "
+            f"{name} out, or open the dataset without weight_column."
         )
     given = sample_weight if table.weights is None else table.weights
-    values = as_weights(given, table.rows.shape[0])
+    values = as_weights(given, table.rows.shape[0], name)
     largest = float(values.max()) if values.size else 1.0
     if 1.0 / ROOM <= largest <= ROOM:
         return Weights(values, 1.0)
@@ -166,8 +167,11 @@ def check_count(value: Any, name: str, low: int = 1) -> int:
 
 def check_switch(value: Any, name: str) -> None:
     """Raise unless ``value`` is a bool or an integer of at least 0."""
-    if not isinstance(value, bool | np.bool_):
-        check_count(value, name, low=0)
+    if isinstance(value, bool | np.bool_):
+        return
+    if not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be True, False or an integer, got {plain(value)}.")
+    check_count(value, name, low=0)
 
 
 def check_tolerance(tol: Any, name: str = "tol") -> None:

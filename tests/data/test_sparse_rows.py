@@ -223,6 +223,18 @@ def test_arrays_of_another_kind_are_refused(kind: str, where: str, how: str) -> 
         KMeans(3).fit(X)
 
 
+@pytest.mark.parametrize("name", [*FORMATS, "bsr_matrix"])
+def test_masked_values_are_refused(name: str) -> None:
+    """A mask on the stored values would vanish: SciPy and NumPy read what is below it."""
+    X = getattr(scipy.sparse, name)(np.eye(4))
+    X.data = np.ma.array(X.data)
+    expected = KMeans(2, random_state=0).fit(np.eye(4))  # nothing is masked
+    np.testing.assert_array_equal(KMeans(2, random_state=0).fit(X).labels_, expected.labels_)
+    X.data[2:] = np.ma.masked
+    with pytest.raises(ValueError, match=r"X\.data has masked values, the first at position 2"):
+        KMeans(2).fit(X)
+
+
 def test_other_refusals() -> None:
     with pytest.raises(ValueError, match="Complex data not supported: X has dtype complex128"):
         KMeans(3).fit(texts(50, 20).astype(complex))

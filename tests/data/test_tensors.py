@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
-from fastkmeans import KMeans, MiniBatchKMeans, kmeans_plusplus
+from fastkmeans import KMeans, MiniBatchKMeans, compute_centroids, kmeans_plusplus
 from fastkmeans._estimators.inputs import as_table
 
 Array = NDArray[Any]
@@ -74,6 +74,34 @@ def test_tensors_are_read_in_place(kind: str, rows: Array) -> None:
     assert KMeans(3, init=given).fit(rows).n_iter_ <= 2
 
 
+@pytest.mark.parametrize("kind", tensors(np.zeros((2, 2))))
+def test_weights_and_indices_may_be_tensors(kind: str, rows: Array) -> None:
+    weights, index = np.linspace(0.5, 2.0, len(rows)), np.arange(len(rows)) % 3
+    expected = KMeans(3, random_state=0).fit(rows, sample_weight=weights)
+    model = KMeans(3, random_state=0).fit(rows, sample_weight=tensors(weights)[kind])
+    assert model.cluster_centers_.tobytes() == expected.cluster_centers_.tobytes()
+    means = compute_centroids(rows, tensors(index)[kind], 3)
+    np.testing.assert_array_equal(means, compute_centroids(rows, index, 3))
+
+
+def test_weights_and_indices_on_a_gpu_are_refused(rows: Array) -> None:
+    X = of_library("torch", device="cuda:0", **dlpack(rows, CUDA))
+    with pytest.raises(TypeError, match=r"sample_weight is a Tensor .* sample_weight\.cpu\(\)"):
+        KMeans(3).fit(rows, sample_weight=X)
+    with pytest.raises(TypeError, match=r"idx is a Tensor .* idx\.cpu\(\)"):
+        compute_centroids(rows, X, 3)
+
+
+def test_a_tensor_without_a_shape_is_refused() -> None:
+    """Nested tensors of PyTorch raise as soon as their shape is read."""
+    error = RuntimeError("NestedTensorImpl doesn't support sizes")
+    X = of_library(
+        "torch", shape=property(fails(error)), __array__=fails(error), **dlpack(np.eye(2))
+    )
+    with pytest.raises(TypeError, match="X is a Tensor of torch that NumPy cannot read"):
+        KMeans(2).fit(X)
+
+
 def test_real_tensors_of_torch(rows: Array) -> None:
     torch = pytest.importorskip("torch")
     X = torch.from_numpy(rows)
@@ -86,6 +114,16 @@ def test_real_tensors_of_torch(rows: Array) -> None:
         expected.predict(X.bfloat16())
     with pytest.raises(TypeError, match="X is a Tensor of torch on meta"):
         expected.predict(X.to("meta"))
+    with pytest.raises(TypeError, match=r"cannot read .* to a dense tensor"):
+        expected.predict(X.to_sparse())
+    weights = torch.linspace(0.5, 2.0, len(rows)).requires_grad_()
+    weighted = KMeans(3, random_state=0).fit(rows, sample_weight=weights.detach().numpy())
+    model = KMeans(3, random_state=0).fit(X, sample_weight=weights)
+    np.testing.assert_array_equal(model.labels_, weighted.labels_)
+    across = X.T.contiguous().T  # columns are apart
+    _, block = next(iter(as_table(across).rows.blocks()))
+    assert np.shares_memory(block, across.numpy())
+    np.testing.assert_array_equal(expected.predict(across), expected.labels_)
 
 
 def test_real_arrays_of_jax(rows: Array) -> None:

@@ -87,6 +87,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "empty list": ([], ValueError, "X"),
     "empty rows": ([[], []], ValueError, r"0 feature\(s\).*X is empty"),
     "masked": (masked(), ValueError, "X has masked values, the first at row 4, column 2"),
+    "masked rows": (list(masked()), ValueError, r"X\[4\] has masked values, .* at position 2"),
     "pandas, nan": (
         pd.DataFrame(with_value(np.nan), columns=["a", "b", "c"]), ValueError,
         "X contains NaN at row 5, column 'b'",
