@@ -22,11 +22,19 @@ from .._data.lengths import to_length_one
 from .._data.rows import CHUNK
 from .._data.sparse import sample_of
 from .._data.tables import Table
-from .._data.validation import as_centers, check_count, refuse_by_cosine, weights_of
+from .._data.validation import (
+    as_centers,
+    as_weights,
+    check_count,
+    check_switch,
+    refuse_by_cosine,
+    weights_of,
+)
 from .._estimators.inputs import as_table, opened
 from .._estimators.kmeans import KMeans
 from .._lloyd.predict import closest_centers
 from .._lloyd.representatives import own_squares_of
+from ._centroids import as_float32
 
 REDO_STEP = 15486557
 """What faiss adds to the seed for each further run."""
@@ -43,6 +51,15 @@ class ClusteringParameters:
     seed: int = 1234
     min_points_per_centroid: int = 39
     max_points_per_centroid: int = 256
+
+    def check(self) -> None:
+        """Raise an error that names the first parameter of a wrong type or size."""
+        for name in ("niter", "nredo", "max_points_per_centroid"):
+            check_count(getattr(self, name), name)
+        check_count(self.min_points_per_centroid, "min_points_per_centroid", low=0)
+        check_count(self.seed, "seed", low=-(1 << 63))
+        check_switch(self.verbose, "verbose")
+        check_switch(self.spherical, "spherical")
 
 
 class Kmeans:
@@ -126,6 +143,7 @@ class Kmeans:
         self.cp = ClusteringParameters(
             niter, nredo, verbose, spherical, seed, min_points_per_centroid, max_points_per_centroid
         )
+        self.cp.check()
         self.reset(k)
 
     def reset(self, k: int | None = None) -> None:
@@ -155,10 +173,13 @@ class Kmeans:
 
         Raises
         ------
+        TypeError
+            If a parameter in ``cp`` has the wrong type.
         ValueError
-            If there are fewer rows than clusters, another number of columns than ``d``, or a
-            value that is not finite.
+            If there are fewer rows than clusters, another number of columns than ``d``, a value
+            that is not finite, or a center that float32 cannot hold.
         """
+        self.cp.check()
         x = opened(x, "x")
         table = self._table(x)
         n = table.rows.shape[0]
@@ -167,13 +188,15 @@ class Kmeans:
                 f"Number of training points ({n}) should be at least as large as number of "
                 f"clusters ({self.k})."
             )
-        weights_of(table, weights)  # checks them
-        most = self.k * check_count(self.cp.max_points_per_centroid, "max_points_per_centroid")
+        if weights is not None:
+            weights = as_weights(weights, n, "weights")
+        weights_of(table, weights, "weights")  # checks whether the table has its own
+        most = self.k * self.cp.max_points_per_centroid
         if n > most:
             chosen = permuted(n, most, self.cp.seed)
             x, n = sample_of(table.rows, chosen), most
             given = table.weights if weights is None else weights
-            weights = None if given is None else np.asarray(given)[chosen]
+            weights = None if given is None else given[chosen]
             table = self._table(x)
         elif n < self.k * self.cp.min_points_per_centroid:
             warnings.warn(
@@ -185,7 +208,7 @@ class Kmeans:
         if n == self.k:  # nothing to cluster
             rows = table.rows.take(np.arange(n))
             centers = to_length_one(rows) if self.cp.spherical else rows
-            self.centroids = centers.astype(np.float32)
+            self.centroids = as_float32(centers, "x")
             self._keep([(0.0, 0.0)], np.ones(n))
         else:
             self._run(x, table, weights, init_centroids)
@@ -202,14 +225,14 @@ class Kmeans:
                     f"init_centroids holds {len(given)} centers, and k is {self.k}: leave some out."
                 )
         best: KMeans | None = None
-        for redo in range(check_count(self.cp.nredo, "nredo")):
+        for redo in range(self.cp.nredo):
             rows = permuted(table.rows.shape[0], self.k, self.cp.seed + 1 + redo * REDO_STEP)
             start = np.concatenate([given, table.rows.take(rows[len(given) :])])
             model = self._model(start).fit(x, sample_weight=weights)
             if best is None or model.history_[-1].inertia < best.history_[-1].inertia:
                 best = model
         assert best is not None
-        self.centroids = best.cluster_centers_.astype(np.float32)
+        self.centroids = as_float32(best.cluster_centers_, "x")
         steps = [(step.inertia, step.seconds) for step in best.history_]
         if self.cp.spherical:  # an inertia is the sum of 2 (1 - cos)
             own = table.weights if weights is None else weights
@@ -218,7 +241,7 @@ class Kmeans:
         self._keep(steps, best.cluster_sizes_)
 
     def _model(self, start: NDArray[Any]) -> KMeans:
-        niter, verbose = check_count(self.cp.niter, "niter"), int(self.cp.verbose)
+        niter, verbose = self.cp.niter, int(self.cp.verbose)
         metric = "cosine" if self.cp.spherical else "euclidean"
         return KMeans(self.k, init=start, max_iter=niter, tol=0.0, verbose=verbose, metric=metric)
 
@@ -251,7 +274,7 @@ class Kmeans:
         -------
         D : ndarray of shape (n,), float32
             Squared distances to the closest center; if spherical, products with the center of
-            largest cosine.
+            largest cosine.  One above 3.4e38 is infinite.
         I : ndarray of shape (n,), int64
             The closest centers; ties go to the lowest index.
 
@@ -267,15 +290,12 @@ class Kmeans:
         refuse_by_cosine("cosine" if by_cosine else "euclidean", table)
         labels = closest_centers(table, centers, None, "x", by_cosine)
         distances = np.empty(len(labels), np.float32)
-        if self.cp.spherical:
-            for start, X in table.rows.blocks():
-                for at in range(0, X.shape[1], CHUNK):
-                    rows = X[0, at : at + CHUNK].astype(np.float64)
-                    part = slice(start + at, start + at + len(rows))
-                    distances[part] = np.einsum("ij,ij->i", rows, centers[labels[part]])
-            return distances, labels.astype(np.int64)
-        for part, squares, scale in own_squares_of(table, centers, labels, None):
-            distances[part] = squares / scale / scale
+        with np.errstate(over="ignore", under="ignore"):
+            if by_cosine:
+                _write_products(table, centers, labels, distances)
+            else:
+                for part, squares, scale in own_squares_of(table, centers, labels, None):
+                    distances[part] = squares / scale / scale
         return distances, labels.astype(np.int64)
 
     @property
@@ -300,6 +320,17 @@ class Kmeans:
                 f"x has {table.rows.shape[1]} columns, and Kmeans was made for d={self.d}."
             )
         return table
+
+
+def _write_products(
+    table: Table, centers: NDArray[np.float64], labels: NDArray[Any], out: NDArray[np.float32]
+) -> None:
+    """Write the product of each row with its center."""
+    for start, X in table.rows.blocks():
+        for at in range(0, X.shape[1], CHUNK):
+            rows = X[0, at : at + CHUNK].astype(np.float64)
+            part = slice(start + at, start + at + len(rows))
+            out[part] = np.einsum("ij,ij->i", rows, centers[labels[part]])
 
 
 def permuted(n: int, count: int, seed: int) -> NDArray[np.int64]:

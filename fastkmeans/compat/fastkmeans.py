@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from .._data.sparse import sample_of
 from .._data.tables import Table
-from .._data.validation import check_count
+from .._data.validation import check_count, check_switch, check_tolerance
 from .._estimators.inputs import as_table, opened
 from .._estimators.kmeans import KMeans
 from .._lloyd.predict import closest_centers
+from ._centroids import as_float32
 
 
 class FastKMeans:
@@ -97,6 +98,15 @@ class FastKMeans:
         self.device, self.dtype, self.pin_gpu_memory = device, dtype, pin_gpu_memory
         self.verbose, self.nredo, self.use_triton = verbose, nredo, use_triton
         self.centroids: NDArray[np.float32] | None = None
+        self._check()
+
+    def _check(self) -> None:
+        """Raise an error that names the first parameter of a wrong type or size."""
+        for name in ("k", "niter", "max_points_per_centroid"):
+            check_count(getattr(self, name), name)
+        check_count(self.seed, "seed", low=0)
+        check_tolerance(self.tol)
+        check_switch(self.verbose, "verbose")
 
     def train(self, data: Any) -> None:
         """Cluster rows, and set ``centroids``.
@@ -108,24 +118,24 @@ class FastKMeans:
 
         Raises
         ------
+        TypeError
+            If a parameter has the wrong type.
         ValueError
-            If there are fewer rows than clusters, another number of columns than ``d``, or a
-            value that is not finite.
+            If there are fewer rows than clusters, another number of columns than ``d``, a value
+            that is not finite, or a center that float32 cannot hold.
         """
+        self._check()
         data = opened(data, "data")
-        table, k = self._table(data), check_count(self.k, "k")
-        n, most = (
-            table.rows.shape[0],
-            k * check_count(self.max_points_per_centroid, "max_points_per_centroid"),
-        )
+        table = self._table(data)
+        n, most = table.rows.shape[0], self.k * self.max_points_per_centroid
         if n > most:
             chosen = np.random.default_rng(self.seed).choice(n, most, replace=False)
             data = sample_of(table.rows, np.sort(chosen))
         model = KMeans(
-            k, init="random", n_init=1, max_iter=self.niter, tol=self.tol,
+            self.k, init="random", n_init=1, max_iter=self.niter, tol=self.tol,
             verbose=int(self.verbose), random_state=self.seed,
         )  # fmt: skip
-        self.centroids = model.fit(data).cluster_centers_.astype(np.float32)
+        self.centroids = as_float32(model.fit(data).cluster_centers_, "data")
 
     def fit(self, data: Any) -> Self:
         """Do the same as ``train``, and return the model."""

@@ -172,7 +172,7 @@ def test_mistakes_are_named(x: Array, monkeypatch: Any) -> None:
         (lambda: kmeans.assign(x), "not trained: call train first"),
         (lambda: kmeans.train(x[:5]), r"training points \(5\) should be at least as large"),
         (lambda: kmeans.train(x[:, :4]), "x has 4 columns, and Kmeans was made for d=6"),
-        (lambda: kmeans.train(x, np.ones(3)), "sample_weight.shape"),
+        (lambda: kmeans.train(x, np.ones(3)), "weights.shape"),
         (lambda: kmeans.train(x, init_centroids=x[:9]), "holds 9 centers, and k is 8"),
         (lambda: Kmeans(6, 8, gpu=True), "fastkmeans runs on the CPU. Leave gpu out"),
         (lambda: Kmeans(6, 0), "k must be at least 1"),
@@ -193,6 +193,53 @@ def test_mistakes_are_named(x: Array, monkeypatch: Any) -> None:
     assert (kmeans.k, kmeans.centroids, kmeans.obj, kmeans.iteration_stats) == (5, None, None, None)
     kmeans.train(x)
     assert kmeans.centroids.shape == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", "a"), ("seed", 1.5), ("niter", "5"), ("nredo", None), ("verbose", "yes"),
+     ("spherical", "no"), ("min_points_per_centroid", "39"), ("max_points_per_centroid", 2.0)],
+)  # fmt: skip
+def test_wrong_types_name_the_parameter(name: str, value: Any, x: Array) -> None:
+    message = f"^{name} must be .*integer, got {value!r}"
+    with pytest.raises(TypeError, match=message):
+        Kmeans(6, 8, **{name: value})
+    kmeans = Kmeans(6, 8)
+    setattr(kmeans.cp, name, value)
+    with pytest.raises(TypeError, match=message):
+        kmeans.train(x)
+
+
+@pytest.mark.parametrize("size", [1e39, 1e300, 1e-39, 1e-300])
+def test_centers_beyond_float32_are_refused(size: float, x: Array) -> None:
+    X, kmeans = x.astype(np.float64) * size, Kmeans(6, 8, min_points_per_centroid=0)
+    for rows in (X, X[:8]):  # clustered; each its own center
+        with pytest.raises(ValueError, match=r"^Center \d is .*e.*\d\d in column \d.* scale x"):
+            kmeans.train(rows)
+        assert kmeans.centroids is None
+    spherical = Kmeans(6, 8, spherical=True)  # its centers have length 1
+    spherical.train(X)
+    np.testing.assert_allclose(np.linalg.norm(spherical.centroids, axis=1), 1.0, rtol=1e-6)
+
+
+def test_distances_beyond_float32_are_infinite(x: Array) -> None:
+    kmeans = Kmeans(6, 8)
+    kmeans.train(x * np.float32(1e25))
+    distances, labels = kmeans.assign(x * np.float32(1e25))
+    assert np.isinf(distances).all()
+    np.testing.assert_array_equal(labels, reference.closest(x * 1e25, kmeans.centroids))
+
+
+def test_weights_of_any_kind_with_a_sample(x: Array) -> None:
+    """Weights follow the sample of the rows: a list, a number, a masked array."""
+    kmeans = Kmeans(6, 8, max_points_per_centroid=40)
+    kmeans.train(x, weights=np.full(len(x), 2.0))
+    expected = kmeans.obj[-1]
+    for weights in ([2.0] * len(x), 2.0, np.ma.array(np.full(len(x), 2.0))):
+        assert kmeans.train(x, weights=weights) == expected
+    masked = np.ma.array(np.ones(len(x)), mask=np.arange(len(x)) == 7)
+    with pytest.raises(ValueError, match=r"^weights has masked values, the first at position 7"):
+        kmeans.train(x, weights=masked)
 
 
 def test_verbose_prints(x: Array, capsys: Any) -> None:

@@ -93,6 +93,23 @@ def test_sparse_rows_give_what_dense_rows_give(most: int) -> None:
     np.testing.assert_allclose(found.centroids, expected.centroids, atol=1e-6)
 
 
-def test_the_number_of_columns_is_an_integer() -> None:
-    with pytest.raises(TypeError, match="d must be an integer, got '4'"):
-        FastKMeans("4", 3)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [("d", "4", "an integer"), ("k", 3.0, "an integer"), ("niter", "5", "an integer"),
+     ("seed", "a", "an integer"), ("max_points_per_centroid", None, "an integer"),
+     ("tol", "0", "a number"), ("verbose", "yes", "True, False or an integer")],
+)  # fmt: skip
+def test_wrong_types_name_the_parameter(name: str, value: Any, kind: str, data: Array) -> None:
+    with pytest.raises(TypeError, match=f"^{name} must be {kind}, got {value!r}"):
+        FastKMeans(**{"d": 5, "k": 6} | {name: value})
+    if name != "d":
+        model = FastKMeans(5, 6)
+        setattr(model, name, value)
+        with pytest.raises(TypeError, match=f"^{name} must be"):
+            model.fit(data)
+
+
+@pytest.mark.parametrize("size", [1e39, 1e300, 1e-39, 1e-300])
+def test_centers_beyond_float32_are_refused(size: float, data: Array) -> None:
+    with pytest.raises(ValueError, match=r"^Center \d is .*e.*\d\d in column \d.* scale data"):
+        FastKMeans(5, 6).fit(data.astype(np.float64) * size)
