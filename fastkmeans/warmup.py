@@ -69,9 +69,10 @@ def warmup() -> float:
                 kmeans_plusplus(each, 200, random_state=0)
             for n_rows in (256, 200_000):
                 rows = _sparse(rng, n_rows, dtype)
-                model = KMeans(8, max_iter=3, random_state=0, n_threads=2).fit(rows)
-                model.predict(rows)
-                model.transform(rows)
+                for metric in ("euclidean", "cosine"):
+                    model = KMeans(8, max_iter=3, random_state=0, n_threads=2, metric=metric)
+                    model.fit(rows).predict(rows)
+                    model.transform(rows)
     return time.perf_counter() - began
 
 

@@ -11,11 +11,13 @@ import numpy as np
 
 from .._kernels.shared.lengths import WEIGHT, ZERO_WEIGHT, ZEROS, measure_lengths
 from .._kernels.shared.moments import M2, MEAN, MINIMUM
+from .._kernels.sparse.rows import Scaled
 from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
 from .rows import Rows
-from .scaling import Scaling, checked_moments, power_of_two, unshifted
+from .scaling import NotFiniteError, Scaling, checked_moments, power_of_two, unshifted
+from .sparse import LARGE, SparseRows
 
 FARTHEST_UNIT = 60
 """Largest exponent of the radius of the sphere; its square is then far from float32's limits."""
@@ -36,6 +38,8 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
 
     The variance is that of the rows brought to length 1, without those of length 0.
     """
+    if isinstance(rows, SparseRows):
+        return _measure_sparse(rows, weights, team)
     (n, d), dtype = rows.shape, rows.dtype
     table, unit = checked_moments(rows, weights, team)
     size = float(np.abs(table[MINIMUM:]).max())
@@ -66,6 +70,50 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
         scatter=2.0 * (weight + float(total[ZERO_WEIGHT])) * square, widest=largest * zoom,
     )  # fmt: skip
     return scaling, Lengths(inverse, n - n_moving, float(total[ZERO_WEIGHT]))
+
+
+def _measure_sparse(rows: SparseRows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
+    """Return scaling and lengths of sparse rows; in scaled units, rows and centers have length 1.
+
+    The mean of the rows is that of one cluster.
+    """
+    from .._kernels.sparse.update import move_rows
+
+    (n, d), size = rows.shape, rows.largest_magnitude()
+    if not math.isfinite(size):
+        raise NotFiniteError
+    scale = power_of_two(size, rows.dtype)
+    lengths = lengths_of(rows, weights, scale, team)
+    all_rows, nobody = np.zeros(n, np.int32), np.full(n, -1, np.int32)
+    sums, table = np.zeros((1, d)), np.zeros((2, 1))
+    move_rows(
+        rows.values, 0, 1, np.array([0, 1]), Scaled(*rows.stored, scale, lengths.inverse),
+        weights, nobody, all_rows, True, sums, table,
+    )  # fmt: skip
+    weight = float(table[0, 0])
+    mean = sums[0] / weight if weight else sums[0]
+    scaling = unshifted(
+        rows.dtype, d, scale,
+        mean_variance=max(0.0, 1.0 - total_of(mean * mean)) / d if weight else 0.0,
+        scatter=2.0 * (weight + lengths.zero_weight),
+    )  # fmt: skip
+    return scaling, lengths
+
+
+def lengths_of(rows: SparseRows, weights: Floats, scale: float, team: Team) -> Lengths:
+    """Measure the lengths of sparse rows."""
+    from .._kernels.sparse.directions import measure_lengths as measure_sparse_lengths
+
+    inverse = np.empty(rows.shape[0])
+    arguments = rows.stored, scale, inverse
+    prange = len(rows.values) >= LARGE
+    cuts = team.cut(rows.shape[0])
+    team.run(measure_sparse_lengths, rows.values, cuts, arguments, prange=prange)
+    inverse.flags.writeable = False
+    zeros = inverse == 0.0
+    n_zero = int(np.count_nonzero(zeros))
+    weight = total_of(weights[zeros]) if weights.size and n_zero else float(n_zero)
+    return Lengths(inverse, n_zero, weight)
 
 
 def _typical_length(inverse: Floats) -> float:

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._kernels.sparse.rows import Scaled
 from .._runtime.arrays import Floats
 from .._runtime.threads import Team
-from .lengths import Lengths, measure, to_length_one
+from .lengths import Lengths, lengths_of, measure, to_length_one
 from .rows import Block, Rows
 from .scaling import NotFiniteError, Scaling, scaling_of
+from .sparse import SparseRows
 from .tables import Table
 from .validation import NO_WEIGHTS, first_not_finite
 
@@ -48,6 +50,12 @@ class Problem(NamedTuple):
         """Return the inverse lengths of some rows; of size 0 if rows count as they are."""
         return self.inverse[part] if self.inverse.size else self.inverse
 
+    @property
+    def scaled(self) -> Scaled:
+        """Sparse rows as kernels count them."""
+        assert isinstance(self.rows, SparseRows)
+        return Scaled(*self.rows.stored, self.scaling.scale, self.inverse)
+
     def points(self, indices: NDArray[np.int64]) -> Floats:
         """Return some rows as centers: float64, by cosine brought to length 1."""
         points: Floats = self.rows.take(indices).astype(np.float64)
@@ -60,6 +68,14 @@ def problem_of(rows: Rows, weights: Floats, team: Team, by_cosine: bool = False)
         scaling, lengths = measure(rows, weights, team)
         return Problem(rows, weights, scaling, team, lengths)
     return Problem(rows, weights, scaling_of(rows, weights, team), team)
+
+
+def given_problem(rows: Rows, scaling: Scaling, team: Team) -> Problem:
+    """Return rows to compare with given centers; sparse ones by cosine need their lengths."""
+    lengths = None
+    if scaling.by_cosine and isinstance(rows, SparseRows):
+        lengths = lengths_of(rows, NO_WEIGHTS, scaling.scale, team)
+    return Problem(rows, NO_WEIGHTS, scaling, team, lengths)
 
 
 @contextmanager

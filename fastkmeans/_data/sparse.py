@@ -21,7 +21,7 @@ from .._kernels.sparse.rows import (
     is_in_order,
 )
 from .._runtime.adding import total_of
-from .._runtime.arrays import Floats
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import MANY_RANGES, Team, cut
 from .rows import CHUNK, FLOAT32, FLOAT64, ArrayRows, Block, InMemory, Rows
 from .tensors import refuse_mask
@@ -136,6 +136,18 @@ def sample_of(rows: Rows, indices: NDArray[np.int64]) -> Any:
     if isinstance(rows, SparseRows):
         return rows.select(indices).as_given()
     return rows.take(indices)
+
+
+def own_products(rows: SparseRows, centers: Floats, labels: Labels) -> NDArray[np.float32]:
+    """Return the product of each row with the center of its label."""
+    (columns, starts), out = rows.stored, np.empty(len(labels), np.float32)
+    for at in range(0, len(labels), CHUNK):
+        own = labels[at : at + CHUNK]
+        part = slice(starts[at], starts[at + len(own)])
+        owners = np.repeat(np.arange(len(own)), np.diff(starts[at : at + len(own) + 1]))
+        terms = rows.values[part] * centers[own[owners], columns[part]]
+        out[at : at + len(own)] = np.bincount(owners, terms, len(own))
+    return out
 
 
 def is_sparse(X: Any) -> bool:

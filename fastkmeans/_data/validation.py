@@ -191,12 +191,7 @@ def check_metric(metric: Any) -> bool:
 
 
 def refuse_by_cosine(metric: str, table: Table) -> None:
-    """Raise if standardised or sparse rows are to be compared by cosine."""
-    if metric == "cosine" and isinstance(table.rows, SparseRows):
-        raise ValueError(
-            "metric='cosine' takes dense rows. Bring sparse rows to length 1, for example with "
-            "sklearn.preprocessing.normalize(X), and use metric='euclidean'; or use X.toarray()."
-        )
+    """Raise if standardised rows are to be compared by cosine."""
     if metric == "cosine" and table.preparation is not None:
         raise ValueError(
             "metric='cosine' compares directions from the origin, which standardising moves: open "

@@ -23,6 +23,7 @@ from .._kernels.sparse.assign import (
     screen_rows,
     settle_rows,
 )
+from .._kernels.sparse.directions import find_used, settle_directions
 from .._kernels.sparse.table import Centers, fill_table, finish_table
 from .._runtime.arrays import Floats, Labels, aligned
 from .._runtime.threads import Team, cut_centers
@@ -79,6 +80,18 @@ class CenterTable:
         drift = Drift(self._features, gained, float(-gained.min()), lengths + sums)
         return Centers(centers, norms, self.repeated, self.tiles, self.biases, largest), drift
 
+    def turn(self, centers: Floats, team: Team) -> tuple[Centers, Drift]:
+        """Write the table by cosine, without biases; return how the centers moved, too."""
+        moved, drift = self.move(centers, 1.0, team)
+        self.biases[self.biases > -np.inf] = 0.0
+        return moved, drift._replace(norms=np.zeros(len(centers)), shrunk=0.0)
+
+    def follow(self, problem: Problem, centers: Floats) -> tuple[Centers, Drift]:
+        """Write the table for a problem; return how the centers moved, too."""
+        if problem.scaling.by_cosine:
+            return self.turn(centers, problem.team)
+        return self.move(centers, problem.scaling.scale, problem.team)
+
 
 def _nonzero(centers: Floats | None) -> Nonzero:
     """List the columns in which centers are not zero; None: list nothing."""
@@ -90,12 +103,19 @@ def _nonzero(centers: Floats | None) -> Nonzero:
     return Nonzero(starts, np.concatenate([*columns, np.zeros(1, np.int32)]))
 
 
+def _used(centers: Floats, team: Team) -> NDArray[np.bool_]:
+    """Mark the columns in which a center is not zero."""
+    used = np.empty(centers.shape[1], np.bool_)
+    team.run(find_used, centers, team.cut(len(used)), (used,), prange=True)
+    return used
+
+
 def new_state(problem: Problem) -> NDArray[np.float32]:
     """Return what is kept of every row: its length, and a margin that is not known yet."""
     rows, team = problem.rows, problem.team
     assert isinstance(rows, SparseRows)
     kept = np.zeros((2, rows.shape[0]), np.float32)
-    arguments = rows.stored, problem.scaling.scale, kept[0]
+    arguments = problem.scaled, kept[0]
     team.run(measure_rows, rows.values, team.cut(rows.shape[0]), arguments)
     return kept
 
@@ -109,15 +129,22 @@ def assign(
     labels: Labels,
 ) -> tuple[int, int]:
     """Assign all rows; return how many changed cluster, and how many met no center."""
-    rows, scaling, team = problem.rows, problem.scaling, problem.team
+    rows, team = problem.rows, problem.team
     assert isinstance(rows, SparseRows)
     bounds = team.cut(rows.shape[0])
     counts = np.zeros((len(bounds) - 1, 4), np.int64)
-    shared: tuple[Any, ...] = rows.stored, scaling.scale, centers
-    arguments = rows.stored, scaling.scale, kept[0], centers, drift, kept[1], previous, labels
+    shared = problem.scaled, centers
+    arguments: tuple[Any, ...] = (
+        problem.scaled, kept[0], centers, drift, kept[1], previous, labels,
+    )  # fmt: skip
     team.run(screen_rows, rows.values, bounds, arguments, (counts,), prange=True)
     moved, left = int(counts[:, MOVED].sum()), int(counts[:, LEFT].sum())
     skipped, listed = int(counts[:, SKIPPED].sum()), left >= MANY_OPEN
+    if problem.scaling.by_cosine and left:
+        used = _used(centers.exact, team) if listed else np.empty(0, np.bool_)
+        arguments = *shared, used, previous, labels
+        team.run(settle_directions, rows.values, bounds, arguments, (counts,), prange=True)
+        return moved + int(counts[:, MOVED].sum()), skipped
     while left:
         arguments = *shared, _nonzero(centers.exact if listed else None), previous, labels
         team.run(settle_rows, rows.values, bounds, arguments, (counts,), prange=True)
@@ -129,9 +156,8 @@ def assign(
 def label_sparse_rows(problem: Problem, centers: Floats, labels: Labels) -> None:
     """Write the closest center of each row; ties go to the lowest index."""
     table = CenterTable(centers.shape)
-    moved = table.move(centers, problem.scaling.scale, problem.team)
     nobody = np.full(len(labels), -1, np.int32)
-    assign(problem, *moved, new_state(problem), nobody, labels)
+    assign(problem, *table.follow(problem, centers), new_state(problem), nobody, labels)
 
 
 class Sparse:
@@ -151,7 +177,7 @@ class Sparse:
     def label(self, centers: Floats, sums: Sums, previous: Labels, labels: Labels) -> Assigned:
         """Label the rows and update the sums."""
         problem = self._problem
-        filled, drift = self._table.move(centers, problem.scaling.scale, problem.team)
+        filled, drift = self._table.follow(problem, centers)
         n_moved, n_skipped = assign(problem, filled, drift, self._kept, previous, labels)
         sums.move_all(previous, labels)
         if filled.repeated.any():  # equal centers are in no margin, and may move apart

@@ -118,8 +118,8 @@ class Sums:
         n_tasks = max(1, min(k, 1 if team.serial else 4 * team.size))
         clusters = np.arange(n_tasks + 1) * k // n_tasks
         arguments = (
-            clusters, rows.stored, self._problem.weights, self._problem.scaling.scale, previous,
-            labels, self.rebuild, self.parts[0], self.part_weights[0],
+            clusters, self._problem.scaled, self._problem.weights, previous, labels, self.rebuild,
+            self.parts[0], self.part_weights[0],
         )  # fmt: skip
         team.run(move_sparse_rows, rows.values, np.arange(n_tasks + 1), arguments, prange=True)
 
@@ -181,15 +181,18 @@ class Sums:
 
 
 def sparse_squares(problem: Problem, labels: Labels, centers: Floats) -> Floats:
-    """Return the squared distance of each sparse row to the center of its label, scaled."""
+    """Return the squared distance of each sparse row to the center of its label, scaled.
+
+    By cosine it is ``2 (1 - cos)``.
+    """
     from .._kernels.sparse.update import square_norms, squares_to_own
 
-    rows, scale, team = problem.rows, problem.scaling.scale, problem.team
+    rows, unit, team = problem.rows, problem.scaling.unit, problem.team
     assert isinstance(rows, SparseRows)
     norms, squares = np.empty(len(centers)), rows.empty(rows.shape[0], np.float64)
     cuts = cut_centers(*centers.shape)
-    team.run(square_norms, centers, cuts, (scale, norms))
-    arguments = rows.stored, scale, centers, norms, labels, squares
+    team.run(square_norms, centers, cuts, (unit, norms))
+    arguments = problem.scaled, unit, centers, norms, labels, squares
     team.run(squares_to_own, rows.values, team.cut(rows.shape[0]), arguments)
     return squares
 
@@ -198,6 +201,8 @@ def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
     """Return the inertia of ``labels`` against ``centers``, in scaled units."""
     if isinstance(problem.rows, SparseRows):
         sparse = sparse_squares(problem, labels, centers)
+        if problem.inverse.size:  # lengths that float64 does not hold count as 0 in the sums too
+            sparse[problem.inverse == 0.0] = 2.0
         if problem.weights.size:
             sparse *= problem.weights
         return total_of(sparse)

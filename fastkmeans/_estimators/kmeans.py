@@ -79,8 +79,7 @@ class KMeans(Clusterer):
         What a cluster is.  ``"cosine"``: spherical k-means.  Rows count with length 1, and a row
         goes to the center of largest cosine.  A center is the mean of its rows brought back to
         length 1; if the mean has length 0, the center stays.  A row of length 0 has cosine 0 to all
-        centers: it gets label 0 and moves no center, and a warning counts such rows.  Sparse rows
-        are a ``ValueError``: bring them to length 1 first.
+        centers: it gets label 0 and moves no center, and a warning counts such rows.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.

@@ -32,6 +32,8 @@ def squared_distances_to_own(run: Run) -> Floats:
         squares = sparse_squares(problem, run.labels, run.centers)
         if problem.weights.size:
             squares[problem.weights == 0.0] = -1.0
+        if problem.inverse.size:
+            squares[problem.inverse == 0.0] = -1.0
         return squares
     inverse, scale = problem.inverse, problem.scaling.scale
     out = problem.rows.empty(n, np.float64)

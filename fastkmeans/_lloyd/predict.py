@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.problem import Problem, naming, open_problem
+from .._data.problem import Problem, given_problem, naming, open_problem
 from .._data.rows import Rows
 from .._data.scaling import Scaling, make_scaling, power_of_two, unshifted
 from .._data.sparse import SparseRows
 from .._data.tables import Table
-from .._data.validation import NO_WEIGHTS, check_finite, weights_of
+from .._data.validation import check_finite, weights_of
 from .._engines.base import work_of
 from .._engines.plain import label_rows
 from .._engines.sums import sum_of_squares
@@ -57,7 +57,7 @@ def closest_centers(
         return labels
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         labels = rows.empty(rows.shape[0], np.int32)
-        label_rows(Problem(rows, NO_WEIGHTS, scaling, team), centers, labels)
+        label_rows(given_problem(rows, scaling, team), centers, labels)
         return labels
 
 
@@ -75,13 +75,13 @@ def center_distances(
     scaling = _scaling_around(centers, size, rows, by_cosine)
     if isinstance(rows, SparseRows):
         with Team(n_threads, work_of(rows.shape, k)) as team:
-            return sparse_distances(Problem(rows, NO_WEIGHTS, scaling, team), centers)
+            return sparse_distances(given_problem(rows, scaling, team), centers)
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), rows.dtype)
     tiles.reshape(-1, 1 + d)[:k, 1:] = (centers - scaling.shift) * scaling.unit
     tiles = np.ascontiguousarray(tiles.transpose(0, 2, 1))
     out = rows.empty((rows.shape[0], k), rows.dtype)
     with Team(n_threads, work_of(rows.shape, k)) as team:
-        for part, X in Problem(rows, NO_WEIGHTS, scaling, team).blocks():
+        for part, X in given_problem(rows, scaling, team).blocks():
             place = scaling.x_offset, scaling.x_scale
             arguments = (*place, tiles, by_cosine, out[part])
             team.run(distance_rows, X, team.cut(X.shape[1]), arguments)
@@ -93,13 +93,13 @@ def sparse_distances(problem: Problem, centers: Floats) -> NDArray[Any]:
     from .._engines.csr import CenterTable
     from .._kernels.sparse.distances import distance_rows
 
-    rows, scale, team = problem.rows, problem.scaling.scale, problem.team
+    rows, unit, team = problem.rows, problem.scaling.unit, problem.team
     assert isinstance(rows, SparseRows)
     table = CenterTable(centers.shape, np.float64)
-    table.fill(centers, scale, team)
+    table.fill(centers, unit, team)
     table.biases[:] = 0.0
     out = rows.empty((rows.shape[0], len(centers)), rows.dtype)
-    arguments = rows.stored, scale, centers, table.norms, table.tiles, table.biases, out
+    arguments = problem.scaled, unit, centers, table.norms, table.tiles, table.biases, out
     team.run(distance_rows, rows.values, team.cut(rows.shape[0]), arguments)
     return out
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.problem import Problem
+from .._data.problem import given_problem
 from .._data.rows import CHUNK
-from .._data.scaling import make_scaling, power_of_two
+from .._data.scaling import make_scaling, power_of_two, unshifted
 from .._data.sparse import SparseRows
 from .._data.tables import Table
-from .._data.validation import NO_WEIGHTS, check_finite
+from .._data.validation import check_finite
 from .._engines.base import work_of
 from .._engines.sums import sparse_squares
 from .._kernels.plain.distances import own_squares
@@ -71,14 +71,15 @@ def own_squares_of(
     """
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    size = max(check_finite(table), float(np.abs(centers).max()))
-    scale = 1.0 if by_cosine else power_of_two(size, rows.dtype)
+    size, reach = check_finite(table), float(np.abs(centers).max())
+    scale = 1.0 if by_cosine else power_of_two(max(size, reach), rows.dtype)
     rest = centers, scale, by_cosine
     with Team(n_threads, work_of(rows.shape, 1)) as team:
         if isinstance(rows, SparseRows):
             scaling = make_scaling(rows.dtype, np.zeros(rows.shape[1]), scale)
-            problem = Problem(rows, NO_WEIGHTS, scaling, team)
-            all_squares = sparse_squares(problem, labels, centers)
+            if by_cosine:
+                scaling = unshifted(rows.dtype, rows.shape[1], power_of_two(size, rows.dtype))
+            all_squares = sparse_squares(given_problem(rows, scaling, team), labels, centers)
             for at in range(0, len(labels), CHUNK):
                 part = slice(at, min(at + CHUNK, len(labels)))
                 yield part, all_squares[part], scale

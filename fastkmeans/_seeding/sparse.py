@@ -58,12 +58,17 @@ class _Seeder:
         self._visit(drawn, winner)
         return int(drawn[winner])
 
+    def _coordinates(self, row: int, part: slice) -> Floats:
+        """Return the stored values of a row as those of a candidate."""
+        values: Floats = self._rows.values[part] * self._scale
+        return values
+
     def _visit(self, items: NDArray[np.int64], winner: int) -> Floats:
         """Try candidates, and return the potential with each; or make one of them a center."""
         indices, starts = self._rows.stored
         parts = [slice(starts[row], starts[row + 1]) for row in items]
         for c, part in enumerate(parts):
-            self._table[indices[part], c] = self._rows.values[part] * self._scale
+            self._table[indices[part], c] = self._coordinates(int(items[c]), part)
         norms = np.full(CANDIDATES, NOBODY)
         norms[: len(items)] = self._norms[items]
         potentials = np.zeros((len(self._ranges) - 1, CANDIDATES))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .._data.lengths import to_length_one
 from .._data.rows import CHUNK
-from .._data.sparse import sample_of
+from .._data.sparse import SparseRows, own_products, sample_of
 from .._data.tables import Table
 from .._data.validation import (
     as_centers,
@@ -291,7 +291,9 @@ class Kmeans:
         labels = closest_centers(table, centers, None, "x", by_cosine)
         distances = np.empty(len(labels), np.float32)
         with np.errstate(over="ignore", under="ignore"):
-            if by_cosine:
+            if isinstance(table.rows, SparseRows) and by_cosine:
+                distances[:] = own_products(table.rows, centers, labels)
+            elif by_cosine:
                 _write_products(table, centers, labels, distances)
             else:
                 for part, squares, scale in own_squares_of(table, centers, labels, None):

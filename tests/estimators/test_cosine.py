@@ -141,26 +141,6 @@ def test_standardised_rows_are_refused(kind: Any) -> None:
             kmeans_plusplus(rows, 3, metric="cosine")
 
 
-@each_class
-def test_sparse_rows_are_refused(kind: Any, moving: Array) -> None:
-    scipy = pytest.importorskip("scipy.sparse")
-    X = scipy.csr_array(np.maximum(moving, 0.0))
-    model = spherical(kind).fit(moving)
-    for call in (
-        spherical(kind).fit,
-        model.predict,
-        model.transform,
-        model.score,
-        model.representatives,
-        lambda X: kmeans_plusplus(X, 3, metric="cosine"),
-    ):
-        with pytest.raises(ValueError, match="metric='cosine' takes dense rows"):
-            call(X)
-    if kind is MiniBatchKMeans:
-        with pytest.raises(ValueError, match="metric='cosine' takes dense rows"):
-            model.partial_fit(X)
-
-
 @pytest.mark.parametrize("metric", ["Cosine", "l2", None, 1, ["cosine"]])
 def test_unknown_metrics_are_refused(metric: Any, moving: Array) -> None:
     for fit in (

@@ -4,6 +4,7 @@ rows        stored values; their order; moments of the columns
 table       the centers feature by feature, in tiles of lanes
 score       the micro-kernel: one row against a tile of centers
 assign      labels, certified
+directions  the cosine: lengths of rows, and the labels that float32 leaves open
 update      sums of the clusters; distances of rows to their own centers
 distances   distances of rows to all centers
 seeding     greedy k-means++

@@ -23,6 +23,9 @@ multiple of it covers the rounding of the comparisons.  The margin must also exc
 differences, ``(d + 4) 2^-53 D^2``.  Underflow takes at most ``2^-149`` from a value, a coordinate
 or a product.
 
+By cosine the same kernels score rows brought to length 1 against centers of length 1, without
+biases.  ``directions`` has the bound, and labels the rows left open.
+
 Loop order: ``CHUNK`` rows outside, then tiles, then rows: a tile stays in the caches while the rows
 pass by.  ``settle_rows``: rows, then centers.
 """
@@ -35,6 +38,7 @@ import numpy as np
 from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
 from ..plain.bound import EXACT_NORM
+from .rows import factor_of
 from .score import score_row, second_best
 
 CHUNK = 1 << 13
@@ -116,14 +120,13 @@ def measure_rows(
     values,  # in (n_stored,) float32 or float64
     start,  # in int, first row
     stop,  # in int, row to stop before
-    stored,  # in Stored
-    scale,  # in float64, power of two
+    scaled,  # in Scaled
     lengths,  # out (m,) float32, rounded up
 ):
     """Write the lengths of rows ``start:stop``, scaled."""
-    _, starts = stored
+    starts = scaled.starts
     for i in range(start, stop):
-        norm = squared_norm(values, starts[i], starts[i + 1], scale)
+        norm = squared_norm(values, starts[i], starts[i + 1], factor_of(scaled, i))
         lengths[i] = np.float32(math.sqrt(norm) * (1.0 + 2.0**-22) + 2.0**-120)
 
 
@@ -132,7 +135,7 @@ def keeps_label(
     values,  # in (n_stored,) float32 or float64
     row,  # in tuple of int, the first stored value of the row and the one to stop before
     indices,  # in (n_stored,) int32
-    scale,  # in float64, power of two
+    factor,  # in float64, see factor_of
     label,  # in int, the label of the row before
     length,  # in float64, length of the row
     margin_before,  # in float32, by how much the score of that center exceeded all others, at least
@@ -143,7 +146,7 @@ def keeps_label(
     """Return the margin of a row after the centers moved; zero if its label may have changed."""
     product = 0.0
     for e in range(row[0], row[1]):
-        product += abs(np.float64(values[e]) * scale) * drift.features[indices[e]]
+        product += abs(np.float64(values[e]) * factor) * drift.features[indices[e]]
     lost = 2.0 * product + drift.norms[label] + drift.shrunk + drift.rounding * (1.0 + length)
     # What is lost is not a number if the centers moved too far.
     left = margin_before if lost <= 0.0 else np.float32(margin_before - 1.01 * lost)
@@ -157,8 +160,7 @@ def screen_rows(
     values,  # in (n_stored,) float32 or float64
     start,  # in int, first row
     stop,  # in int, row to stop before
-    stored,  # in Stored
-    scale,  # in float64, power of two
+    scaled,  # in Scaled
     lengths,  # in (m,) float32, lengths of the rows, scaled, rounded up
     centers,  # in Centers
     drift,  # in Drift
@@ -168,7 +170,7 @@ def screen_rows(
     counts,  # out (4,) int64: MOVED, SETTLED, LEFT, SKIPPED
 ):
     """Label rows ``start:stop`` in float32; leave those open whose label is not proven."""
-    (indices, starts), biases = stored, centers.biases
+    indices, starts, biases = scaled.indices, scaled.starts, centers.biases
     tiles, largest = centers.tiles, centers.largest
     n_tiles, d, width = tiles.shape
     scores, runner_up = empty(width, np.float32), empty(1, np.float32)
@@ -184,7 +186,7 @@ def screen_rows(
             labels[i] = label
             if label >= 0 and margins[i] > 0.0:
                 margins[i] = keeps_label(
-                    values, (starts[i], starts[i + 1]), indices, scale, label,
+                    values, (starts[i], starts[i + 1]), indices, factor_of(scaled, i), label,
                     np.float64(lengths[i]), margins[i], drift, agree, reach,
                 )  # fmt: skip
             if not (label >= 0 and margins[i] > 0.0):
@@ -195,8 +197,9 @@ def screen_rows(
             for r in range(count):
                 i = met[r]
                 top = score_row(
-                    values, indices, starts[i], starts[i + 1], scale, tiles, tile, biases, scores
-                )
+                    values, indices, starts[i], starts[i + 1], factor_of(scaled, i), tiles, tile,
+                    biases, scores,
+                )  # fmt: skip
                 if top > best[r]:
                     labels[i] = tile * width + second_best(scores, top, runner_up)
                     second[r] = best[r] if best[r] > runner_up[0] else runner_up[0]
@@ -281,8 +284,7 @@ def settle_rows(
     values,  # in (n_stored,) float32 or float64
     start,  # in int, first row
     stop,  # in int, row to stop before
-    stored,  # in Stored
-    scale,  # in float64, power of two
+    scaled,  # in Scaled
     centers,  # in Centers
     nonzero,  # in Nonzero
     previous,  # in (m,) int32, labels to compare with
@@ -294,7 +296,7 @@ def settle_rows(
     Without lists of nonzero values, differences take the time of a dense row.  Then all but a few
     such rows stay open.
     """
-    indices, starts = stored
+    indices, starts, scale = scaled.indices, scaled.starts, scaled.scale
     exact, repeated, largest = centers.exact, centers.repeated, centers.largest
     k, d = exact.shape
     scores = empty(k, np.float64)

@@ -4,7 +4,8 @@ Row i holds ``values[e]`` in column ``indices[e]`` for ``e`` in ``starts[i]:star
 columns of a row rise.  What is not stored is zero, and no kernel visits it.  The values of the rows
 are the first argument of every kernel, in place of ``X``.
 
-Coordinates are scaled, but not shifted: a shift would make rows dense.
+Coordinates are scaled, but not shifted: a shift would make rows dense.  By cosine a row is also
+multiplied by its inverse length.
 
 Loop order: rows, then stored values.
 """
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..._runtime.jit import jit
+from ..._runtime.jit import jit, jit_inline
 
 SUM, WEIGHT, SQUARES = range(3)
 """Rows of a table of column moments."""
@@ -24,6 +25,27 @@ class Stored(NamedTuple):
 
     indices: Any  # in (n_stored,) int32, columns, rising within a row
     starts: Any  # in (m + 1,) int64, first stored value of each row, and their number
+
+
+class Scaled(NamedTuple):
+    """Rows as they count: ``value * scale``, by cosine times ``inverse``."""
+
+    indices: Any  # in (n_stored,) int32, see Stored
+    starts: Any  # in (m + 1,) int64, see Stored
+    scale: Any  # in float64, power of two
+    inverse: Any  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
+
+
+@jit_inline
+def factor_of(
+    scaled,  # in Scaled
+    i,  # in int, row
+):
+    """Return what the values of a row are multiplied by; 0 by cosine, if float64 holds no such."""
+    if scaled.inverse.size == 0:
+        return scaled.scale
+    factor = scaled.scale * scaled.inverse[i]
+    return factor if factor < np.inf else 0.0
 
 
 @jit

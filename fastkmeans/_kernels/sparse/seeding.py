@@ -9,6 +9,9 @@ float64.  So a stored value meets all candidates at once::
 If the three terms cancel, the two rows are compared value by value.  So the distance of equal rows
 is zero.
 
+By cosine a row has the squared norm 1, and the products are multiplied by its inverse length.  The
+candidates in the table have length 1.
+
 Loop order of ``visit``: ``GROUP_ROWS`` rows outside, then rows, then stored values.  ``try_rows``
 keeps the products of a row with all candidates in registers.  Lanes are candidates, so that no sum
 crosses lanes.
@@ -40,11 +43,11 @@ class Candidates(NamedTuple):
 
     items: Any  # in (n_candidates,) int64, their rows
     norms: Any  # in (CANDIDATES,) float64, their squared norms; NOBODY in lanes without one
-    table: Any  # in (d, CANDIDATES) float64, scaled; zero in lanes without a candidate
+    table: Any  # in (d, CANDIDATES) float64, see above; zero in lanes without a candidate
 
 
 def _emit_squares(
-    emit: Emitter, pointers: dict[int, Any], scale: Any, i: Any, slots: list[Any]
+    emit: Emitter, pointers: dict[int, Any], scale: Any, pull: Any, i: Any, slots: list[Any]
 ) -> tuple[list[Any], Any]:
     """Emit the squared distances of a row to the candidates, and bits of those that cancelled."""
     builder = emit.builder
@@ -61,8 +64,9 @@ def _emit_squares(
             c = emit.load(row, offset, emit.floats)
             builder.store(emit.fma(x, c, builder.load(slot)), slot)
     norm = emit.broadcast(builder.load(emit.at(pointers[6], i)), emit.floats)
+    two = builder.fmul(ir.Constant(ir.DoubleType(), 2.0), builder.load(pull))
     two, share = (
-        emit.broadcast(ir.Constant(ir.DoubleType(), value), emit.floats) for value in (2.0, CLOSE)
+        emit.broadcast(value, emit.floats) for value in (two, ir.Constant(ir.DoubleType(), CLOSE))
     )
     bits, squares = integer(0), []
     for slot, offset in zip(slots, offsets, strict=True):
@@ -94,20 +98,24 @@ def _emit_comparison(
 def _try_rows_intrinsic(
     typingctx: Any, values: Any, indices: Any, starts: Any, first: Any, last: Any, scale: Any,
     norms: Any, weights: Any, centers: Any, table: Any, closest: Any, closer: Any, potentials: Any,
-    close: Any
+    close: Any, inverse: Any
 ) -> Any:  # fmt: skip
     n = types.intp
     signature = n(
         values, indices, starts, n, n, types.float64, norms, weights, centers, table, closest,
-        closer, potentials, close,
+        closer, potentials, close, inverse,
     )  # fmt: skip
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         emit = Emitter(context, builder, types.float64)
-        pointers = {i: emit.pointer(sig.args[i], args[i]) for i in range(14) if i not in (3, 4, 5)}
+        pointers = {i: emit.pointer(sig.args[i], args[i]) for i in range(15) if i not in (3, 4, 5)}
         weights, potentials, close = (pointers[i] for i in (7, 12, 13))
-        number = builder.extract_value(emit.array(sig.args[7], args[7]).shape, 0)
-        weighted = builder.icmp_signed(">", number, integer(0))
+        weighted, by_cosine = (
+            builder.icmp_signed(
+                ">", builder.extract_value(emit.array(sig.args[a], args[a]).shape, 0), integer(0)
+            )
+            for a in (7, 14)
+        )
         one = cgutils.alloca_once_value(builder, ir.Constant(ir.DoubleType(), 1.0))
         found = emit.variables(1, I64)[0]
         slots, sums = (emit.variables(CANDIDATES // emit.lanes, emit.floats) for _ in range(2))
@@ -115,7 +123,8 @@ def _try_rows_intrinsic(
         for v, total in enumerate(sums):
             builder.store(emit.load(potentials, integer(v * emit.lanes), emit.floats), total)
         with cgutils.for_range_slice(builder, args[3], args[4], integer(1), intp=I64) as (i, _):
-            squares, cancelled = _emit_squares(emit, pointers, args[5], i, slots)
+            pull = builder.select(by_cosine, emit.at(pointers[14], i), one)
+            squares, cancelled = _emit_squares(emit, pointers, args[5], pull, i, slots)
             far = builder.icmp_unsigned("==", cancelled, integer(0))
             with builder.if_else(far, likely=True) as (then, otherwise):
                 with then:
@@ -147,6 +156,7 @@ def _try_rows_twin(
     closer: Any,  # out (m,) uint16, bit c is set if candidate c is closer
     potentials: Any,  # in/out (CANDIDATES,) float64, parts of sum w D^2 with each candidate
     close: Any,  # out (last - first,) int64, rows for which terms cancel; they are left out
+    inverse: Any,  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
 ) -> int:
     """Try candidates on some rows; return how many rows are left out."""
     count = 0
@@ -156,7 +166,7 @@ def _try_rows_twin(
             axis=0
         )
         both = norms[i] + centers
-        squares = both - 2.0 * products
+        squares = both - 2.0 * (inverse[i] if inverse.size else 1.0) * products
         if (squares <= CLOSE * both).any():
             close[count] = i
             count += 1
@@ -213,12 +223,40 @@ def square_between(
 
 
 @jit
+def square_between_directions(
+    values,  # in (n_stored,) float32 or float64
+    stored,  # in Stored
+    scale,  # in float64, power of two
+    inverse,  # in (m,) float64, inverse lengths
+    i,  # in int, row
+    j,  # in int, row
+):
+    """Return the squared distance of two rows brought to length 1, value by value."""
+    indices, starts = stored
+    e, e_last, p, p_last = starts[i], starts[i + 1], starts[j], starts[j + 1]
+    total = 0.0
+    while e < e_last or p < p_last:
+        x, y = 0.0, 0.0
+        first = e < e_last and (p == p_last or indices[e] <= indices[p])
+        second = p < p_last and (e == e_last or indices[p] <= indices[e])
+        if first:
+            x = np.float64(values[e]) * scale * inverse[i]
+            e += 1
+        if second:
+            y = np.float64(values[p]) * scale * inverse[j]
+            p += 1
+        total += (x - y) * (x - y)
+    return total
+
+
+@jit
 def square_of(
     values,  # in (n_stored,) float32 or float64
     stored,  # in Stored
     scale,  # in float64, power of two
     norms,  # in (m,) float64, squared norms of the rows
     table,  # in (d, CANDIDATES) float64, see Candidates
+    inverse,  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
     i,  # in int, row
     j,  # in int, row of a candidate
     lane,  # in int, the candidate
@@ -229,8 +267,12 @@ def square_of(
     for e in range(starts[i], starts[i + 1]):
         product += np.float64(values[e]) * scale * table[indices[e], lane]
     both = norms[i] + norms[j]
-    square = both - 2.0 * product
-    return square if square > CLOSE * both else square_between(values, stored, scale, i, j)
+    square = both - 2.0 * (inverse[i] if inverse.size else 1.0) * product
+    if square > CLOSE * both:
+        return square
+    if inverse.size:
+        return square_between_directions(values, stored, scale, inverse, i, j)
+    return square_between(values, stored, scale, i, j)
 
 
 @jit_with_scratch
@@ -250,7 +292,7 @@ def visit(
 
     A winner needs only the rows whose bit is set.
     """
-    (indices, starts), (weights, closest, closer, group_sums, _) = stored, nearest
+    (indices, starts), (weights, closest, closer, group_sums, inverse) = stored, nearest
     items, centers, table = candidates.items, candidates.norms, candidates.table
     close = empty(GROUP_ROWS, np.int64)
     for first in range(start, stop, GROUP_ROWS):
@@ -258,13 +300,13 @@ def visit(
         if winner == TRY:
             count = try_rows(
                 values, indices, starts, first, last, scale, norms, weights, centers, table,
-                closest, closer, potentials, close,
+                closest, closer, potentials, close, inverse,
             )  # fmt: skip
             for r in range(count):
                 i = close[r]
                 w, known, bits = weights[i] if weights.size else 1.0, closest[i], 0
                 for c in range(items.size):
-                    square = square_of(values, stored, scale, norms, table, i, items[c], c)
+                    square = square_of(values, stored, scale, norms, table, inverse, i, items[c], c)
                     nearer = square < known
                     potentials[c] += w * (square if nearer else known)
                     bits |= nearer << c
@@ -272,6 +314,8 @@ def visit(
             continue
         for i in range(first, last):
             if closer[i] >> winner & 1:
-                square = square_of(values, stored, scale, norms, table, i, items[winner], winner)
+                square = square_of(
+                    values, stored, scale, norms, table, inverse, i, items[winner], winner
+                )
                 closest[i] = square if square < closest[i] else closest[i]
         group_sums[first // GROUP_ROWS] = group_sum(first, last, nearest)

@@ -3,7 +3,8 @@
     table[tile, f, lane] = c'_jf,   j = tile * width + lane,   c' = c * scale
 
 The bias of a center is ``-|c'|^2 / 2``; for padding and repeated centers it is ``-inf``, so that
-they never win.  A tile is as wide as the features of usual words fit the second-level cache.
+they never win.  By cosine all other biases are 0.  A tile is as wide as the features of usual words
+fit the second-level cache.
 
 Loop order: blocks of ``STEP`` features outside, then vectors of centers, then features.  A block of
 the centers is read twice, the second time from the first-level cache.
