@@ -5,6 +5,7 @@ from __future__ import annotations
 from faults.mutation import Mutation
 
 ENGINE, ESTIMATORS = "engines/test_sparse", "estimators/test_sparse"
+COSINE = "estimators/test_sparse_cosine"
 
 MUTATIONS = [
     Mutation(
@@ -87,8 +88,8 @@ MUTATIONS = [
     Mutation(
         "close rows keep what is left after cancellation",
         "_kernels/sparse/seeding.py",
-        "return square if square > CLOSE * both else",
-        "return square if square > CLOSE * -1.0 else",
+        "    if square > CLOSE * both:\n        return square\n    if inverse.size:",
+        "    if square > CLOSE * -1.0:\n        return square\n    if inverse.size:",
         "seeding/test_sparse_seeding: equal_rows or distances_and",
     ),
     Mutation(
@@ -97,5 +98,54 @@ MUTATIONS = [
         "weight = builder.select(weighted, emit.at(weights, i), one)",
         "weight = one",
         "seeding/test_sparse_seeding: distances_and_potentials",
+    ),
+    Mutation(
+        "by cosine, distances are those of rows with their own lengths",
+        "_kernels/sparse/rows.py",
+        "factor = scaled.scale * scaled.inverse[i]",
+        "factor = scaled.scale",
+        f"{COSINE}: test_methods_of_a_fitted_model",
+    ),
+    Mutation(
+        "a row that only shares its last column is taken for one that shares none",
+        "_kernels/sparse/directions.py",
+        "    for e in range(row[0], row[1]):\n        if used",
+        "    for e in range(row[0], row[1] - 1):\n        if used",
+        f"{COSINE}: smallest_coordinates or share_no_column",
+    ),
+    Mutation(
+        "a rival whose float32 score is a little lower is not compared",
+        "_kernels/sparse/directions.py",
+        "limit = top - margin32(1.0, last - first, d, centers.largest)",
+        "limit = top",
+        f"{COSINE}: hardly_differ",
+    ),
+    Mutation(
+        "equal products go to the highest index",
+        "_kernels/sparse/directions.py",
+        "if total > best:",
+        "if total >= best:",
+        f"{COSINE}: share_no_column or any_shape",
+    ),
+    Mutation(
+        "rows without an inverse length are not compared",
+        "_kernels/sparse/directions.py",
+        "(factor > 0.0 and scores[lane] < limit)",
+        "(factor == 0.0 or scores[lane] < limit)",
+        f"{COSINE}: hostile_lengths",
+    ),
+    Mutation(
+        "sums take rows with their own lengths",
+        "_kernels/sparse/update.py",
+        "pull = w * inverse[i] if inverse.size else w",
+        "pull = w",
+        f"{COSINE}: after_every_iteration",
+    ),
+    Mutation(
+        "candidates are compared with rows of their own lengths",
+        "_kernels/sparse/seeding.py",
+        "pull = builder.select(by_cosine, emit.at(pointers[14], i), one)",
+        "pull = one",
+        f"{COSINE}: distances_and_potentials",
     ),
 ]
