@@ -14,29 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fastkmeans import KMeans, MiniBatchKMeans, k_means, kmeans_plusplus
-from fastkmeans._data.problem import open_problem
+from fastkmeans import KMeans, MiniBatchKMeans, k_means
 from fastkmeans._data.tables import table_in_memory
-from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._engines.csr import MANY_OPEN
-from fastkmeans._kernels.seeding.potential import TRY
 from fastkmeans._lloyd.predict import closest_centers
-from fastkmeans._lloyd.run import Workspace
-from fastkmeans._seeding.directions import _Directions
 from tests.helpers import reference
-from tests.helpers.cosine import cosines, spherical
-from tests.helpers.sparse import group_means, texts
+from tests.helpers.cosine import cosines, drifting, labels_by, spherical
+from tests.helpers.sparse import group_means, of_any_length, texts
 
 Array = NDArray[Any]
 F32, F64 = np.float32, np.float64
 K = 9
 each_dtype = pytest.mark.parametrize("dtype", [F32, F64])
-
-
-def of_any_length(X: Any, spread: float, seed: int = 0) -> Any:
-    """Multiply the rows by positive numbers over some powers of ten."""
-    factors = 10.0 ** np.random.default_rng(seed).uniform(-spread, spread, X.shape[0])
-    return scipy.sparse.csr_matrix(scipy.sparse.diags(factors) @ X).astype(X.dtype)
 
 
 def with_signs(X: Any) -> Any:
@@ -63,18 +52,6 @@ def fit(X: Any, init: Array, weights: Array | None = None, kind: Any = KMeans, *
         return model.fit(X, sample_weight=weights)
 
 
-def labels_by(X: Any, sequence: list[Array], n_threads: int = 1) -> list[Array]:
-    """Label the rows by one set of centers after the other, in one run."""
-    seen, rows = [], table_in_memory(X).rows
-    with open_problem(rows, NO_WEIGHTS, n_threads, 1e12, True) as problem:
-        run = Workspace(problem, len(sequence[0])).begin(sequence[0], len(sequence))
-        for centers in sequence:
-            run.centers[:] = centers
-            run.step()
-            seen.append(run.labels.copy())
-    return seen
-
-
 def assert_labels(X: Any, sequence: list[Array]) -> None:
     """Compare the labels with those of NumPy, and those of ``predict`` with them."""
     dense = X.toarray()
@@ -83,16 +60,6 @@ def assert_labels(X: Any, sequence: list[Array]) -> None:
         np.testing.assert_array_equal(found, expected)
         given_centers = closest_centers(table_in_memory(X), centers, 2, by_cosine=True)
         np.testing.assert_array_equal(given_centers, expected)
-
-
-def drifting(start: Array, n: int = 6) -> list[Array]:
-    """Return centers that move less and less, as those of a run do; some stay."""
-    rng, sequence = np.random.default_rng(0), [reference.directions(start)]
-    for size in 10.0 ** -np.arange(1.0, n):
-        step = rng.normal(size=start.shape) * size * (start != 0.0)
-        step[rng.random(len(start)) < 0.3] = 0.0
-        sequence.append(reference.directions(sequence[-1] + step))
-    return sequence
 
 
 # Labels ---------------------------------------------------------------------------------------
@@ -429,51 +396,3 @@ def test_partial_fits_equal_those_of_dense_rows() -> None:
         dense.partial_fit(X[at : at + 500].toarray())
     np.testing.assert_array_equal(sparse.labels_, dense.labels_)
     np.testing.assert_allclose(sparse.cluster_centers_, dense.cluster_centers_, rtol=0, atol=1e-10)
-
-
-# Seeding --------------------------------------------------------------------------------------
-
-
-@each_dtype
-@pytest.mark.parametrize("weighted", [False, True])
-def test_distances_and_potentials(dtype: Any, weighted: bool) -> None:
-    """Step by step: what is tried, and what becomes a center."""
-    X = of_any_length(texts(1500, 120, dtype=dtype), 2.0)
-    weights = np.random.default_rng(0).integers(0, 4, 1500) / 2.0 if weighted else NO_WEIGHTS
-    weights.flags.writeable = False
-    u, w = reference.directions(X.toarray()), weights if weighted else np.ones(1500)
-    moving = u.any(axis=1)
-    full = np.flatnonzero(moving)
-    with open_problem(table_in_memory(X).rows, weights, 2, 1e9, True) as problem:
-        seeder = _Directions(problem)
-        known = np.where(moving, np.inf, 0.0)
-        for chosen, others in ((5, [7]), (8, [100, 8, 9]), (300, [2, 3, 4, 5, 6, 10, 300])):
-            items = full[np.array(others if chosen in others else [chosen])]
-            chosen = full[chosen]
-            winner = items.tolist().index(chosen)
-            distances = np.where(moving[:, None], reference.squared_distances(u, u[items]), np.inf)
-            if len(items) > 1:
-                expected = np.minimum(known[:, None], distances).T @ w
-                np.testing.assert_allclose(seeder._visit(items, TRY), expected, rtol=1e-12)
-            seeder._visit(items, winner)
-            known = np.minimum(known, distances[:, winner])
-            np.testing.assert_allclose(seeder.nearest.closest, known, rtol=1e-9, atol=1e-25)
-            assert seeder.nearest.closest[chosen] == 0.0
-
-
-@each_dtype
-def test_seeding_is_by_cosine(dtype: Any) -> None:
-    """It is as good on rows of any length as on those of length 1; none of length 0 is chosen."""
-    X, found, same = of_any_length(texts(2000, 150, dtype=dtype), 2.0), [], []
-    X = scipy.sparse.vstack([X, scipy.sparse.csr_matrix((500, 150), dtype=dtype)]).tocsr()
-    u = reference.directions(X.toarray())
-    full = np.flatnonzero(u.any(axis=1))
-    for seed in range(6):
-        centers, indices = kmeans_plusplus(X, 30, metric="cosine", random_state=seed)
-        assert set(indices.tolist()) <= set(full.tolist())
-        assert centers.dtype == dtype
-        np.testing.assert_allclose(centers, u[indices], atol=2 * np.finfo(dtype).eps)
-        found.append((1.0 - cosines(u[full], centers).max(axis=1)).sum())
-        _, others = kmeans_plusplus(u[full], 30, random_state=seed)
-        same.append((1.0 - cosines(u[full], u[full][others]).max(axis=1)).sum())
-    assert np.mean(found) == pytest.approx(np.mean(same), rel=0.05)

@@ -146,6 +146,6 @@ MUTATIONS = [
         "_kernels/sparse/seeding.py",
         "pull = builder.select(by_cosine, emit.at(pointers[14], i), one)",
         "pull = one",
-        f"{COSINE}: distances_and_potentials",
+        "seeding/test_sparse_cosine: distances_and_potentials",
     ),
 ]

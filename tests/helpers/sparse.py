@@ -28,6 +28,12 @@ def texts(
     return X.astype(dtype)
 
 
+def of_any_length(X: Any, spread: float, seed: int = 0) -> Any:
+    """Multiply the rows by positive numbers over some powers of ten."""
+    factors = 10.0 ** np.random.default_rng(seed).uniform(-spread, spread, X.shape[0])
+    return scipy.sparse.csr_matrix(scipy.sparse.diags(factors) @ X).astype(X.dtype)
+
+
 def group_means(X: Any, k: int, seed: int = 0) -> Array:
     """Return the means of random groups of rows: no row is as far from two of them."""
     group = np.random.default_rng(seed).permutation(X.shape[0]) % k
