@@ -32,5 +32,7 @@ class _Directions(_Seeder):
         self.nearest.closest[~moving] = 0.0  # rows of length 0 are never drawn
 
     def _coordinates(self, row: int, part: slice) -> Floats:
-        directions: Floats = super()._coordinates(row, part) * self.nearest.inverse[row]
+        # NumPy 1 would multiply in float32, if the rows are float32.
+        stored = super()._coordinates(row, part).astype(np.float64)
+        directions: Floats = stored * self.nearest.inverse[row]
         return directions
