@@ -22,6 +22,8 @@ COMMON = """
 import hashlib, os, signal, sys, time
 import numpy as np
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+
 def make(m, d, k, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(m, d)).astype(dtype)

@@ -222,7 +222,9 @@ def test_threads_and_forks(layer: str, tmp_path: Path) -> None:
     tasks = [dict(zip("mdk", shape)) for shape in shapes]
     tasks += [dict(m=30000, d=2, k=9, algorithm="boxes", max_iter=9),
               dict(m=5000, d=40, k=33, algorithm="bytes", max_iter=9),
-              dict(k=40, dtype="float32")]
+              dict(k=40, dtype="float32"),
+              dict(metric="cosine"), dict(m=500, d=3, k=4, metric="cosine"),
+              dict(m=5000, d=40, k=33, algorithm="bytes", metric="cosine")]
     with ThreadPoolExecutor(8) as pool:  # the very first parallel regions as well
         together = list(pool.map(lambda task: fit(**task), tasks * 2))
     alone = [fit(**task) for task in tasks]
@@ -247,7 +249,8 @@ def test_threads_and_forks(layer: str, tmp_path: Path) -> None:
     print(numba.threading_layer(), *alone)
     """
     name = None if layer == "default" else layer
-    layer_used, *found = run(code, tmp_path, NUMBA_THREADING_LAYER=name).split()
+    output = run(code, tmp_path, timeout=300, NUMBA_THREADING_LAYER=name)  # may compile it all
+    layer_used, *found = output.split()
     assert layer in ("default", layer_used)
     boxes = KMeans(9, max_iter=9, random_state=0, algorithm="boxes")
     assert found[4] == digest(boxes.fit(data(30_000, 2, np.float64)))  # with the layer of this one
@@ -273,22 +276,23 @@ def test_ctrl_c(tmp_path: Path) -> None:
     from fastkmeans import KMeans
     expected, mask = fit(), numba.get_num_threads()
     X = np.random.default_rng(0).random((100_000, 40), dtype=np.float32)
-    KMeans(4, max_iter=1, random_state=0).fit(X)  # compiled
-    pressed = []
+    for metric in ("euclidean", "cosine"):
+        KMeans(4, max_iter=1, random_state=0, metric=metric).fit(X)  # compiled
+        pressed = []
 
-    def press():
-        pressed.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+        def press():
+            pressed.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Timer(1.0, press).start()
-    try:
-        KMeans(150, init="random", n_init=10_000, tol=0.0).fit(X)  # hours
-    except KeyboardInterrupt:
-        assert time.perf_counter() - pressed[0] < 5.0
-    else:
-        raise SystemExit("the fit was over before it could be interrupted")
-    assert numba.get_num_threads() == mask
-    assert fit() == expected
+        threading.Timer(1.0, press).start()
+        try:
+            KMeans(150, init="random", n_init=10_000, tol=0.0, metric=metric).fit(X)  # hours
+        except KeyboardInterrupt:
+            assert time.perf_counter() - pressed[0] < 5.0
+        else:
+            raise SystemExit("the fit was over before it could be interrupted")
+        assert numba.get_num_threads() == mask
+        assert fit() == expected
     print("interrupted")
     """
     assert run(code, tmp_path) == "interrupted"
