@@ -3,5 +3,4 @@
 initial    by name, array or callable
 plusplus   greedy k-means++
 sparse     greedy k-means++ on sparse rows
-directions greedy k-means++ on sparse rows by cosine
 """

@@ -51,10 +51,6 @@ def plus_plus(
     trials = n_local_trials or 2 + int(math.log(n_clusters))
     dtype = problem.rows.dtype
     if isinstance(problem.rows, SparseRows):
-        if problem.scaling.by_cosine:
-            from .directions import choose_directions
-
-            return choose_directions(problem, n_clusters, trials, rng)
         from .sparse import choose_rows
 
         return choose_rows(problem, n_clusters, trials, rng)

@@ -25,7 +25,7 @@ def choose_rows(
 
 
 class _Seeder:
-    """The distances of the rows to the centers so far."""
+    """The distances of the rows to the centers so far; by cosine the rows count with length 1."""
 
     def __init__(self, problem: Problem) -> None:
         rows = problem.rows
@@ -36,13 +36,17 @@ class _Seeder:
         self.nearest = Nearest(
             problem.weights, np.full(n, np.inf), np.ones(n, np.uint16), group_sums, problem.inverse
         )
-        self._norms = np.empty(n)
+        self._inverse, self._norms = problem.inverse, np.empty(n)
         large = n + len(rows.values) > SMALL_TABLE
         self._ranges, self._prange = cut(n, MANY_RANGES if large else 1), large
         self._table = aligned((d, CANDIDATES), np.float64)
         self._table[:] = 0.0
-        arguments = rows.stored, self._scale, self._norms
-        self._team.run(row_norms, rows.values, self._ranges, arguments)
+        if self._inverse.size:
+            self._norms[:] = self._inverse > 0.0
+            self.nearest.closest[self._inverse == 0.0] = 0.0  # rows of length 0 are never drawn
+        else:
+            arguments = rows.stored, self._scale, self._norms
+            self._team.run(row_norms, rows.values, self._ranges, arguments)
 
     def choose(self, drawn: NDArray[np.int64]) -> int:
         """Make the best of the drawn rows a center; return it."""
@@ -60,8 +64,9 @@ class _Seeder:
 
     def _coordinates(self, row: int, part: slice) -> Floats:
         """Return the stored values of a row as those of a candidate."""
-        values: Floats = self._rows.values[part] * self._scale
-        return values
+        # float32 would lose the values of rows far shorter than the longest.
+        values: Floats = self._rows.values[part].astype(np.float64) * self._scale
+        return values * self._inverse[row] if self._inverse.size else values
 
     def _visit(self, items: NDArray[np.int64], winner: int) -> Floats:
         """Try candidates, and return the potential with each; or make one of them a center."""

@@ -88,8 +88,8 @@ MUTATIONS = [
     Mutation(
         "close rows keep what is left after cancellation",
         "_kernels/sparse/seeding.py",
-        "    if square > CLOSE * both:\n        return square\n    if inverse.size:",
-        "    if square > CLOSE * -1.0:\n        return square\n    if inverse.size:",
+        "return square if square > CLOSE * both else",
+        "return square if square > CLOSE * -1.0 else",
         "seeding/test_sparse_seeding: equal_rows or distances_and",
     ),
     Mutation(

@@ -13,7 +13,7 @@ from fastkmeans._data.problem import open_problem
 from fastkmeans._data.tables import table_in_memory
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.seeding.potential import TRY
-from fastkmeans._seeding.directions import _Directions
+from fastkmeans._seeding.sparse import _Seeder
 from tests.helpers import reference
 from tests.helpers.cosine import cosines
 from tests.helpers.sparse import of_any_length, texts
@@ -22,17 +22,17 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 @each_dtype
-@pytest.mark.parametrize("weighted", [False, True])
-def test_distances_and_potentials(dtype: Any, weighted: bool) -> None:
-    """Step by step: what is tried, and what becomes a center."""
-    X = of_any_length(texts(1500, 120, dtype=dtype), 2.0)
+@pytest.mark.parametrize(("weighted", "spread"), [(False, 2.0), (True, 2.0), (False, 25.0)])
+def test_distances_and_potentials(dtype: Any, weighted: bool, spread: float) -> None:
+    """Step by step: what is tried, and what becomes a center; also of rows far shorter."""
+    X = of_any_length(texts(1500, 120, dtype=dtype), spread)
     weights = np.random.default_rng(0).integers(0, 4, 1500) / 2.0 if weighted else NO_WEIGHTS
     weights.flags.writeable = False
     u, w = reference.directions(X.toarray()), weights if weighted else np.ones(1500)
     moving = u.any(axis=1)
     full = np.flatnonzero(moving)
     with open_problem(table_in_memory(X).rows, weights, 2, 1e9, True) as problem:
-        seeder = _Directions(problem)
+        seeder = _Seeder(problem)
         known = np.where(moving, np.inf, 0.0)
         for chosen, others in ((5, [7]), (8, [100, 8, 9]), (300, [2, 3, 4, 5, 6, 10, 300])):
             items = full[np.array(others if chosen in others else [chosen])]

@@ -26,6 +26,17 @@ LARGEST_POWER = 1022
 
 
 @jit_inline
+def scale_of(
+    size,  # in float64, at least 0
+):
+    """Return the power of two that brings a size to about 1; 0 for 0."""
+    if size == 0.0:
+        return 0.0
+    _, exponent = math.frexp(size)
+    return math.ldexp(1.0, -exponent if -exponent < LARGEST_POWER else LARGEST_POWER)
+
+
+@jit_inline
 def row_scale(
     X,  # in (2, m, d) float32 or float64, any strides
     i,  # in int, row of X
@@ -36,10 +47,7 @@ def row_scale(
     for f in range(d):
         value = abs(np.float64(X[0, i, f]))
         size = value if value > size else size
-    if size == 0.0:
-        return 0.0
-    _, exponent = math.frexp(size)
-    return math.ldexp(1.0, -exponent if -exponent < LARGEST_POWER else LARGEST_POWER)
+    return scale_of(size)
 
 
 @jit_inline

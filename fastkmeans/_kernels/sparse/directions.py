@@ -28,7 +28,7 @@ import numpy as np
 
 from ..._runtime.jit import jit, jit_inline, jit_unfused, jit_with_scratch
 from ..emit.scratch import empty
-from ..shared.lengths import LARGEST_POWER, SAFE
+from ..shared.lengths import SAFE, scale_of
 from .assign import LEFT, MOVED, SETTLED, SKIPPED, margin32, squared_norm
 from .rows import factor_of
 from .score import score_row
@@ -44,10 +44,7 @@ def row_scale(
     for e in range(row[0], row[1]):
         value = abs(np.float64(values[e]))
         size = value if value > size else size
-    if size == 0.0:
-        return 0.0
-    _, exponent = math.frexp(size)
-    return math.ldexp(1.0, -exponent if -exponent < LARGEST_POWER else LARGEST_POWER)
+    return scale_of(size)
 
 
 @jit
@@ -134,12 +131,8 @@ def settle_directions(
 
     Only centers whose float32 scores come close to the largest are compared.
     """
-    indices, starts, exact, repeated = (
-        scaled.indices,
-        scaled.starts,
-        centers.exact,
-        centers.repeated,
-    )
+    indices, starts = scaled.indices, scaled.starts
+    exact, repeated = centers.exact, centers.repeated
     tiles, biases = centers.tiles, centers.biases
     (k, _), (n_tiles, d, width) = exact.shape, tiles.shape
     scores = empty(width, np.float32)

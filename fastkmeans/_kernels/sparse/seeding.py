@@ -201,6 +201,7 @@ def square_between(
     values,  # in (n_stored,) float32 or float64
     stored,  # in Stored
     scale,  # in float64, power of two
+    pulls,  # in tuple of float64, inverse lengths of the two rows by cosine, else 1 and 1
     i,  # in int, row
     j,  # in int, row
 ):
@@ -213,37 +214,10 @@ def square_between(
         first = e < e_last and (p == p_last or indices[e] <= indices[p])
         second = p < p_last and (e == e_last or indices[p] <= indices[e])
         if first:
-            x = np.float64(values[e]) * scale
+            x = np.float64(values[e]) * scale * pulls[0]
             e += 1
         if second:
-            y = np.float64(values[p]) * scale
-            p += 1
-        total += (x - y) * (x - y)
-    return total
-
-
-@jit
-def square_between_directions(
-    values,  # in (n_stored,) float32 or float64
-    stored,  # in Stored
-    scale,  # in float64, power of two
-    inverse,  # in (m,) float64, inverse lengths
-    i,  # in int, row
-    j,  # in int, row
-):
-    """Return the squared distance of two rows brought to length 1, value by value."""
-    indices, starts = stored
-    e, e_last, p, p_last = starts[i], starts[i + 1], starts[j], starts[j + 1]
-    total = 0.0
-    while e < e_last or p < p_last:
-        x, y = 0.0, 0.0
-        first = e < e_last and (p == p_last or indices[e] <= indices[p])
-        second = p < p_last and (e == e_last or indices[p] <= indices[e])
-        if first:
-            x = np.float64(values[e]) * scale * inverse[i]
-            e += 1
-        if second:
-            y = np.float64(values[p]) * scale * inverse[j]
+            y = np.float64(values[p]) * scale * pulls[1]
             p += 1
         total += (x - y) * (x - y)
     return total
@@ -262,17 +236,14 @@ def square_of(
     lane,  # in int, the candidate
 ):
     """Return the squared distance of a row and a candidate, scaled."""
-    indices, starts = stored
-    product = 0.0
+    (indices, starts), product, pulls = stored, 0.0, (1.0, 1.0)
+    if inverse.size:
+        pulls = inverse[i], inverse[j]
     for e in range(starts[i], starts[i + 1]):
         product += np.float64(values[e]) * scale * table[indices[e], lane]
     both = norms[i] + norms[j]
-    square = both - 2.0 * (inverse[i] if inverse.size else 1.0) * product
-    if square > CLOSE * both:
-        return square
-    if inverse.size:
-        return square_between_directions(values, stored, scale, inverse, i, j)
-    return square_between(values, stored, scale, i, j)
+    square = both - 2.0 * pulls[0] * product
+    return square if square > CLOSE * both else square_between(values, stored, scale, pulls, i, j)
 
 
 @jit_with_scratch
