@@ -100,13 +100,17 @@ def attempt(mutation: Mutation, folder: Path) -> Outcome:
 
 
 def misfits() -> list[str]:
-    """Return what is wrong with the list itself: texts that the source no longer has."""
+    """Return what is wrong with the list: texts that the source lacks, results that are no Python."""
     problems = []
     for mutation in MUTATIONS:
         text = (ROOT / "fastkmeans" / mutation.file).read_text(encoding="utf-8")
         count = text.count(mutation.old)
         if count != 1:
             problems.append(f"{mutation.file}: {mutation.what}: found {count} times")
+        try:
+            compile(text.replace(mutation.old, mutation.new), mutation.file, "exec")
+        except SyntaxError as error:
+            problems.append(f"{mutation.file}: {mutation.what}: {error}")
     return problems
 
 

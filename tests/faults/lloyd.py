@@ -13,7 +13,7 @@ MUTATIONS = [
         "a donor is not corrected",
         "_lloyd/empty.py",
         "    run.new_centers[donor] = mean / scaling.scale + scaling.shift\n",
-        "",
+        "    pass\n",
         f"{EMPTY}: by_hand or donor",
     ),
     Mutation(
