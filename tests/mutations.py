@@ -100,7 +100,7 @@ def attempt(mutation: Mutation, folder: Path) -> Outcome:
 
 
 def misfits() -> list[str]:
-    """Return what is wrong with the list: texts that the source lacks, results that are no Python."""
+    """Return what is wrong with the list: texts not in the source, results that are no Python."""
     problems = []
     for mutation in MUTATIONS:
         text = (ROOT / "fastkmeans" / mutation.file).read_text(encoding="utf-8")
