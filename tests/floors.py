@@ -17,7 +17,8 @@ EXTRAS = ("csv", "plots", "sklearn", "test")
 """The extras whose libraries fastkmeans or its tests import."""
 
 TOOLS = {
-    "asv", "coverage", "hypothesis", "mypy", "pytest", "ruff", "threadpoolctl", "virtualenv",
+    "asv", "coverage", "hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "threadpoolctl",
+    "virtualenv",
 }  # fmt: skip
 """Packages without a constraint: programs that test or check, and what pytest needs."""
 
