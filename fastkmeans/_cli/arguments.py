@@ -72,7 +72,8 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     given = sys.argv[1:] if argv is None else list(argv)
     if not given:
         parser.print_help(sys.stderr)
-        note("\nerror: nothing to do")
+        print(file=sys.stderr)
+        note("error: nothing to do")
         return 2
     args = parser.parse_args(given)
     args.command_line = [*parser.prog.split(), *given]

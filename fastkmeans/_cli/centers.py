@@ -13,7 +13,7 @@ import numpy as np
 from .._data.rows import FLOAT64
 from .._estimators.model_file import read_model
 from .._files import Dataset, FileError
-from .._files.errors import listed, shown
+from .._files.errors import listed
 from .._files.options import Question, check, missing_values
 from .._files.parse.table import open_reader
 from .._files.readers.csv_blocks import Dialect
@@ -21,6 +21,7 @@ from .._files.readers.csv_errors import TextFound, refuse_text
 from .._files.readers.pieces import Reader, Wanted
 from .._files.sources import choose, find_files, open_sources
 from .._runtime.arrays import Floats
+from .._runtime.text import bare, shown
 from .console import UserError
 from .values import METHODS
 
@@ -45,7 +46,8 @@ class Centers(NamedTuple):
             if len(names) != self.values.shape[1]:
                 raise UserError(
                     f"--init {self.path} has {self.values.shape[1]} columns without names, and "
-                    f"{len(names)} are clustered ({', '.join(names)}): name as many with --columns"
+                    f"{len(names)} are clustered ({', '.join(map(bare, names))}): name as many "
+                    "with --columns"
                 )
             values = self.values
         else:
@@ -59,7 +61,7 @@ class Centers(NamedTuple):
         for name in columns:
             if self.names is not None and name not in self.names:
                 raise UserError(
-                    f"--init {self.path} has no column {name!r}, which is clustered; "
+                    f"--init {self.path} has no column {shown(name)}, which is clustered; "
                     f"{listed('it has', self.names)}: choose the columns with --columns"
                 )
 

@@ -16,11 +16,12 @@ from .._data.tables import Preparation, Table
 from .._engines.auto import beyond_limit
 from .._estimators.kmeans import KMeans
 from .._files import Dataset, open_dataset
-from .._files.errors import flag_of, shown
+from .._files.errors import flag_of
 from .._files.options import Question
 from .._lloyd.representatives import closest_rows
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
+from .._runtime.text import bare, shown
 from .centers import blaming, read_centers
 from .console import UserError, note
 from .job import Job
@@ -117,7 +118,9 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
     known += [name for name in (args.id_column, args.weight_column) if name is not None]
     if args.header and (path := first_csv(args.files)) is not None:
         warn_of_numbers(path, known, args.decimal)
-    text = [f"{name} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first]
+    text = [
+        f"{bare(name)} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first
+    ]
     if text and not args.quiet:
         note(f"skipped text columns: {', '.join(text)}")
     if dataset.empty and not args.quiet:
@@ -131,15 +134,15 @@ def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
         return
     for j in np.flatnonzero(statistics.constant & (not args.standardize)):
         note(
-            f"warning: column {names[j]!r} is constant ({statistics.minimum[j]:g}): it does not "
-            "tell rows apart"
+            f"warning: column {shown(names[j])} is constant ({statistics.minimum[j]:g}): it does "
+            "not tell rows apart"
         )
     spread = statistics.variance
     largest, total = int(spread.argmax()), float(spread.sum())
     if not args.standardize and len(names) > 1 and spread[largest] > DOMINANT * total:
         note(
-            f"warning: column {names[largest]!r} makes up {spread[largest] / total:.1%} of the "
-            "variance, so the others hardly count: --standardize gives all the same weight, "
+            f"warning: column {shown(names[largest])} makes up {spread[largest] / total:.1%} of "
+            "the variance, so the others hardly count: --standardize gives all the same weight, "
             "--exclude leaves it out"
         )
 
@@ -271,7 +274,7 @@ def _report(
         unit = " (sum of 2 (1 - cosine))"
     lines = [
         rows_line(rows),
-        f"columns     {len(names)}: {', '.join(names)}",
+        f"columns     {len(names)}: {', '.join(map(bare, names))}",
         f"clusters    {args.k}",
         f"inertia     {model.inertia_:.6g}{unit}",
         f"iterations  {model.n_iter_} ({model.stop_reason_})",

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._runtime.extras import MissingExtra
+from .._runtime.text import visible
 
 FAILED, INTERRUPTED = 2, 130
-_CONTROL = frozenset([*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\u2029"])
 
 
 class UserError(Exception):
@@ -19,13 +19,8 @@ class UserError(Exception):
 
 
 def note(message: str) -> None:
-    """Print a message on stderr, apart from the results on stdout."""
-    print(message, file=sys.stderr)
-
-
-def one_line(message: str) -> str:
-    """Escape control characters, such as a line break in the name of a file."""
-    return "".join(c.encode("unicode_escape").decode() if c in _CONTROL else c for c in message)
+    """Print a message on stderr, apart from the results on stdout, as one line."""
+    print(visible(message), file=sys.stderr)
 
 
 @contextlib.contextmanager
@@ -62,7 +57,7 @@ def guarded(work: Callable[[], None]) -> int:
         message = _expected(error)
         if message is None:
             raise
-        note(f"error: {one_line(message)}")
+        note(f"error: {message}")
     else:
         return 0
     try:

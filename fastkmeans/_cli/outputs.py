@@ -158,4 +158,18 @@ def open_packed(path: Path) -> Iterator[IO[bytes]]:
 def open_csv(path: Path, delimiter: str) -> Iterator[Any]:
     """Open a new file, packed as in ``open_packed``; yield a writer of rows of CSV."""
     with open_packed(path) as file, TextIOWrapper(file, encoding="utf-8", newline="") as text:
-        yield csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        yield csv.writer(_Lines(text), delimiter=delimiter, lineterminator="\r\n")
+
+
+class _Lines:
+    """A text file for a writer of CSV.
+
+    Python before 3.13 quotes a carriage return only if it is a part of the line end.
+    """
+
+    def __init__(self, text: TextIOWrapper) -> None:
+        self._text = text
+
+    def write(self, line: str) -> int:
+        """Write a line that ends in CR LF, with LF alone."""
+        return self._text.write(line.removesuffix("\r\n") + "\n")

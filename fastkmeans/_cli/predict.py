@@ -24,6 +24,7 @@ from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import Temporary
 from .._runtime.extras import need
+from .._runtime.text import shown
 from .centers import load_model
 from .console import UserError
 from .labels import labels_file, own_distances, write_skipped
@@ -92,9 +93,9 @@ class _Labeller:
         for name in self.names or ():
             if (times := reader.names.count(name)) != 1:
                 raise UserError(
-                    f"{path} has {times or 'no'} column{'s' * bool(times)} {name!r}, of which the "
-                    f"model was made; {listed('it has', reader.names)}: rename the columns in the "
-                    "header"
+                    f"{path} has {times or 'no'} column{'s' * bool(times)} {shown(name)}, of which "
+                    f"the model was made; {listed('it has', reader.names)}: rename the columns in "
+                    "the header"
                 )
         names = choose(path, reader.names, self.names, (), id_column, None)
         if len(names) != self.model.n_features_in_:
@@ -151,10 +152,11 @@ class _Labeller:
         lacking = gaps.any(axis=1)
         if self.missing == "error":
             i = int(lacking.argmax())
+            name = shown(wanted.names[int(gaps[i].argmax())])
             raise UserError(
-                f"{source.path}: {piece.place(int(rows[i]))} lacks a value in column "
-                f"{wanted.names[int(gaps[i].argmax())]!r}: use --missing drop to leave such rows "
-                "out, or --missing mean to fill in the mean of the table the model was made from"
+                f"{source.path}: {piece.place(int(rows[i]))} lacks a value in column {name}: "
+                "use --missing drop to leave such rows out, or --missing mean to fill in the "
+                "mean of the table the model was made from"
             )
         if self.missing == "drop":
             return rows[~lacking], values[~lacking]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from .._files.readers.csv_blocks import Dialect
 from .._files.sources import FORMATS, find_files
+from .._runtime.text import is_hidden
 from .console import note
 
 
@@ -32,8 +33,25 @@ def tell(summary: dict[str, Any], lines: list[str], as_json: bool) -> None:
     """Print the summary on stdout; if JSON goes there, print the text on stderr."""
     if as_json:
         whole = _without_infinite({"fastkmeans": __version__} | summary)
-        print(json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False))
-    print("\n".join(lines), file=sys.stderr if as_json else sys.stdout)
+        print(_json(whole, sys.stdout.encoding or "utf-8"))
+    to = sys.stderr if as_json else sys.stdout
+    encoding = to.encoding or "utf-8"
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding), file=to)
+
+
+def _json(value: Any, encoding: str) -> str:
+    """Return JSON that can be printed; what a terminal would obey, or not show, is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=2, allow_nan=False)
+    lines = text.split("\n")  # the only control characters that JSON itself writes
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _escaped(line: str) -> str:
+    return "".join(json.dumps(c)[1:-1] if is_hidden(c) else c for c in line)
 
 
 def _without_infinite(value: Any) -> Any:

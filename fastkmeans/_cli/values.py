@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .console import one_line
+from .._runtime.text import visible
 
 METHODS = ("k-means++", "random")
 """Names of the methods that find initial centers; every other text names a file of them."""
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         return super()._get_values(action, arg_strings)
 
     def error(self, message: str) -> NoReturn:
-        super().error(one_line(message))
+        super().error(visible(message))
 
 
 def path(text: str) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runtime.errors import plain
+from .._runtime.text import shown
 from .rows import FLOAT32, FLOAT64, ArrayRows, ColumnRows, ConvertedRows, Rows, joined
 
 TO_PANDAS = {
@@ -126,11 +127,11 @@ def dataframe_rows(X: Any, name: str) -> tuple[Rows, list[Any]] | None:
     for label, column, sample in zip(names, columns, samples, strict=True):
         if sample.dtype.kind == "c":
             raise ValueError(
-                f"Complex data not supported: {name} has a complex column {label!r}; pass its "
+                f"Complex data not supported: {name} has a complex column {shown(label)}; pass its "
                 "real and imaginary parts as separate columns."
             )
         if sample.dtype.kind not in "biuf":
-            _check_numbers(library, column, n, f"{name} has a column {label!r}")
+            _check_numbers(library, column, n, f"{name} has a column {shown(label)}")
     try:
         wholes = [library.whole(column) for column in columns]
     except Exception:  # each library has its own error for "this needs a copy"

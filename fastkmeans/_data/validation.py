@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .._runtime.arrays import Floats
 from .._runtime.errors import plain
+from .._runtime.text import shown
 from .lengths import to_length_one
 from .rows import CHUNK
 from .sparse import SparseRows
@@ -45,7 +46,7 @@ def first_not_finite(table: Table, name: str = "X") -> ValueError:
         return ValueError(f"Input {name} contains NaN, infinity or a value too large.")
     row, column, value = found
     what = "NaN" if math.isnan(value) else "infinity"
-    where = f"column {column}" if table.names is None else f"column {table.names[column]!r}"
+    where = f"column {column}" if table.names is None else f"column {shown(table.names[column])}"
     way_out = f"{name}[numpy.isfinite({name}).all(axis=1)]"
     if isinstance(table.rows, SparseRows):
         way_out = f"{name}.data[~numpy.isfinite({name}.data)] = 0"

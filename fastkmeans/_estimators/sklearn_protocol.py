@@ -19,6 +19,7 @@ from .._data.tables import Preparation, Table
 from .._data.validation import refuse_by_cosine
 from .._runtime.arrays import Floats, Labels
 from .._runtime.errors import not_fitted
+from .._runtime.text import bare
 from .inputs import as_table
 from .routing import Routed
 
@@ -267,7 +268,7 @@ def _compare_names(seen: list[str], names: list[str]) -> None:
         ("Feature names seen at fit time, yet now missing:\n", {*seen} - {*names}),
     ):
         if group:
-            message += title + "".join(f"- {name}\n" for name in sorted(group)[:5])
+            message += title + "".join(f"- {bare(name, 100)}\n" for name in sorted(group)[:5])
             message += "- ...\n" if len(group) > 5 else ""
     if {*names} == {*seen}:
         message += "Feature names must be in the same order as they were in fit.\n"

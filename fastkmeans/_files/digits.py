@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runtime.arrays import Floats
+from .._runtime.text import shown
 from .errors import argument, warn
 from .readers.pieces import Reader
 
@@ -40,7 +41,7 @@ def warn_of_lost_digits(
             before, after = _n_different(exact), _n_different(_rounded(exact))
             if before > 1 and 2 * after <= before and _n_different(sample[:, f]) <= FEW_VALUES:
                 warn(
-                    f"column {name!r} loses digits as float32: in the first rows of "
+                    f"column {shown(name)} loses digits as float32: in the first rows of "
                     f"{reader.source.path}, {before} different values become {after}; "
                     f"{argument('dtype', 'float64')} keeps them apart",
                     stacklevel=5,

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from .._runtime.text import bare
+
 FLAGS = {"id_column": "--id", "weight_column": "--weight"}
 """Flags that are named differently from their argument."""
 LISTS = ("columns", "exclude")
@@ -17,13 +19,16 @@ LISTS = ("columns", "exclude")
 
 _OPEN, _EQUALS, _CLOSE = "\ue000", "\ue001", "\ue002"  # private characters that no message holds
 _EMPTY = "\ue003"  # an empty value, which differs from no value
+_ESCAPED = {ord(mark): repr(mark)[1:-1] for mark in (_OPEN, _EQUALS, _CLOSE, _EMPTY)}
+_WIDTH = 200  # characters of a value that are worth copying
 _MARK = re.compile(f"{_OPEN}([^{_EQUALS}]*){_EQUALS}([^{_CLOSE}]*){_CLOSE}")
 
 
 def argument(name: str, value: Any = None) -> str:
     """Return the mark of an argument in a message, with its value if one is given."""
-    if value == "":
-        value = _EMPTY
+    if isinstance(value, str):
+        value = value if len(value) <= _WIDTH else value[: _WIDTH - 3] + "..."
+        value = value.translate(_ESCAPED) or _EMPTY
     return f"{_OPEN}{name}{_EQUALS}{'' if value is None else value}{_CLOSE}"
 
 
@@ -89,13 +94,8 @@ def warn(message: str, stacklevel: int) -> None:
     warnings.warn(FileWarning(message), stacklevel=stacklevel + 1)
 
 
-def shown(value: str, width: int = 40) -> str:
-    """Quote a value for a message, shortened to ``width`` characters and kept on one line."""
-    return repr(value if len(value) <= width else value[: width - 3] + "...")
-
-
 def listed(lead: str, names: Iterable[str], most: int = 12) -> str:
     """Return names for a message, at most ``most`` of them."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{lead} {', '.join(names[:most])}{more}"
+    return f"{lead} {', '.join(map(bare, names[:most]))}{more}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .._runtime.disk import blamed
+from .._runtime.text import shown
 from .errors import FileError, PathError, argument, listed
 
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -185,13 +186,13 @@ def choose(
         for name in names:
             if name not in header:
                 close = difflib.get_close_matches(name, header, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else listed("it has", header)
-                raise FileError(f"{label} has no column {name!r} ({argument(key)}): {hint}")
+                hint = f"did you mean {shown(close[0])}?" if close else listed("it has", header)
+                raise FileError(f"{label} has no column {shown(name)} ({argument(key)}): {hint}")
     pairs = ("id_column", "columns"), ("weight_column", "columns"), ("id_column", "weight_column")
     for first, second in pairs:
         if both := {*asked.get(first, ())} & {*asked.get(second, ())}:
             raise FileError(
-                f"column {both.pop()!r} is named in both {argument(first)} and "
+                f"column {shown(both.pop())} is named in both {argument(first)} and "
                 f"{argument(second)}: keep one"
             )
     left_out = {*asked["exclude"], *single.values()}
@@ -199,7 +200,7 @@ def choose(
     for name in [*chosen, *(name for name in single.values() if name is not None)]:
         if (times := header.count(name)) > 1:
             raise FileError(
-                f"{label}: {times} columns are named {name!r}: rename them in the header, or "
+                f"{label}: {times} columns are named {shown(name)}: rename them in the header, or "
                 f"leave them out with {argument('exclude', name)}"
             )
     return chosen

@@ -25,8 +25,11 @@ def write_archive(
 ) -> None:
     """Write metadata that JSON can hold, and arrays whose types are in ``DTYPES``."""
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "x") as archive:
+        # A lone surrogate, which UTF-8 lacks, is escaped as JSON has it.
         text = json.dumps(metadata, indent=1, ensure_ascii=False)
-        archive.writestr(zipfile.ZipInfo(METADATA, LONG_AGO), text.encode())
+        archive.writestr(
+            zipfile.ZipInfo(METADATA, LONG_AGO), text.encode("utf-8", "backslashreplace")
+        )
         for name, array in arrays.items():
             file = io.BytesIO()
             np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .text import shown
+
 _PACKAGE = f"{Path(__file__).parents[1]}{os.sep}"
 
 
@@ -26,7 +28,9 @@ class _NotFittedError(ValueError, AttributeError):
 
 def plain(value: Any) -> str:
     """Write a value for a message, a NumPy scalar as a plain number or text."""
-    if isinstance(value, np.str_ | np.bytes_):
+    if isinstance(value, str):
+        return shown(value, 100)
+    if isinstance(value, np.bytes_):
         return repr(value.item())
     return str(value) if isinstance(value, np.generic) else repr(value)
 

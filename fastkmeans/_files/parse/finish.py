@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..._data.scaling import power_of_two
 from ..._runtime.arrays import Floats
+from ..._runtime.text import bare, shown
 from ..errors import FileError, argument, warn
 from ..statistics import ColumnStatistics, Moments
 from .first_pass import FirstPass
@@ -128,8 +129,8 @@ def _check_fill(first: FirstPass, label: Any) -> None:
     if first.missing == "mean" and bad.any():
         name = first.wanted.names[int(bad.argmax())]
         raise FileError(
-            f"{label}: the values of column {name!r} add up to more than float64 holds, so its "
-            f"gaps cannot be filled with the mean: use {argument('missing', 'drop')}"
+            f"{label}: the values of column {shown(name)} add up to more than float64 holds, so "
+            f"its gaps cannot be filled with the mean: use {argument('missing', 'drop')}"
         )
 
 
@@ -140,7 +141,9 @@ def _check_weights(first: FirstPass, label: Any) -> None:
     what, out = ("add up to more than float64 holds", "scale them down")
     if first.total_weight == 0.0:
         what, out = "are all zero", "at least one must be positive"
-    raise FileError(f"{label}: the weights, column {first.wanted.weight_column!r}, {what}: {out}")
+    raise FileError(
+        f"{label}: the weights, column {shown(first.wanted.weight_column)}, {what}: {out}"
+    )
 
 
 def _refuse_gaps(first: FirstPass) -> NoReturn:
@@ -149,13 +152,13 @@ def _refuse_gaps(first: FirstPass) -> NoReturn:
     name = names[int((gap.columns & first.alive).argmax())]
     n_rows = first.n_source - first.log.n
     counts = ", ".join(
-        f"{name} {count}"
+        f"{bare(name)} {count}"
         for name, count, alive in zip(names, first.moments.missing, first.alive, strict=True)
         if count and alive
     )
     raise FileError(
         f"{gap.file}: {n_rows - first.n_kept} of {n_rows} rows lack a value, first {gap.place} in "
-        f"column {name!r} (missing by column: {counts}). Use {argument('missing', 'drop')} to "
+        f"column {shown(name)} (missing by column: {counts}). Use {argument('missing', 'drop')} to "
         f"leave such rows out, or {argument('missing', 'mean')} to fill in the mean"
     )
 

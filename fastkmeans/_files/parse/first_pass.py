@@ -21,6 +21,7 @@ from ..._data.rows import twice
 from ..._data.validation import NO_WEIGHTS
 from ..._runtime.adding import total_of
 from ..._runtime.arrays import Floats
+from ..._runtime.text import shown
 from ..cache import blamed_on
 from ..errors import FileError, argument
 from ..readers.csv_errors import infinite, refuse_infinite
@@ -109,7 +110,7 @@ class FirstPass:
             what = "no value" if absent[i] else f"{weights[i]:g}"
             way_out = f" or use {argument('missing', 'drop')}" if absent[i] else ""
             raise FileError(
-                f"{source.path}: column {self.wanted.weight_column!r} has {what} in "
+                f"{source.path}: column {shown(self.wanted.weight_column)} has {what} in "
                 f"{piece.place(int(rows[i]))}: weights must be finite and not negative; correct "
                 f"it{way_out}"
             )

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..._runtime.extras import need
+from ..._runtime.text import shown
 from ..cache import blamed_on, check_room
 from ..digits import warn_of_lost_digits
-from ..errors import FileError, argument, shown, warn
+from ..errors import FileError, argument, warn
 from ..options import Question
 from ..readers.csv import CsvReader
 from ..readers.csv_blocks import MISSING, Dialect
@@ -113,7 +114,7 @@ def _check_columns(readers: Sequence[Reader], wanted: Wanted) -> None:
             if name is not None and (times := reader.names.count(name)) != 1:
                 out = "" if name in readers[0].nameless else name
                 raise FileError(
-                    f"{reader.source.path} has {times or 'no'} columns {name!r}, and "
+                    f"{reader.source.path} has {times or 'no'} columns {shown(name)}, and "
                     f"{readers[0].source.path} has one: leave it out with "
                     f"{argument('exclude', out)}, or correct the file"
                 )
@@ -149,7 +150,7 @@ def _warn_of_text(text: dict[str, Text]) -> None:
         if not found.first:
             way_out = f" ({argument('na', found.value[:40])} would read it as missing)"
             warn(
-                f"skipped column {name!r}: {found.place} of {found.file} holds "
+                f"skipped column {shown(name)}: {found.place} of {found.file} holds "
                 f"{shown(found.value)}, which is no number{'' if found.typed else way_out}",
                 stacklevel=5,
             )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..._data.rows import FLOAT64
 from ..._runtime.arrays import Floats
 from ..._runtime.extras import need
+from ..._runtime.text import shown
 from ..errors import FileError
 from ..sources import Source
 from .csv_blocks import (
@@ -285,7 +286,7 @@ class CsvReader:
                 reason = ragged(row, self.names)
             elif bad := self._bad_columns(row, wanted, odd):
                 value = row.fields[self.names.index(bad[0])].strip()
-                reason = f"column {bad[0]!r} holds {value!r}, which is no number"
+                reason = f"column {shown(bad[0])} holds {shown(value)}, which is no number"
             else:
                 good.append(row)
                 continue

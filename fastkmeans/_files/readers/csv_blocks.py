@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..._runtime.extras import need
-from ..errors import FileError, argument, shown
+from ..._runtime.text import shown
+from ..errors import FileError, argument
 from ..options import is_delimiter
 from ..sources import Source
 

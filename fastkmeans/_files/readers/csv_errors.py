@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple, NoReturn
 
-from ..errors import FileError, argument, listed, shown
+from ..._runtime.text import shown
+from ..errors import FileError, argument, listed
 from ..sources import Source
 from .csv_blocks import Dialect, Row
 
@@ -63,7 +64,7 @@ def ragged(row: Row, header: list[str]) -> str:
     """Describe a row with too few or too many values."""
     count = f"{len(row.fields)} value{'s' if len(row.fields) != 1 else ''}"
     which = (
-        f"column {header[len(row.fields)]!r} is the first without a value"
+        f"column {shown(header[len(row.fields)])} is the first without a value"
         if len(row.fields) < len(header)
         else f"{shown(row.fields[len(header)])} is the first too many"
     )
@@ -83,7 +84,9 @@ def refuse_ragged(source: Source, dialect: Dialect, header: list[str], row: Row)
 
 def refuse_text(name: str, text: Text, *, asked: bool) -> NoReturn:
     """Raise because a column is not numeric."""
-    what = f"{text.file}: column {name!r} is not numeric: {text.place} holds {shown(text.value)}"
+    what = (
+        f"{text.file}: column {shown(name)} is not numeric: {text.place} holds {shown(text.value)}"
+    )
     if text.typed:
         out = f"Leave the column out of {argument('columns')}" if asked else "Convert the column"
         raise FileError(f"{what}. {out}")
@@ -113,7 +116,7 @@ def refuse_nothing(label: object, header: list[str], text: Iterable[str]) -> NoR
 
 def infinite(name: str, dtype: str) -> str:
     """Describe a value that is infinite in the dtype."""
-    return f"column {name!r} is infinite as {dtype}"
+    return f"column {shown(name)} is infinite as {dtype}"
 
 
 def refuse_infinite(source: Source, name: str, place: str, dtype: str, fixed: bool) -> NoReturn:
@@ -123,4 +126,6 @@ def refuse_infinite(source: Source, name: str, place: str, dtype: str, fixed: bo
         advice = f"correct it, or leave such rows out with {argument('bad_rows', 'skip')}"
     elif dtype == "float32":
         advice += f"; {argument('dtype', 'float64')} holds numbers beyond 3.4e38"
-    raise FileError(f"{source.path}: column {name!r} is infinite in {place} as {dtype}: {advice}")
+    raise FileError(
+        f"{source.path}: column {shown(name)} is infinite in {place} as {dtype}: {advice}"
+    )

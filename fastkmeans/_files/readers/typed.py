@@ -15,6 +15,7 @@ from ..._data.sparse import is_sparse
 from ..._data.tables import Table, table_in_memory
 from ..._runtime.arrays import Floats
 from ..._runtime.extras import need
+from ..._runtime.text import shown
 from ..errors import FileError, argument, listed
 from ..sources import Source
 from .csv import numbered
@@ -252,8 +253,8 @@ class ArrayReader:
                 continue
             if (times := names.count(name)) != 1:
                 raise FileError(
-                    f"{label} has {times or 'no'} columns {name!r}, and the first table has one: "
-                    f"{listed('it has', names)}"
+                    f"{label} has {times or 'no'} columns {shown(name)}, and the first table has "
+                    f"one: {listed('it has', names)}"
                 )
             found[name] = names.index(name)
         return found
