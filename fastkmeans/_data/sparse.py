@@ -26,6 +26,8 @@ from .._runtime.threads import MANY_RANGES, Team, cut
 from .rows import CHUNK, FLOAT32, FLOAT64, ArrayRows, Block, InMemory, Rows
 from .tensors import refuse_mask
 
+MOST_COLUMNS = 1 << 31
+"""Columns that indices of 32 bits count."""
 LARGE = 1 << 20
 """Stored values from which on a pass made once per fit also runs in numba's threads."""
 
@@ -165,12 +167,17 @@ def sparse_rows(X: Any, name: str) -> SparseRows:
         )
     refuse_mask(getattr(X, "data", None), f"{name}.data")  # ``tocsr`` would drop it
     (n, d), kind = shape, getattr(X, "format", "csr")
+    if d > MOST_COLUMNS:
+        raise ValueError(
+            f"{name} has {d} columns, and a sparse matrix may have {MOST_COLUMNS}: keep only those "
+            f"in which {name} stores values (numpy.unique({name}.indices)), or hash the features "
+            "into fewer."
+        )
     if kind != "csr":
         _check_places(X, kind, name)
     csr = X.tocsr()
     values, starts = _as_values(csr.data, name), _as_starts(csr.indptr, name)
-    most = min(d, 1 << 31)  # centers with more columns could not be stored
-    _check_compressed((csr.indices, starts, values), (n, most), "column", name)
+    _check_compressed((csr.indices, starts, values), (n, d), "column", name)
     indices = np.require(csr.indices, np.int32, ["C", "A"])
     values, indices = values[: starts[-1]], indices[: starts[-1]]
     stored = Stored(_sealed(indices), _sealed(starts))

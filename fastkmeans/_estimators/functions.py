@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._data.problem import naming, open_problem
+from .._data.room import CHOICE, check_room
 from .._data.validation import (
     as_generator,
     check_count,
@@ -74,6 +75,7 @@ def kmeans_plusplus(
     if n_local_trials is not None:
         n_local_trials = check_count(n_local_trials, "n_local_trials")
     check_fits(k, rows.shape[0])
+    check_room(rows, k, CHOICE)
     if x_squared_norms is not None and len(x_squared_norms) != rows.shape[0]:
         raise ValueError(
             f"The length of x_squared_norms {len(x_squared_norms)} should be equal to the length "

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from .._data.problem import naming, open_problem
+from .._data.room import check_room
 from .._data.rows import sizes_of
 from .._data.tables import Table
 from .._data.validation import (
@@ -210,6 +211,7 @@ class KMeans(Clusterer):
         refuse_by_cosine(self.metric, table)
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
+        check_room(rows, k)
         algorithm = THEIRS.get(self.algorithm, self.algorithm)
         if takes := beyond_limit(algorithm, rows):
             raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._data.problem import naming
+from .._data.room import check_room
 from .._data.rows import sizes_of
 from .._data.validation import (
     as_generator,
@@ -225,6 +226,7 @@ class MiniBatchKMeans(Clusterer):
         refuse_by_cosine(self.metric, table)
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
+        check_room(rows, k)
         rng = as_generator(self.random_state)
         size = first_size(plan, rows.shape[0])
         watch.fit_begins(table, 1, 1.0)  # the inertia of a batch is a mean, without a unit
@@ -292,6 +294,7 @@ class MiniBatchKMeans(Clusterer):
         weights = weights_of(table, sample_weight)
         if new:
             check_fits(k, table.rows.shape[0])
+            check_room(table.rows, k)
         elif k != len(self.cluster_centers_):
             raise ValueError(
                 f"n_clusters is {k}, but the model has {len(self.cluster_centers_)} centers; "

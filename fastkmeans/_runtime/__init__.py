@@ -10,5 +10,5 @@ disk      files that are whole or absent                      archive  arrays in
 aligned   arrays that begin with a cache line                 errors   errors and warnings
 adding    sums in one order everywhere                        extras   libraries for some uses
 waiting   a line while kernels compile                        target   what the processor can do
-text      the user's text in messages
+text      the user's text in messages                   memory   how much memory there is
 """
