@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._kernels.sparse.order import is_in_order, sort_rows
 from .._kernels.sparse.rows import (
     SQUARES,
     SUM,
@@ -18,7 +19,6 @@ from .._kernels.sparse.rows import (
     Stored,
     add_columns,
     add_deviations,
-    is_in_order,
 )
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels
@@ -182,7 +182,7 @@ def sparse_rows(X: Any, name: str) -> SparseRows:
     values, indices = values[: starts[-1]], indices[: starts[-1]]
     stored = Stored(_sealed(indices), _sealed(starts))
     if not is_in_order(stored.indices, 0, n, stored.starts):
-        values, stored = _in_order(values, stored, n)
+        values, stored = _in_order(_sealed(values), stored, n)
     return SparseRows(values, stored, d, type(csr))
 
 
@@ -261,32 +261,12 @@ def _invalid(name: str, fault: str) -> ValueError:
 
 
 def _in_order(values: NDArray[Any], stored: Stored, n_rows: int) -> tuple[NDArray[Any], Stored]:
-    """Return a copy with rising columns; values of the same place are added in their order.
-
-    Some rows are sorted at a time, so that the memory besides the copy is bounded.
-    """
-    indices, starts = stored
-    kept = np.zeros(n_rows, np.int64)
-    all_values, all_columns = np.empty_like(values), np.empty_like(indices)
-    end, row = 0, 0
-    while row < n_rows:
-        last = max(row + 1, int(np.searchsorted(starts, starts[row] + CHUNK, "right")) - 1)
-        part = slice(starts[row], starts[last])
-        owners = np.repeat(np.arange(row, last), np.diff(starts[row : last + 1]))
-        order = np.lexsort((indices[part], owners))
-        owners, columns = owners[order], indices[part][order]
-        new = np.ones(len(order), bool)
-        new[1:] = (owners[1:] != owners[:-1]) | (columns[1:] != columns[:-1])
-        begin, end = end, end + int(new.sum())
-        totals = np.zeros(end - begin, values.dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.add.at(totals, np.cumsum(new) - 1, values[part][order])
-        all_values[begin:end], all_columns[begin:end] = totals, columns[new]
-        kept[row:last] = np.bincount(owners[new] - row, minlength=last - row)
-        row = last
-    places = np.zeros(n_rows + 1, np.int64)
-    np.cumsum(kept, out=places[1:])
-    return all_values[:end], Stored(all_columns[:end], places)
+    """Return a copy with rising columns; values of the same place are added in their order."""
+    columns, sums = np.empty_like(stored.indices), np.empty_like(values)
+    starts, longest = np.zeros(n_rows + 1, np.int64), int(np.diff(stored.starts).max())
+    spare = np.empty(longest, np.int32), np.empty(longest, values.dtype)
+    sort_rows(values, 0, n_rows, stored, columns, sums, starts, *spare)
+    return sums[: starts[-1]], Stored(columns[: starts[-1]], starts)
 
 
 def _sealed(array: NDArray[Any]) -> NDArray[Any]:

@@ -88,10 +88,24 @@ def test_unsorted_and_repeated_columns(seed: int, n: int, d: int) -> None:
         np.testing.assert_array_equal(array, was)
 
 
-def test_many_values_are_sorted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastkmeans._data.sparse.CHUNK", 50)
-    mixed = shuffled(texts(300, 80, 9.0), np.random.default_rng(0))
-    np.testing.assert_array_equal(dense(rows_of(mixed)), mixed.toarray())
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [1, 7, 5000])
+def test_rows_of_any_length_are_sorted(dtype: Any, d: int) -> None:
+    """One run, several, a last one that is short; values of a place are added in their order."""
+    rng = np.random.default_rng(d)
+    lengths = [0, 1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 0, 129, 1000, 4097, 3]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    columns = rng.integers(0, d, starts[-1]).astype(np.int32)
+    values = (rng.standard_normal(starts[-1]) * 10.0 ** rng.integers(-9, 9, starts[-1])).astype(
+        dtype
+    )
+    rows = rows_of(scipy.sparse.csr_matrix((values, columns, starts), shape=(len(lengths), d)))
+    expected = np.zeros((len(lengths), d), dtype)
+    np.add.at(expected, (np.repeat(np.arange(len(lengths)), lengths), columns), values)
+    np.testing.assert_array_equal(dense(rows), expected)
+    for i, length in enumerate(lengths):
+        own = rows.stored.indices[rows.stored.starts[i] : rows.stored.starts[i + 1]]
+        np.testing.assert_array_equal(own, np.unique(columns[starts[i] : starts[i] + length]))
 
 
 def test_values_beyond_the_last_row_are_ignored() -> None:

@@ -148,4 +148,25 @@ MUTATIONS = [
         "pull = one",
         "seeding/test_sparse_cosine: distances_and_potentials",
     ),
+    Mutation(
+        "merged runs lose the order of values of the same place",
+        "_kernels/sparse/order.py",
+        "columns[a] <= columns[b]",
+        "columns[a] < columns[b]",
+        "data/test_sparse_rows: any_length",
+    ),
+    Mutation(
+        "the last run of a row is not merged if it is short",
+        "_kernels/sparse/order.py",
+        "for low in range(begin, end - width, 2 * width):",
+        "for low in range(begin, end - 2 * width + 1, 2 * width):",
+        "data/test_sparse_rows: any_length",
+    ),
+    Mutation(
+        "of values of the same place, the last one counts",
+        "_kernels/sparse/order.py",
+        "sums[last] += sums[e]",
+        "sums[last] = sums[e]",
+        "data/test_sparse_rows: any_length or repeated",
+    ),
 ]

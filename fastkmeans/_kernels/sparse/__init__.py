@@ -1,6 +1,7 @@
 """Sparse rows: lanes are centers, so that one stored value meets a run of centers.
 
-rows        stored values; their order; moments of the columns
+rows        stored values; moments of the columns
+order       the order of columns within rows
 table       the centers feature by feature, in tiles of lanes
 score       the micro-kernel: one row against a tile of centers
 assign      labels, certified

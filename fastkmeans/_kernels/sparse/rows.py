@@ -49,24 +49,6 @@ def factor_of(
 
 
 @jit
-def is_in_order(
-    indices,  # in (n_stored,) int32
-    start,  # in int, first row
-    stop,  # in int, row to stop before
-    starts,  # in (m + 1,) int64
-):
-    """Return whether the columns of each row rise and do not repeat."""
-    for i in range(start, stop):
-        before = np.int64(-1)
-        for e in range(starts[i], starts[i + 1]):
-            column = np.int64(indices[e])
-            if column <= before:
-                return False
-            before = column
-    return True
-
-
-@jit
 def add_columns(
     values,  # in (n_stored,) float32 or float64
     start,  # in int, first row
