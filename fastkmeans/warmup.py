@@ -29,12 +29,12 @@ class _Compressed:
         return self
 
 
-def _sparse(rng: np.random.Generator, n_rows: int, dtype: Any) -> _Compressed:
-    """Return rows of small whole numbers, one of 16 in each quarter of the columns."""
-    columns = np.arange(4) * 16 + rng.integers(0, 16, (n_rows, 4))
+def _sparse(rng: np.random.Generator, n_rows: int, dtype: Any, width: int = 16) -> _Compressed:
+    """Return rows of small whole numbers, one of ``width`` in each quarter of the columns."""
+    columns = np.arange(4) * width + rng.integers(0, width, (n_rows, 4))
     values = rng.integers(0, 3, 4 * n_rows).astype(dtype)
     starts = 4 * np.arange(n_rows + 1)
-    return _Compressed((values, columns.reshape(-1).astype(np.int32), starts), (n_rows, 64))
+    return _Compressed((values, columns.reshape(-1).astype(np.int32), starts), (n_rows, 4 * width))
 
 
 def warmup() -> float:
@@ -73,6 +73,10 @@ def warmup() -> float:
                     model = KMeans(8, max_iter=3, random_state=0, n_threads=2, metric=metric)
                     model.fit(rows).predict(rows)
                     model.transform(rows)
+                # Postings pay if columns are many, and are sorted first if they do not rise.
+                wide = _sparse(rng, n_rows, dtype, 1024)
+                wide.indices = wide.indices.reshape(-1, 4)[:, ::-1].reshape(-1).copy()
+                kmeans_plusplus(wide, 8, random_state=0)
     return time.perf_counter() - began
 
 

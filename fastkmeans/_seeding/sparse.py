@@ -1,21 +1,35 @@
-"""Greedy k-means++ on sparse rows: one pass over the stored values per center."""
+"""Greedy k-means++ on sparse rows: by postings if these save work, else by passes."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem
+from .._data.rows import CHUNK
 from .._data.sparse import SparseRows
 from .._kernels.seeding.potential import GROUP_ROWS, TRY, Nearest, draw
+from .._kernels.sparse.postings import Postings, meet, post_rows
 from .._kernels.sparse.seeding import CANDIDATES, NOBODY, Candidates, row_norms, visit
 from .._runtime.arrays import Floats, aligned
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut
+
+RANGE_ROWS, RANGE_VALUES = 1 << 14, 4
+"""Least rows of a range of postings, and least stored values per column."""
+POST, MEET = 10.0, 5.0
+"""Nanoseconds: to make a posting, and to meet one."""
+VALUE, ROW = 2.0, 30.0
+"""Nanoseconds of a pass for a stored value, and for a row."""
+MOST_MEMORY = 0.05
+"""Share of a dense copy that postings may take."""
 
 
 def choose_rows(
     problem: Problem, n_clusters: int, trials: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return the rows that greedy k-means++ chooses, in order, with ``trials`` draws for each."""
-    seeder = _Seeder(problem)
+    rows = problem.rows
+    assert isinstance(rows, SparseRows)
+    posts = postings_pay(rows, n_clusters, trials)
+    seeder = ByPostings(problem) if posts else ByPasses(problem)
     chosen = np.empty(n_clusters, np.int64)
     for t in range(n_clusters):
         drawn = np.empty(trials if t else 1, np.int64)
@@ -24,29 +38,89 @@ def choose_rows(
     return chosen
 
 
+def postings_pay(rows: SparseRows, n_clusters: int, trials: int) -> bool:
+    """Return whether postings save work and fit into memory: that depends on the rows alone."""
+    (n, d), n_stored, size = rows.shape, len(rows.values), rows.values.itemsize
+    memory = n_stored * (4 + size) + 8.0 * (len(_ranges(rows)) * (d + 1) + n)
+    if memory > MOST_MEMORY * n * d * size or n > np.iinfo(np.int32).max:
+        return False
+    in_column, step = np.zeros(d), max(CHUNK, d)
+    for at in range(0, n_stored, step):
+        in_column += np.bincount(rows.stored.indices[at : at + step], minlength=d)
+    met = float(np.square(in_column).sum()) / n  # by a row drawn at random
+    passes = n_clusters * -(-trials // CANDIDATES) * (n_stored * VALUE + n * ROW)
+    return n_stored * POST + n_clusters * trials * met * MEET < passes
+
+
+def _ranges(rows: SparseRows) -> NDArray[np.int64]:
+    """Return the edges of the ranges of postings."""
+    n, d = rows.shape
+    return cut(n, min(n // RANGE_ROWS, len(rows.values) // (RANGE_VALUES * d)))
+
+
 class _Seeder:
     """The distances of the rows to the centers so far; by cosine the rows count with length 1."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, closer: NDArray[np.uint16]) -> None:
         rows = problem.rows
         assert isinstance(rows, SparseRows)
-        n, d = rows.shape
+        n, _ = rows.shape
         self._rows, self._team, self._scale = rows, problem.team, problem.scaling.scale
-        group_sums = np.zeros(-(-n // GROUP_ROWS))
         self.nearest = Nearest(
-            problem.weights, np.full(n, np.inf), np.ones(n, np.uint16), group_sums, problem.inverse
-        )
+            problem.weights, np.full(n, np.inf), closer, np.zeros(-(-n // GROUP_ROWS)),
+            problem.inverse,
+        )  # fmt: skip
         self._inverse, self._norms = problem.inverse, np.empty(n)
         large = n + len(rows.values) > SMALL_TABLE
         self._ranges, self._prange = cut(n, MANY_RANGES if large else 1), large
-        self._table = aligned((d, CANDIDATES), np.float64)
-        self._table[:] = 0.0
         if self._inverse.size:
             self._norms[:] = self._inverse > 0.0
             self.nearest.closest[self._inverse == 0.0] = 0.0  # rows of length 0 are never drawn
         else:
             arguments = rows.stored, self._scale, self._norms
             self._team.run(row_norms, rows.values, self._ranges, arguments)
+
+
+class ByPostings(_Seeder):
+    """Each candidate meets the rows that share a column with it (``_kernels.sparse.postings``)."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem, np.empty(0, np.uint16))
+        rows, self._ranges = self._rows, _ranges(self._rows)
+        n_ranges = len(self._ranges) - 1
+        self._firsts = np.zeros((n_ranges, rows.shape[1] + 1), np.int64)
+        self._bounds = np.full((n_ranges, 1), np.inf)
+        posted = np.empty(len(rows.values), np.int32), np.empty_like(rows.values)
+        self._postings = Postings(self._scale, *posted, self._norms, np.zeros(rows.shape[0]))
+        arguments = rows.stored, self._postings
+        self._team.run(post_rows, rows.values, self._ranges, arguments, (self._firsts,))
+
+    def choose(self, drawn: NDArray[np.int64]) -> int:
+        """Make the best of the drawn rows a center; return it."""
+        winner = int(self.meet(drawn, False).argmax()) if len(drawn) > 1 else 0
+        self.meet(drawn[winner : winner + 1], True)
+        return int(drawn[winner])
+
+    def meet(self, items: NDArray[np.int64], adopts: bool) -> Floats:
+        """Return by how much candidates lower the potential; they may become centers."""
+        gains = np.empty((len(self._ranges) - 1, len(items)))
+        arguments = self._rows.stored, self._postings, self.nearest, items, adopts
+        self._team.run(
+            meet, self._rows.values, self._ranges, arguments, (self._firsts, self._bounds, gains),
+            prange=self._prange,
+        )  # fmt: skip
+        sums: Floats = np.add.reduce(gains, axis=0)
+        return sums
+
+
+class ByPasses(_Seeder):
+    """All candidates meet all rows, in one pass over the stored values per center."""
+
+    def __init__(self, problem: Problem) -> None:
+        n, d = problem.shape
+        super().__init__(problem, np.ones(n, np.uint16))
+        self._table = aligned((d, CANDIDATES), np.float64)
+        self._table[:] = 0.0
 
     def choose(self, drawn: NDArray[np.int64]) -> int:
         """Make the best of the drawn rows a center; return it."""

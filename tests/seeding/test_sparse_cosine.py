@@ -13,7 +13,7 @@ from fastkmeans._data.problem import open_problem
 from fastkmeans._data.tables import table_in_memory
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.seeding.potential import TRY
-from fastkmeans._seeding.sparse import _Seeder
+from fastkmeans._seeding.sparse import ByPasses
 from tests.helpers import reference
 from tests.helpers.cosine import cosines
 from tests.helpers.sparse import of_any_length, texts
@@ -32,7 +32,7 @@ def test_distances_and_potentials(dtype: Any, weighted: bool, spread: float) -> 
     moving = u.any(axis=1)
     full = np.flatnonzero(moving)
     with open_problem(table_in_memory(X).rows, weights, 2, 1e9, True) as problem:
-        seeder = _Seeder(problem)
+        seeder = ByPasses(problem)
         known = np.where(moving, np.inf, 0.0)
         for chosen, others in ((5, [7]), (8, [100, 8, 9]), (300, [2, 3, 4, 5, 6, 10, 300])):
             items = full[np.array(others if chosen in others else [chosen])]

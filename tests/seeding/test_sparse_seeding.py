@@ -15,7 +15,7 @@ from fastkmeans._data.problem import open_problem
 from fastkmeans._data.tables import table_in_memory
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.seeding.potential import TRY
-from fastkmeans._seeding.sparse import _Seeder
+from fastkmeans._seeding.sparse import ByPasses
 from tests.helpers import reference
 from tests.helpers.sparse import texts
 
@@ -36,7 +36,7 @@ def test_distances_and_potentials(dtype: Any, weighted: bool) -> None:
     weights.flags.writeable = False
     dense, w = X.toarray().astype(np.float64), weights if weighted else np.ones(1500)
     with open_problem(table_in_memory(X).rows, weights, 2, 1e9) as problem:
-        seeder, scale = _Seeder(problem), problem.scaling.scale
+        seeder, scale = ByPasses(problem), problem.scaling.scale
         known = np.full(1500, np.inf)
         for chosen, others in ((5, [7]), (8, [100, 8, 9]), (300, [2, 3, 4, 5, 6, 10, 300])):
             items = np.array(others if chosen in others else [chosen])

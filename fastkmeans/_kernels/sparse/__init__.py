@@ -8,5 +8,6 @@ assign      labels, certified
 directions  the cosine: lengths of rows, and the labels that float32 leaves open
 update      sums of the clusters; distances of rows to their own centers
 distances   distances of rows to all centers
-seeding     greedy k-means++
+seeding     greedy k-means++ by passes over all rows
+postings    greedy k-means++ by the rows that share a column with a candidate
 """

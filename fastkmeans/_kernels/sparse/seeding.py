@@ -24,7 +24,7 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from ..._runtime.jit import jit, jit_with_scratch
+from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import I64, Emitter, integer
 from ..seeding.potential import GROUP_ROWS, TRY, group_sum
@@ -223,6 +223,26 @@ def square_between(
     return total
 
 
+@jit_inline
+def square_by_product(
+    values,  # in (n_stored,) float32 or float64
+    stored,  # in Stored
+    scale,  # in float64, power of two
+    norms,  # in (m,) float64, squared norms of the rows
+    inverse,  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
+    product,  # in float64, of row i and candidate j; by cosine j has length 1, and i has not
+    i,  # in int, row
+    j,  # in int, row of a candidate
+):
+    """Return the squared distance of a row and a candidate, scaled."""
+    pulls = (1.0, 1.0)
+    if inverse.size:
+        pulls = inverse[i], inverse[j]
+    both = norms[i] + norms[j]
+    square = both - 2.0 * pulls[0] * product
+    return square if square > CLOSE * both else square_between(values, stored, scale, pulls, i, j)
+
+
 @jit
 def square_of(
     values,  # in (n_stored,) float32 or float64
@@ -236,14 +256,10 @@ def square_of(
     lane,  # in int, the candidate
 ):
     """Return the squared distance of a row and a candidate, scaled."""
-    (indices, starts), product, pulls = stored, 0.0, (1.0, 1.0)
-    if inverse.size:
-        pulls = inverse[i], inverse[j]
+    (indices, starts), product = stored, 0.0
     for e in range(starts[i], starts[i + 1]):
         product += np.float64(values[e]) * scale * table[indices[e], lane]
-    both = norms[i] + norms[j]
-    square = both - 2.0 * pulls[0] * product
-    return square if square > CLOSE * both else square_between(values, stored, scale, pulls, i, j)
+    return square_by_product(values, stored, scale, norms, inverse, product, i, j)
 
 
 @jit_with_scratch
