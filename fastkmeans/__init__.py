@@ -9,12 +9,13 @@ k-means is one loop over blocks of rows::
 
 Folders; each imports only the folders below it::
 
-    __main__ warmup lesson     public modules
+    __main__ warmup lesson metrics   public modules
     _cli                       the command line
     compat                     the same in the shape of other libraries
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
+    _metrics                   indices of the quality of a clustering
     _lloyd                     one run: the loop, empty clusters, checkpoints, predict
     _files                     tables in files, of any size, as rows of a memory map
     _engines                   closest centers and sums: plain, boxes, bytes, csr, auto

@@ -25,11 +25,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 60
 
 ORDER = [
-    "__main__", "warmup", "lesson", "_cli", "compat", "_estimators", "_minibatch", "_seeding",
-    "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
+    "__main__", "warmup", "lesson", "metrics", "_cli", "compat", "_estimators", "_minibatch",
+    "_seeding", "_metrics", "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
-KERNELS = ["sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
+KERNELS = ["metrics", "sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
 """The folders of the kernels, likewise."""
 KERNEL_FILES = [*sorted((PACKAGE / "_kernels").rglob("*.py")), PACKAGE / "_runtime" / "drive.py"]
 JIT = {"jit", "jit_inline", "jit_unfused", "jit_with_scratch", "parallel_jit"}

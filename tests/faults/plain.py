@@ -48,8 +48,8 @@ MUTATIONS = [
     Mutation(
         "squared distances start at the bias",
         "_kernels/plain/tile.py",
-        "sums = _feature_loop(emit, points, pointer, n_features, False)",
-        "sums = _feature_loop(emit, points, pointer, n_features, True)",
+        "sums = feature_loop(emit, points, pointer, n_features, False)",
+        "sums = feature_loop(emit, points, pointer, n_features, True)",
         f"{TILE}: test_squared_distances and float32",
     ),
     Mutation(

@@ -38,7 +38,7 @@ from numba.extending import intrinsic
 from ..emit.simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
 
 
-def _feature_loop(
+def feature_loop(
     emit: Emitter,
     block: Any,  # pointer to the first point of this pass, (d, POINTS)
     tile: Any,  # pointer to the bias of the tile, (1 + d, CENTERS)
@@ -88,7 +88,7 @@ def _keep_best_two(emit: Emitter, score: Any, index: Any, slots: tuple[Any, Any,
     builder.store(builder.select(wins, index, builder.load(index_slot)), index_slot)
 
 
-def _tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
+def tile_offset(builder: Any, tile: Any, n_features: Any) -> Any:
     rows = builder.add(n_features, integer(1))
     return builder.mul(tile, builder.mul(rows, integer(CENTERS)))
 
@@ -172,9 +172,9 @@ def _best_two_intrinsic(
         for lane in range(0, POINTS, VECTORS * emit.lanes):
             offsets = [integer(lane + v * emit.lanes) for v in range(VECTORS)]
             with cgutils.for_range_slice(builder, start, stop, integer(1), intp=I64) as (tile, _):
-                pointer = emit.at(tiles, _tile_offset(builder, tile, n_features))
+                pointer = emit.at(tiles, tile_offset(builder, tile, n_features))
                 points = emit.at(block, integer(lane))
-                scores = _feature_loop(emit, points, pointer, n_features, True)
+                scores = feature_loop(emit, points, pointer, n_features, True)
                 homes = [emit.load(home, offset, emit.ints) for offset in offsets]
                 limits = [emit.load(second, offset, emit.floats) for offset in offsets]
                 found = _has_rivals(emit, scores, homes, limits, tile)
@@ -197,10 +197,10 @@ def _squared_distances_intrinsic(
         block = emit.item(sig.args[0], args[0], args[1])
         tiles, out = (emit.pointer(sig.args[i], args[i]) for i in (2, 4))
         n_features = builder.extract_value(emit.array(sig.args[0], args[0]).shape, 1)
-        pointer = emit.at(tiles, _tile_offset(builder, args[3], n_features))
+        pointer = emit.at(tiles, tile_offset(builder, args[3], n_features))
         for lane in range(0, POINTS, VECTORS * emit.lanes):
             points = emit.at(block, integer(lane))
-            sums = _feature_loop(emit, points, pointer, n_features, False)
+            sums = feature_loop(emit, points, pointer, n_features, False)
             for center, row in enumerate(sums):
                 for v, value in enumerate(row):
                     emit.store(value, out, integer(center * POINTS + lane + v * emit.lanes))

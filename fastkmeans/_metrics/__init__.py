@@ -1,0 +1,8 @@
+"""Indices of the quality of a clustering.
+
+labels       clusters from labels of any kind, and the refusals
+clusters     weight, mean and spread of every cluster
+indices      indices made from those: Calinski-Harabasz, Davies-Bouldin, BIC, distortion
+silhouette   the silhouette, exact
+simplified   the silhouette against centers, in one pass
+"""
