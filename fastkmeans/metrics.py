@@ -466,8 +466,8 @@ def _silhouettes(
 ) -> Floats:
     rows = table.rows
     check_number(_n_used(weights, clustering), _count(weights, rows.shape[0]))
-    check_finite(table)
-    return silhouette_of_rows(rows, weights, clustering, n_threads, by_cosine)
+    size = check_finite(table)
+    return silhouette_of_rows(rows, weights, clustering, size, n_threads, by_cosine)
 
 
 def _draw(n_samples: int, size: int, random_state: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
