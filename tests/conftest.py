@@ -61,6 +61,7 @@ MARKS = {
         "test_parameters",
         "test_predict",
         "test_project",
+        "test_quality",
         "test_sparse_rows",
         "test_sparse_score",
         "test_suite",

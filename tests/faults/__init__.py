@@ -1,6 +1,6 @@
 """The faults that ``tests/mutations.py`` makes, by folder of the package.
 
-plain, shared (with emit), boxes, bytes, seeding, sparse
+plain, shared (with emit), boxes, bytes, seeding, sparse, metrics
     in ``_kernels``
 engines
     in ``_engines``
@@ -12,7 +12,7 @@ mutation
 
 from __future__ import annotations
 
-from faults import boxes, bytes, engines, lloyd, plain, seeding, shared, sparse
+from faults import boxes, bytes, engines, lloyd, metrics, plain, seeding, shared, sparse
 from faults.mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -22,6 +22,7 @@ MUTATIONS: list[Mutation] = [
     *shared.MUTATIONS,
     *seeding.MUTATIONS,
     *sparse.MUTATIONS,
+    *metrics.MUTATIONS,
     *boxes.MUTATIONS,
     *bytes.MUTATIONS,
     *engines.MUTATIONS,
