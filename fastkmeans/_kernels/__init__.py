@@ -43,6 +43,6 @@ The contract
 
 The micro-kernels emit vector IR: ``plain.tile``, ``plain.start``, ``bytes.tile``,
 ``bytes.quantize``, ``shared.pack``, ``boxes.candidates``, ``boxes.order``, ``seeding.pool``,
-``sparse.score``; ``emit`` holds what they share.  Each has a twin in NumPy for
-``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
+``sparse.score``, ``metrics.own``, ``metrics.pairs``; ``emit`` holds what they share.
+Each has a twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
 """
