@@ -12,6 +12,7 @@ Folders; each imports only the folders below it::
     __main__ warmup lesson metrics   public modules
     _cli                       the command line
     compat                     the same in the shape of other libraries
+    plots                      pictures of clusters
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows

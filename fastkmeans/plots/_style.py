@@ -1,0 +1,89 @@
+"""Axes, colours, and labels that are drawn as they are."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._runtime.extras import need
+
+COLORS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c8c8c")
+"""Colours that colour-blind readers tell apart (after Okabe and Ito), legible on white and black.
+
+Cluster j has colour j modulo 7; numbers stand next to colours, which repeat.
+"""
+MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+"""Cluster j has marker j // 7 modulo 7, so that 49 clusters differ."""
+DIVERGING = "PuOr_r"
+"""A map of colours from low to high that does not need red and green."""
+MOST_LETTERS = 24
+"""Longest name of a column in a picture."""
+
+
+def color_of(cluster: int) -> str:
+    """Return the colour of a cluster, the same in all pictures."""
+    return COLORS[cluster % len(COLORS)]
+
+
+def marker_of(cluster: int) -> str:
+    """Return the marker of a cluster."""
+    return MARKERS[cluster // len(COLORS) % len(MARKERS)]
+
+
+def rgb_of(clusters: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the colours of clusters as numbers from 0 to 1, with a last axis of 3."""
+    table = [[int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)] for color in COLORS]
+    chosen: NDArray[np.float64] = np.array(table)[clusters % len(COLORS)]
+    return chosen
+
+
+def axes_or_new(ax: Any, width: float = 6.4, height: float = 4.4) -> Any:
+    """Return the given Axes, or those of a new figure of some inches."""
+    if ax is None:
+        pyplot = need("matplotlib.pyplot", "plots")
+        return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    need("matplotlib", "plots")
+    if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
+        raise TypeError(f"ax must be Axes of matplotlib or None, got {type(ax).__name__}.")
+    return ax
+
+
+def literal(name: object, most: int = MOST_LETTERS) -> str:
+    """Return a name as one short line; control characters are written as escapes."""
+    text = visible(str(name))
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
+
+
+def visible(text: str) -> str:
+    r"""Write what has no glyph, or turns the direction of a line, as an escape such as \x07."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if _hidden(c) else c for c in text)
+
+
+def _hidden(c: str) -> bool:
+    """Return whether a character is a control, a direction mark, half a pair, or a line break."""
+    return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def name_ticks(axis: Any, names: Sequence[object], **text: Any) -> None:
+    """Write names at 0, 1, 2, ... of an axis, as they are: ``$`` begins no formula."""
+    axis.set_ticks(range(len(names)), [literal(name) for name in names], parse_math=False, **text)
+
+
+def number_ticks(axis: Any, places: NDArray[Any] | Sequence[float], room: int) -> None:
+    """Write the numbers of clusters at some places, at most ``room`` of them."""
+    step = -(-len(places) // room)
+    axis.set_ticks(list(places[::step]), [str(j) for j in range(0, len(places), step)])
+
+
+def whole_ticks(axis: Any) -> None:
+    """Let an axis of whole numbers have no ticks between them."""
+    axis.set_major_locator(need("matplotlib.ticker", "plots").MaxNLocator(integer=True))
+
+
+def bare(ax: Any) -> None:
+    """Remove the upper and the right edge."""
+    ax.spines[["top", "right"]].set_visible(False)
