@@ -12,6 +12,7 @@ Folders; each imports only the folders below it::
     __main__ warmup lesson metrics   public modules
     _cli                       the command line
     compat                     the same in the shape of other libraries
+    _report                    a page of HTML about a model
     plots                      pictures of clusters
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
@@ -41,6 +42,7 @@ __all__ = [
     "k_means",
     "kmeans_plusplus",
     "open_dataset",
+    "report",
 ]
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ._estimators.kmeans import KMeans
     from ._estimators.minibatch import MiniBatchKMeans
     from ._files import open_dataset
+    from ._report.api import report
     from .lesson import compute_centroids, find_closest_centroids, kMeans_init_centroids
 
 _HOMES = {
@@ -59,6 +62,7 @@ _HOMES = {
     "find_closest_centroids": "lesson",
     "kMeans_init_centroids": "lesson",
     "open_dataset": "_files",
+    "report": "_report.api",
 }
 
 

@@ -15,6 +15,7 @@ dependencies = ["numpy>=1.26"]
 [project.optional-dependencies]
 csv = ["tqdm >= 4.60; python_version > '3'"]
 plots = []
+report = []
 sklearn = []
 test = ["some[csv,plots]", "pytest>=8", "{}"]
 """

@@ -8,7 +8,7 @@
     cluster     the command csv                   predict   the command predict
     job         the work folder: table, checkpoint, lock, how to resume
     labels      files of labels and centers       report    summaries, as text and as JSON
-    centers     files of centers to start from
+    centers     files of centers to start from        page      the report, as HTML
     progress    bars, and the memory limit            representatives   rows closest to centers
         |
     outputs     files that appear whole or not at all

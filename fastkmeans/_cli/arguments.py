@@ -30,8 +30,10 @@ outputs:
   number of the row, from 1) and the cluster. A row that --missing drop or --bad-rows skip
   left out keeps its line, with an empty cluster. The file of centers has one line per
   cluster: its size, and its center in the units of the input. The file of representatives
-  has the rows closest to each center, the closest first. All outputs appear when all are
-  complete. The summary goes to standard output, everything else to standard error.
+  has the rows closest to each center, the closest first. The report is one page of HTML that
+  needs nothing from outside; its pictures and its quality come from a sample. All outputs
+  appear when all are complete. The summary goes to standard output, everything else to
+  standard error.
 
 large tables:
   The table is parsed once, into a file beside the first output (--cache chooses another
@@ -230,6 +232,9 @@ def _add_outputs(add: Add, *, clusters: bool) -> None:
             "the row and the id, in the units of the input (packed, if it ends in .gz)")
         add("--representatives", type=whole_number(1), metavar="N",
             help="number of rows per cluster in the file of --representatives-out (default: 1)")
+        add("--report", type=path, metavar="FILE",
+            help="write a page of HTML about the clusters here: sizes, profiles in words and in "
+            "pictures, quality, rows (extra report)")
     add("--json", action="store_true",
         help="the summary as JSON on standard output; the one for people goes to standard error")
     add("--quiet", action="store_true",

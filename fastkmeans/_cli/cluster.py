@@ -23,7 +23,7 @@ from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .._runtime.text import bare, shown
 from .centers import blaming, read_centers
-from .console import UserError, note
+from .console import UserError, note, remembered
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
@@ -46,7 +46,7 @@ def cluster(args: argparse.Namespace) -> None:
     outputs = _outputs(args)
     need("pyarrow")
     asked_columns, centers = args.columns, read_centers(args)
-    with Job(args, outputs) as job:
+    with Job(args, outputs) as job, remembered() as args.warned:
         seconds = {"reading": time.perf_counter()}
         guard = MemoryGuard(args.memory_limit)
         progress = Progress(guard, args.quiet)
@@ -79,10 +79,15 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
         "--model-out": args.model_out,
         "--skipped-out": args.skipped_out,
         "--representatives-out": args.representatives_out,
+        "--report": args.report,
     }
     inputs = [*args.files, *([args.init] if isinstance(args.init, Path) else [])]
     check_outputs(outputs, inputs=inputs)
     check_formats(outputs)
+    if args.report is not None:
+        from .page import check_report
+
+        check_report(args.report)
     if args.metric == "cosine" and args.standardize:
         raise UserError(
             "--metric cosine compares directions from the origin, which --standardize moves: leave "
@@ -229,12 +234,19 @@ def _write(
         "--representatives-out": lambda path: write_representatives(
             path, dataset, args.id_column, _representatives(args, dataset, model), dialect
         ),
+        "--report": lambda path: _write_page(path, args, dataset, model),
     }
     wanted = {flag: path for flag, path in outputs.items() if path is not None}
     with whole_files(*wanted.values()) as temporary:
         for (flag, path), name in zip(wanted.items(), temporary, strict=True):
             with blamed_on(path):
                 writers[flag](name)
+
+
+def _write_page(path: Path, args: argparse.Namespace, dataset: Dataset, model: KMeans) -> None:
+    from .page import write_report
+
+    write_report(path, args, dataset, model, args.warned)
 
 
 def _report(

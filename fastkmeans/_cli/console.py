@@ -37,6 +37,22 @@ def warnings_as_notes() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def remembered() -> Iterator[list[str]]:
+    """Yield a list to which the text of each of Python's warnings is added, besides showing it."""
+    show, kept = warnings.showwarning, list[str]()
+
+    def keep(message: Warning | str, *rest: Any, **more: Any) -> None:
+        kept.append(" ".join(str(getattr(message, "in_flags", None) or message).split()))
+        show(message, *rest, **more)
+
+    warnings.showwarning = keep
+    try:
+        yield kept
+    finally:
+        warnings.showwarning = show
+
+
 def guarded(work: Callable[[], None]) -> int:
     """Run a program's work, and print an expected error as one `error:` line.
 

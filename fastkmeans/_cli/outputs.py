@@ -56,7 +56,7 @@ def check_outputs(outputs: dict[str, Path | None], *, inputs: Sequence[Path] = (
 def check_formats(outputs: dict[str, Path | None]) -> None:
     """Refuse names of files of text whose ending promises another format."""
     for flag, path in outputs.items():
-        suffix = "" if path is None or flag == "--model-out" else suffix_of(path)
+        suffix = "" if path is None or flag in ("--model-out", "--report") else suffix_of(path)
         parquet = flag == "--labels-out"
         if suffix in NOT_TEXT and not (parquet and suffix == ".parquet"):
             formats = "CSV, plain or packed by gzip," + (" or Parquet," if parquet else "")

@@ -18,6 +18,8 @@ CELLS = 110, 80
 """Cells of the density, from left to right and from top to bottom."""
 WIDE = 1024
 """Most columns of a matrix of covariances; with more, that of the rows is smaller."""
+MOST_NUMBERS = 120
+"""Most clusters whose numbers are written; the centers of more are crosses."""
 TAIL, STRETCH = 0.005, 2.5
 """Rows at the ends that may lie outside, if the others then take this many times the room."""
 
@@ -176,6 +178,9 @@ def _density(ax: Any, at: Floats, labels: Labels, limits: Floats) -> None:
 def _numbers(ax: Any, middles: Floats, limits: Floats) -> None:
     """Write the number of each cluster at its center; those outside the limits at the edge."""
     k = len(middles)
+    if k > MOST_NUMBERS:
+        ax.plot(middles[:, 0], middles[:, 1], "+", color="0.5", markersize=5, zorder=5)
+        return
     inner = 0.02 * (limits[:, 1] - limits[:, 0])
     places: NDArray[Any] = np.clip(middles, limits[:, 0] + inner, limits[:, 1] - inner)
     size = 10.0 if k <= 12 else 8.0 if k <= 30 else 6.5

@@ -63,8 +63,10 @@ def telling(z: Floats, most: int) -> Any:
     return np.sort(chosen)
 
 
-def draw_profile(z: Floats, names: Sequence[object], ax: Any = None) -> Any:
-    """Draw standardised centers of shape (n_clusters, n_columns)."""
+def draw_profile(
+    z: Floats, names: Sequence[object], ax: Any = None, clusters: Sequence[int] | Any = None
+) -> Any:
+    """Draw standardised centers of shape (n_clusters, n_columns); ``clusters`` numbers them."""
     k, d = z.shape
     ax = axes_or_new(ax, min(24.0, max(6.4, 2.2 + 0.2 * d)), min(24.0, max(3.2, 2.0 + 0.19 * k)))
     image = ax.imshow(z, cmap=DIVERGING, vmin=-LIMIT, vmax=LIMIT, aspect="auto",
@@ -74,7 +76,7 @@ def draw_profile(z: Floats, names: Sequence[object], ax: Any = None) -> Any:
     if long and d <= 20:
         text["rotation_mode"] = "anchor"
     name_ticks(ax.xaxis, names, fontsize="small" if d <= 30 else "x-small", **text)
-    number_ticks(ax.yaxis, np.arange(k), 50)
+    number_ticks(ax.yaxis, np.arange(k), 50, clusters)
     if k > 20:
         ax.tick_params(axis="y", labelsize="x-small")
     ax.set_ylabel("cluster")

@@ -18,6 +18,8 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 """Cluster j has marker j // 7 modulo 7, so that 49 clusters differ."""
 DIVERGING = "PuOr_r"
 """A map of colours from low to high that does not need red and green."""
+JOINERS = "\u200c\u200d"
+"""Invisible characters that some scripts, and some emoji, are written with."""
 MOST_LETTERS = 24
 """Longest name of a column in a picture."""
 
@@ -57,7 +59,7 @@ def literal(name: object, most: int = MOST_LETTERS) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Write what has no glyph, or turns the direction of a line, as an escape such as \x07."""
+    r"""Write controls, and what turns the direction of a line, as escapes such as \x07."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c.encode("unicode_escape").decode() if _hidden(c) else c for c in text)
@@ -65,7 +67,7 @@ def visible(text: str) -> str:
 
 def _hidden(c: str) -> bool:
     """Return whether a character is a control, a direction mark, half a pair, or a line break."""
-    return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return c not in JOINERS and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def name_ticks(axis: Any, names: Sequence[object], **text: Any) -> None:
@@ -73,10 +75,11 @@ def name_ticks(axis: Any, names: Sequence[object], **text: Any) -> None:
     axis.set_ticks(range(len(names)), [literal(name) for name in names], parse_math=False, **text)
 
 
-def number_ticks(axis: Any, places: NDArray[Any] | Sequence[float], room: int) -> None:
+def number_ticks(axis: Any, places: NDArray[Any], room: int, numbers: Any = None) -> None:
     """Write the numbers of clusters at some places, at most ``room`` of them."""
     step = -(-len(places) // room)
-    axis.set_ticks(list(places[::step]), [str(j) for j in range(0, len(places), step)])
+    numbers = np.arange(len(places)) if numbers is None else np.asarray(numbers)
+    axis.set_ticks(places[::step].tolist(), [str(j) for j in numbers[::step].tolist()])
 
 
 def whole_ticks(axis: Any) -> None:
