@@ -9,11 +9,12 @@ k-means is one loop over blocks of rows::
 
 Folders; each imports only the folders below it::
 
-    __main__ warmup lesson metrics   public modules
+    __main__ warmup lesson     public modules
     _cli                       the command line
     compat                     the same in the shape of other libraries
     _report                    a page of HTML about a model
     plots                      pictures of clusters
+    metrics                    how good a clustering is
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
