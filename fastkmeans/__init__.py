@@ -11,6 +11,7 @@ Folders; each imports only the folders below it::
 
     __main__ warmup lesson     public modules
     _cli                       the command line
+    _choosing                  how many clusters: fits for several k
     compat                     the same in the shape of other libraries
     _report                    a page of HTML about a model
     plots                      pictures of clusters
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KMeans",
     "MiniBatchKMeans",
+    "choose_k",
     "compute_centroids",
     "find_closest_centroids",
     "kMeans_init_centroids",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._choosing.choose import choose_k
     from ._estimators.functions import k_means, kmeans_plusplus
     from ._estimators.kmeans import KMeans
     from ._estimators.minibatch import MiniBatchKMeans
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "KMeans": "_estimators.kmeans",
     "MiniBatchKMeans": "_estimators.minibatch",
+    "choose_k": "_choosing.choose",
     "k_means": "_estimators.functions",
     "kmeans_plusplus": "_estimators.functions",
     "compute_centroids": "lesson",

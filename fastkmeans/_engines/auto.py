@@ -17,7 +17,7 @@ from .._data.sparse import SparseRows
 from .._runtime.arrays import Floats, Labels
 from .._runtime.disk import human_size
 from . import costs
-from .base import Assigned, Engine, Packed
+from .base import Assigned, Engine, Packed, Regrouped
 from .plain import Plain
 from .sums import Sums
 
@@ -66,9 +66,15 @@ def beyond_limit(algorithm: str, rows: Rows) -> str:
 
 
 class Engines:
-    """The engines of one fit, created on first use; all runs share them."""
+    """The engines of one fit, created on first use; all runs share them.
 
-    def __init__(self, algorithm: str, problem: Problem, packed: Packed) -> None:
+    ``before``: engines of the same problem, for another number of clusters, that are not used any
+    more; their state of the rows is taken over.
+    """
+
+    def __init__(
+        self, algorithm: str, problem: Problem, packed: Packed, before: Engines | None = None
+    ) -> None:
         self._problem, self._packed = problem, packed
         self.shape, self.n_clusters = problem.shape, len(packed.norms)
         self.auto = algorithm == "auto"
@@ -76,9 +82,13 @@ class Engines:
         if isinstance(problem.rows, SparseRows):
             self.plain = _load("csr").Sparse(problem, self.n_clusters)
         self.name = self._pick(algorithm)
-        self.other: Engine | None = None
+        self.other: Regrouped | None = None
         self._probe: Probe | None = None
         self._step: np.float32 | None = None  # the quantisation step of the codes
+        if before is not None:
+            self._step = before._step
+            if before.other is not None and before.name == self.name:
+                self.other = before.other.regrouped(packed)
 
     def _pick(self, algorithm: str) -> str:
         """Return the name of the engine to use besides the plain one, or "lloyd"."""
@@ -102,7 +112,7 @@ class Engines:
                 engine.forget()
         return Choice(self, n_expected)
 
-    def make_other(self, spare: Labels) -> Engine:
+    def make_other(self, spare: Labels) -> Regrouped:
         """Return the engine besides the plain one; ``spare`` is scratch."""
         if self.other is None:
             if self.name == "boxes":

@@ -1,6 +1,6 @@
 """What the engines share: their result, their cost and the packed centers."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,4 +73,12 @@ class Engine(Protocol):
 
     def forget(self) -> None:
         """Drop what is known from the last run."""
+        ...
+
+
+class Regrouped(Engine, Protocol):
+    """An engine whose state of the rows serves any number of clusters."""
+
+    def regrouped(self, packed: Packed) -> Self:
+        """Return the engine for other centers; this one must not label any more."""
         ...

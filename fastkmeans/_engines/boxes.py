@@ -5,6 +5,9 @@ are those of plain Lloyd in every iteration.  Sums are added in another order, s
 may differ from plain Lloyd's in the last digit.
 """
 
+import copy
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -101,10 +104,7 @@ class Boxes:
         _, n, d = X.shape
         self._X, self._scaling, self._team = X, scaling, team
         self._inverse = problem.inverse
-        self._packed = packed
-        room = -(-len(packed.norms) // LANES) * LANES
-        self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
-        self._costs = np.zeros(1)  # of each share in the last iteration
+        self._regroup(packed)
         labels = np.empty(n, np.int32)
         order = self._sort(spare, labels)
         n_boxes = -(-n // BOX)
@@ -125,6 +125,20 @@ class Boxes:
         join_boxes(limits, 0, n_boxes, FAN, n_boxes)
         join_boxes(limits, n_boxes, n_super, FAN, n_boxes + n_super)
         self.forget()
+
+    def _regroup(self, packed: Packed) -> None:
+        """Set what depends on the number of clusters."""
+        d, room = self._X.shape[2], -(-len(packed.norms) // LANES) * LANES
+        self._packed = packed
+        self._given = Candidates(np.zeros((d + 1, room)), np.zeros(room, np.int32))
+        self._costs = np.zeros(1)  # of each share in the last iteration
+
+    def regrouped(self, packed: Packed) -> Self:
+        """Return the engine for other centers, with this one's order and boxes."""
+        other = copy.copy(self)
+        other._regroup(packed)
+        other.forget()
+        return other
 
     def forget(self) -> None:
         """Drop all labels."""

@@ -4,7 +4,8 @@ Labels are those of plain Lloyd in every iteration, and the same code adds the s
 run has the same bits with this engine and without it.
 """
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from .._kernels.emit.simd import CENTERS, CODES
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels, aligned
 from .._runtime.threads import cut_centers, is_large
-from .base import Assigned
+from .base import Assigned, Packed
 from .costs import codes_cost, cost_to_begin
 from .sums import Sums
 
@@ -150,17 +151,29 @@ class Bytes:
         words = aligned((n, n_words(d)), np.int32)
         self._words = twice(words)
         self._state = np.empty((4, n), np.float32)  # reach, residual, upper, lower
-        self._quantized, self._tiles = new_quantized(n_clusters, d), new_tiles(n_clusters, d)
-        self._hash_table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
-        self._repeated = np.empty(n_clusters, np.bool_)
-        self._fastest = np.zeros((2, len(self._tiles.words) + 1), np.float32)
-        self._patience, self._first = Patience(codes_cost((n, d), n, n * n_clusters)), True
+        self._regroup(n_clusters)
         codes = words.view(CODES.of_rows)
         for start, X in rows.blocks():
             part = slice(start, start + X.shape[1])
             arguments = self._coordinates, codes[part], *self._state[:, part]
             ranges = team.cut(X.shape[1], cost_to_begin((X.shape[1], d)))
             team.run(quantize_rows, X, ranges, arguments, prange=is_large(X))
+
+    def _regroup(self, n_clusters: int) -> None:
+        """Set what depends on the number of clusters."""
+        n, d = self._rows.shape
+        self._quantized, self._tiles = new_quantized(n_clusters, d), new_tiles(n_clusters, d)
+        self._hash_table = np.empty(1 << (2 * n_clusters).bit_length(), np.int32)
+        self._repeated = np.empty(n_clusters, np.bool_)
+        self._fastest = np.zeros((2, len(self._tiles.words) + 1), np.float32)
+        self._patience, self._first = Patience(codes_cost((n, d), n, n * n_clusters)), True
+
+    def regrouped(self, packed: Packed) -> Self:
+        """Return the engine for other centers, with this one's codes of the rows."""
+        other = copy.copy(self)
+        other._regroup(len(packed.norms))
+        other.forget()
+        return other
 
     def forget(self) -> None:
         """Drop the bounds on all distances."""

@@ -74,17 +74,30 @@ class Step(NamedTuple):
 
 
 class Workspace:
-    """What the runs of a fit share: the buffers, and the engines with their state of the rows."""
+    """What the runs of a fit share: the buffers, and the engines with their state of the rows.
 
-    def __init__(self, problem: Problem, n_clusters: int, algorithm: str = "lloyd") -> None:
+    ``before``: a workspace of the same problem whose runs are over.  What it keeps of the rows
+    does not depend on the number of clusters, and is taken over.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        n_clusters: int,
+        algorithm: str = "lloyd",
+        before: Workspace | None = None,
+    ) -> None:
         n, d = problem.shape
         self.problem, self.n_clusters = problem, n_clusters
         is_sparse = isinstance(problem.rows, SparseRows)  # they have a table of their own
         self.packed = Packed(n_clusters, 0 if is_sparse else d)
-        self.engines = Engines(algorithm, problem, self.packed)
+        taken: Engines | None = None if before is None else before.engines
+        self.engines: Engines = Engines(algorithm, problem, self.packed, taken)
         self.sums = Sums(problem, n_clusters)
         # One array for both: a larger one gets larger pages of memory.
-        self.labels: Labels = problem.rows.empty((2, n), np.int32)
+        self.labels: Labels = (
+            problem.rows.empty((2, n), np.int32) if before is None else before.labels
+        )
         self.labels[:] = -1
         self.centers = [aligned((n_clusters, d), np.float64) for _ in range(2)]
         self.n_begun = 0

@@ -63,6 +63,30 @@ def plus_plus(
     return _Seeder(problem, dtype).choose_all(n_clusters, trials, rng)
 
 
+def more_centers(
+    problem: Problem,
+    squares: Floats,
+    n_clusters: int,
+    count: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return rows that greedy k-means++ adds to ``n_clusters`` centers.
+
+    ``squares`` are the squared distances of the rows to the closest of these, in scaled units.
+    """
+    trials = 2 + int(math.log(n_clusters + count))
+    if isinstance(problem.rows, SparseRows):
+        from .sparse import add_rows
+
+        return add_rows(problem, squares, count, trials, rng)
+    seeder = _Seeder(problem, FLOAT64 if problem.scaling.by_cosine else FLOAT32)
+    seeder.go_on(squares, n_clusters)
+    chosen = np.empty(count, np.int64)
+    for t in range(count):
+        chosen[t] = seeder.choose(rng.random(trials))
+    return chosen
+
+
 class _Part(NamedTuple):
     """A block of rows, with its parts of the arrays."""
 
@@ -101,6 +125,13 @@ class _Seeder:
         if inverse.size and not rounds:
             self.place = scaling.offset, scaling.scale
 
+    def go_on(self, squares: Floats, n_chosen: int) -> None:
+        """Set the distances to centers that are not chosen here."""
+        closest = self.nearest.closest
+        closest[:] = np.minimum(closest, squares)
+        sum_groups(self.nearest)
+        self.n_chosen = n_chosen
+
     def choose_all(
         self, n_clusters: int, trials: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
@@ -115,7 +146,7 @@ class _Seeder:
                 return chosen[:t]
             count = pool.choose(chosen[t:]) if pool is not None else 0
             if not count:
-                chosen[t] = self._choose(rng.random(trials if t else 1))
+                chosen[t] = self.choose(rng.random(trials if t else 1))
             self.n_chosen += count or 1
         return chosen
 
@@ -151,7 +182,7 @@ class _Seeder:
             scale = type(scale)(1.0)
         pack_candidates(points, offset, scale, tiles)
 
-    def _choose(self, uniforms: Floats) -> int:
+    def choose(self, uniforms: Floats) -> int:
         """Draw a candidate per uniform number; make the best a center; return its row."""
         drawn = self.draw(uniforms)
         points = self.take(drawn)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from .._data.problem import Problem
 from .._data.rows import CHUNK
 from .._data.sparse import SparseRows
-from .._kernels.seeding.potential import GROUP_ROWS, TRY, Nearest, draw
+from .._kernels.seeding.potential import GROUP_ROWS, TRY, Nearest, draw, sum_groups
 from .._kernels.sparse.postings import Postings, meet, post_rows
 from .._kernels.sparse.seeding import CANDIDATES, NOBODY, Candidates, row_norms, visit
 from .._runtime.arrays import Floats, aligned
@@ -26,16 +26,27 @@ def choose_rows(
     problem: Problem, n_clusters: int, trials: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Return the rows that greedy k-means++ chooses, in order, with ``trials`` draws for each."""
-    rows = problem.rows
-    assert isinstance(rows, SparseRows)
-    posts = postings_pay(rows, n_clusters, trials)
-    seeder = ByPostings(problem) if posts else ByPasses(problem)
-    chosen = np.empty(n_clusters, np.int64)
-    for t in range(n_clusters):
-        drawn = np.empty(trials if t else 1, np.int64)
-        draw(rng.random(len(drawn)), seeder.nearest, drawn)
-        chosen[t] = seeder.choose(drawn)
-    return chosen
+    seeder = _seeder_of(problem, n_clusters, trials)
+    drawn = [seeder.draw(trials if t else 1, rng) for t in range(n_clusters)]
+    return np.array(drawn, np.int64)
+
+
+def add_rows(
+    problem: Problem, squares: Floats, count: int, trials: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return rows that greedy k-means++ adds to centers at these squared distances."""
+    seeder = _seeder_of(problem, count, trials)
+    closest = seeder.nearest.closest
+    closest[:] = np.minimum(closest, squares)
+    sum_groups(seeder.nearest)
+    return np.array([seeder.draw(trials, rng) for _ in range(count)], np.int64)
+
+
+def _seeder_of(problem: Problem, n_clusters: int, trials: int) -> "_Seeder":
+    """Return the seeder that takes less time for so many centers."""
+    assert isinstance(problem.rows, SparseRows)
+    posts = postings_pay(problem.rows, n_clusters, trials)
+    return ByPostings(problem) if posts else ByPasses(problem)
 
 
 def postings_pay(rows: SparseRows, n_clusters: int, trials: int) -> bool:
@@ -79,6 +90,16 @@ class _Seeder:
         else:
             arguments = rows.stored, self._scale, self._norms
             self._team.run(row_norms, rows.values, self._ranges, arguments)
+
+    def draw(self, trials: int, rng: np.random.Generator) -> int:
+        """Draw rows by their squared distances; make the best a center; return it."""
+        drawn = np.empty(trials, np.int64)
+        draw(rng.random(trials), self.nearest, drawn)
+        return self.choose(drawn)
+
+    def choose(self, drawn: NDArray[np.int64]) -> int:
+        """Make the best of the drawn rows a center; return it."""
+        raise NotImplementedError
 
 
 class ByPostings(_Seeder):
