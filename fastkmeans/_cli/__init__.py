@@ -6,6 +6,7 @@
     values      converters for the text after a flag
         |
     cluster     the command csv                   predict   the command predict
+    choose      the command choose-k
     job         the work folder: table, checkpoint, lock, how to resume
     labels      files of labels and centers       report    summaries, as text and as JSON
     centers     files of centers to start from        page      the report, as HTML

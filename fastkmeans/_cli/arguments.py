@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 
 from .. import __version__
 from .console import guarded, note
-from .values import Parser, delimiter, memory, names, path, runs, start, tolerance, whole_number
+from .values import (
+    Parser,
+    delimiter,
+    memory,
+    names,
+    numbers,
+    path,
+    runs,
+    start,
+    tolerance,
+    whole_number,
+)
 
 Add = Callable[..., argparse.Action]
 
@@ -44,6 +55,20 @@ large tables:
 
 {EXIT_CODES}"""
 
+CHOOSE = """\
+Fit several numbers of clusters to the numeric columns of a table, and say which one stands
+out, if any; the table is read as by the command csv.
+"""
+CHOOSE_MORE = f"""\
+summary:
+  A line per k: the inertia, the simplified silhouette, Calinski-Harabasz (CH), Davies-Bouldin
+  (DB; smaller is better), BIC (likewise), and what the recommendation rests on: gap and
+  contrast, against rows without clusters that spread alike. Then the recommendation, its
+  reason, and the command csv for this k. If no k stands out, it says so.
+  Ctrl-C ends the work with a table of what is done.
+
+{EXIT_CODES}"""
+
 PREDICT = """\
 Find the closest center of every row of a table, by a model that `csv --model-out` saved.
 """
@@ -65,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"fastkmeans {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add_csv(commands.add_parser("csv", help="cluster the rows of a table"))
+    add_choose(commands.add_parser("choose-k", help="find out how many clusters a table has"))
     add_predict(commands.add_parser("predict", help="label the rows of a table by a saved model"))
     return run(parser, argv)
 
@@ -83,8 +109,10 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def _work(args: argparse.Namespace) -> None:
-    if args.clusters:
+    if args.command == "csv":
         from .cluster import cluster as work
+    elif args.command == "choose-k":
+        from .choose import choose as work
     else:
         from .predict import predict as work
     work(args)
@@ -93,7 +121,7 @@ def _work(args: argparse.Namespace) -> None:
 def add_csv(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command ``csv``."""
     _describe(parser, CSV, CSV_MORE)
-    parser.set_defaults(clusters=True)
+    parser.set_defaults(command="csv")
     # fmt: off
     parser.add_argument("files", nargs="+", type=path, metavar="FILE",
         help="the table: files, a folder, or a pipe; the first line of CSV names the columns")
@@ -102,15 +130,50 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     # fmt: on
     _add_columns(parser.add_argument_group("columns").add_argument)
     _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
-    _add_clustering(parser.add_argument_group("clustering").add_argument)
-    _add_resources(parser.add_argument_group("resources").add_argument, clusters=True)
+    clustering = parser.add_argument_group("clustering").add_argument
+    _add_start(clustering)
+    _add_clustering(clustering)
+    resources = parser.add_argument_group("resources").add_argument
+    _add_resources(resources)
+    _add_table(resources)
+    resources(
+        "--resume",
+        action="store_true",
+        help="go on where a run with the same arguments was interrupted",
+    )
     _add_outputs(parser.add_argument_group("outputs").add_argument, clusters=True)
+
+
+def add_choose(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command ``choose-k``."""
+    _describe(parser, CHOOSE, CHOOSE_MORE)
+    parser.set_defaults(command="choose-k", default_of=parser.get_default)
+    # fmt: off
+    parser.add_argument("files", nargs="+", type=path, metavar="FILE",
+        help="the table: files, a folder, or a pipe; the first line of CSV names the columns")
+    parser.add_argument("-k", type=numbers, default="2-20", metavar="FROM-TO",
+        help="numbers of clusters to compare: 2-20, or 2,4,8-10 (default: %(default)s)")
+    _add_columns(parser.add_argument_group("columns").add_argument)
+    _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
+    clustering = parser.add_argument_group("clustering").add_argument
+    clustering("--n-init", type=whole_number(1), default=3, metavar="N",
+        help="starts by k-means++ for each k; one more start is the fit for the smaller k "
+        "(default: %(default)s)")
+    _add_clustering(clustering)
+    resources = parser.add_argument_group("resources").add_argument
+    _add_resources(resources)
+    _add_table(resources)
+    outputs = parser.add_argument_group("outputs").add_argument
+    outputs("--plot", type=path, metavar="FILE.png",
+        help="draw the figures against k (extra plots)")
+    _add_summary(outputs)
+    # fmt: on
 
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command ``predict``; the model has the other options."""
     _describe(parser, PREDICT, PREDICT_MORE)
-    parser.set_defaults(clusters=False)
+    parser.set_defaults(command="predict")
     add = parser.add_argument
     # fmt: off
     add("model", type=path, metavar="MODEL", help="a file that csv --model-out wrote")
@@ -119,7 +182,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     # fmt: on
     _add_id(add)
     _add_reading(parser.add_argument_group("reading").add_argument, None, "that of the model")
-    _add_resources(parser.add_argument_group("resources").add_argument, clusters=False)
+    _add_resources(parser.add_argument_group("resources").add_argument)
     _add_outputs(parser.add_argument_group("outputs").add_argument, clusters=False)
 
 
@@ -167,19 +230,24 @@ def _add_reading(add: Add, missing: str | None, missing_shown: str) -> None:
     # fmt: on
 
 
-def _add_clustering(add: Add) -> None:
+def _add_start(add: Add) -> None:
     # fmt: off
     add("--init", type=start, default="k-means++", metavar="HOW",
         help="how the first centers are found: k-means++, random, or a file of centers, which is a "
         "model, or a table with one center per line, in the units of the input; its columns are "
         "found by their names (of .npy by their places); write ./random for a file called random "
         "(default: %(default)s)")
-    add("--metric", choices=("euclidean", "cosine"), default="euclidean",
-        help="cosine compares directions: rows count with length 1, and a distance is 1 - cosine; "
-        "not with --standardize, which moves the origin (default: %(default)s)")
     add("--n-init", type=runs, default="auto", metavar="N",
         help="number of runs, of which the best is kept (default: auto, 10 for random, else 1; "
         "always 1 from a file of centers)")
+    # fmt: on
+
+
+def _add_clustering(add: Add) -> None:
+    # fmt: off
+    add("--metric", choices=("euclidean", "cosine"), default="euclidean",
+        help="cosine compares directions: rows count with length 1, and a distance is 1 - cosine; "
+        "not with --standardize, which moves the origin (default: %(default)s)")
     add("--max-iter", type=whole_number(1), default=300, metavar="N",
         help="iterations of a run, at most (default: %(default)s)")
     add("--tol", type=tolerance, default=1e-4, metavar="X",
@@ -195,22 +263,23 @@ def _add_clustering(add: Add) -> None:
     # fmt: on
 
 
-def _add_resources(add: Add, *, clusters: bool) -> None:
+def _add_resources(add: Add) -> None:
     # fmt: off
     add("--threads", type=whole_number(1), metavar="N", help="number of threads (default: all)")
     add("--memory-limit", type=memory, metavar="SIZE",
         help="end with an error if more memory than this is taken, say 400MB or 2GB; the table, "
         "which lies in a file, does not count (enforced on Linux; default: none)")
-    if not clusters:
-        return
+    # fmt: on
+
+
+def _add_table(add: Add) -> None:
+    # fmt: off
     add("--dtype", choices=("auto", "float32", "float64"), default="auto",
         help="float32 takes half the room, and keeps seven digits (default: auto, float64 unless "
         "the files themselves hold float32)")
     add("--cache", type=path, metavar="DIR",
         help="keep the parsed table here: a later run on the same columns need not parse; of the "
         "same files, the four tables used last are kept")
-    add("--resume", action="store_true",
-        help="go on where a run with the same arguments was interrupted")
     # fmt: on
 
 
@@ -235,6 +304,12 @@ def _add_outputs(add: Add, *, clusters: bool) -> None:
         add("--report", type=path, metavar="FILE",
             help="write a page of HTML about the clusters here: sizes, profiles in words and in "
             "pictures, quality, rows (extra report)")
+    _add_summary(add)
+    # fmt: on
+
+
+def _add_summary(add: Add) -> None:
+    # fmt: off
     add("--json", action="store_true",
         help="the summary as JSON on standard output; the one for people goes to standard error")
     add("--quiet", action="store_true",

@@ -57,8 +57,8 @@ def cluster(args: argparse.Namespace) -> None:
         with dataset:
             job.table_is_done()
             start = args.init if centers is None else centers.start(dataset)
-            _check_table(args, dataset)
-            _note_columns(args, dataset)
+            check_table(args, dataset, args.k)
+            note_columns(args, dataset)
             seconds["clustering"] = time.perf_counter()
             model = _fit(args, job, dataset, progress, start)
             seconds["writing"] = time.perf_counter()
@@ -100,13 +100,14 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
     return outputs
 
 
-def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
+def check_table(args: argparse.Namespace, dataset: Dataset, k: int) -> None:
+    """Refuse more clusters than rows, and an engine that takes too much memory."""
     rows = rows_of(dataset)
-    if args.k > rows["used"]:
+    if k > rows["used"]:
         reasons = {"dropped": "dropped for missing values", "skipped": "skipped as unreadable"}
         why = ", ".join(f"{rows[key]} {what}" for key, what in reasons.items() if rows[key])
         raise UserError(
-            f"-k {args.k} asks for more clusters than there are rows, {rows['used']}"
+            f"-k {k} asks for more clusters than there are rows, {rows['used']}"
             f"{f' ({why})' if why else ''}: lower -k"
         )
     if takes := beyond_limit(args.algorithm, dataset.rows):
@@ -116,7 +117,7 @@ def _check_table(args: argparse.Namespace, dataset: Dataset) -> None:
         )
 
 
-def _note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
+def note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
     """Note skipped columns and rows; warn of constant columns and of a dominant one."""
     statistics, names = dataset.statistics, dataset.names
     known = [*names, *dataset.text, *dataset.empty, *args.exclude]

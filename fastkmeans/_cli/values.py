@@ -12,6 +12,9 @@ from .._runtime.text import visible
 METHODS = ("k-means++", "random")
 """Names of the methods that find initial centers; every other text names a file of them."""
 
+MOST_NUMBERS = 10_000
+"""Most numbers of clusters to compare."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse that accepts the value ``--`` after an equals sign, as in ``--na=--``.
@@ -56,6 +59,21 @@ def whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return convert
+
+
+def numbers(text: str) -> list[int]:
+    """Return rising numbers from texts like `2-20` and `2,4,8-10`."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        low = whole_number(1)(first.strip())
+        high = whole_number(1)(last.strip()) if dash else low
+        if high < low or (found and low <= found[-1]):
+            raise argparse.ArgumentTypeError(f"{text!r} does not rise: write 2-20, or 2,4,8-10")
+        if len(found) + high - low >= MOST_NUMBERS:
+            raise argparse.ArgumentTypeError(f"{text!r} has more than {MOST_NUMBERS} numbers")
+        found += range(low, high + 1)
+    return found
 
 
 def runs(text: str) -> int | str:
