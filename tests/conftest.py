@@ -77,6 +77,10 @@ which runs take which marks is in .ci/run.
 """
 
 
+LIGHT = {"cli", "files", "plots", "report", "scripts", "test_project", "test_suite"}
+"""Files and folders whose tests need few kernels."""
+
+
 def _cache_key() -> str:
     """Return a hash of all compiled sources, and of what they are compiled by and for.
 
@@ -108,11 +112,25 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
 
 
+def _names(item: pytest.Item) -> set[str]:
+    """Return the names by which a test may bear a mark."""
+    return {item.path.stem, *item.path.relative_to(ROOT).parts}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the warm-up: what it compiles need not be compiled for the others."""
-    items.sort(key=lambda item: "warm_cache" not in getattr(item, "fixturenames", ()))
+    """Give marks; begin with the warm-up: what it compiles need not be compiled for the others.
+
+    A second process (``-n 2``) has the light tests meanwhile.
+    """
+
+    def place(item: pytest.Item) -> int:
+        if "warm_cache" in getattr(item, "fixturenames", ()):
+            return 0
+        return 2 - bool(_names(item) & LIGHT)
+
+    items.sort(key=place)
     for item in items:
-        names = {item.path.stem, *item.path.relative_to(ROOT).parts}
+        names = _names(item)
         for mark in MARKS:
             if names & MARKS[mark]:
                 item.add_marker(mark)
