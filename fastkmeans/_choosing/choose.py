@@ -245,7 +245,7 @@ def assess(problem: Problem, run: Outcome, unit: float) -> tuple[Floats, dict[st
     weights = np.zeros(k)
     values = problem.weights if problem.weights.size else None
     weights += np.bincount(run.labels, values, k)
-    tally = Tally(problem, run.centers, weights * unit <= 1.0)
+    tally = Tally(problem, run.centers, weights * unit <= 1.0, unit)
     if isinstance(problem.rows, SparseRows):
         tally.add_sparse(run.labels)
     else:

@@ -56,7 +56,8 @@ class Quality(NamedTuple):
 class Tally:
     """Totals by cluster of rows that come block by block, in order.
 
-    Rows that are not finite, or overflow in the scaled coordinates, make them NaN.
+    Rows that are not finite, or overflow in the scaled coordinates, make them NaN.  ``unit`` times
+    the weights of the problem are those of the caller.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class Tally:
         problem: Problem,
         centers: Floats,
         alone: NDArray[np.bool_] | None = None,
+        unit: float = 1.0,
     ) -> None:
         n, d = problem.shape
         k, scaling = len(centers), problem.scaling
         self._problem, self._centers = problem, np.ascontiguousarray(centers, np.float64)
+        self._unit = unit
         self._alone = np.zeros(k, np.bool_) if alone is None else alone
         budget = max(n * d // 16, 1 << 18)
         most = MANY_RANGES if n * d > SMALL_TABLE else 1
@@ -133,8 +136,8 @@ class Tally:
     def quality(self) -> Quality:
         """Return the indices of the rows so far."""
         totals, scaling = self.totals, self._problem.scaling
-        weights = totals[WEIGHT]
-        totals[SILHOUETTE, weights <= 1.0] = 0.0
+        weights, counted = totals[WEIGHT], totals[WEIGHT] * self._unit
+        totals[SILHOUETTE, counted <= 1.0] = 0.0
         used = np.flatnonzero(weights > 0.0)
         weight = total_of(weights)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -148,13 +151,13 @@ class Tally:
                 outer = max(0.0, scaling.mean_variance * self._centers.shape[1] * weight - inner)
                 k, exact = len(used), inner <= ROUNDING * outer
                 ch = 1.0 if exact else math.nan
-                if not exact and weight > k:
-                    ch = outer * (weight - k) / (inner * (k - 1.0))
+                if not exact and weight * self._unit > k:
+                    ch = outer * (weight * self._unit - k) / (inner * (k - 1.0))
                 own = (self._centers[used] - scaling.shift) * scaling.scale
                 radii = means[DISTANCE, used]
                 db = 0.0 if exact else total_of(likeness(radii, own)) / k
         return Quality(
-            weights, means[SILHOUETTE], means[DISTANCE] / unit, silhouette, ch, db
+            counted, means[SILHOUETTE], means[DISTANCE] / unit, silhouette, ch, db
         )  # fmt: skip
 
 

@@ -78,6 +78,16 @@ def test_pieces_change_no_bit(fitted: tuple[Array, Array, Any]) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+def test_weights_in_another_unit(fitted: tuple[Array, Array, Any]) -> None:
+    X, weights, model = fitted
+    rows = table_in_memory(X).rows
+    with open_problem(rows, weights / 4.0, 2, 1e9) as problem:
+        tally = Tally(problem, model.cluster_centers_, unit=4.0)
+        for part, block in problem.blocks():
+            tally.add(part, block, model.labels_[part])
+        check(tally.quality(), X, weights, model, 1e-9)
+
+
 def test_sparse_rows(fitted: tuple[Array, Array, Any]) -> None:
     X, weights, model = fitted
     X = np.where(X > 1e4 + 4.0, X - 1e4, 0.0)
