@@ -1,6 +1,6 @@
 """A clustering problem: rows, weights, scaling, and the threads that work on them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.sparse.rows import Scaled
-from .._runtime.arrays import Floats
+from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team
 from .lengths import Lengths, lengths_of, measure, to_length_one
 from .rows import Block, Rows
@@ -16,6 +16,9 @@ from .scaling import NotFiniteError, Scaling, scaling_of
 from .sparse import SparseRows
 from .tables import Table
 from .validation import NO_WEIGHTS, first_not_finite
+
+Take = Callable[[slice, Block, Labels], object]
+"""Takes some rows of a pass, in order: their slice of all rows, their values and labels."""
 
 
 class Problem(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._data.problem import Problem
+from .._data.problem import Problem, Take
 from .._data.rows import Block
 from .._data.sparse import SparseRows
 from .._kernels.plain.assign import assign_rows, settle_rows
@@ -63,8 +63,11 @@ def assign_block(
     return int(moved + counts[:, 0].sum())
 
 
-def label_rows(problem: Problem, centers: Floats, labels: Labels) -> None:
-    """Write the closest center of each row; ties go to the lowest index."""
+def label_rows(problem: Problem, centers: Floats, labels: Labels, take: Take | None = None) -> None:
+    """Write the closest center of each row; ties go to the lowest index.
+
+    ``take`` gets the rows, some at a time, when they have their labels; it takes no sparse ones.
+    """
     if isinstance(problem.rows, SparseRows):
         from .csr import label_sparse_rows
 
@@ -78,6 +81,8 @@ def label_rows(problem: Problem, centers: Floats, labels: Labels) -> None:
             X = block[:, at : at + ROWS_AT_A_TIME]
             out = labels[start + at :][: X.shape[1]]
             assign_block(X, problem, centers, packed, nobody[: len(out)], out)
+            if take is not None:
+                take(slice(start + at, start + at + len(out)), X, out)
 
 
 class Plain:

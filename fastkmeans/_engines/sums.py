@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._data.problem import Problem
+from .._data.problem import Problem, Take
 from .._data.rows import Block
 from .._data.sparse import SparseRows
 from .._kernels.shared.update import (
@@ -197,8 +197,13 @@ def sparse_squares(problem: Problem, labels: Labels, centers: Floats) -> Floats:
     return squares
 
 
-def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
-    """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+def sum_of_squares(
+    problem: Problem, labels: Labels, centers: Floats, take: Take | None = None
+) -> float:
+    """Return the inertia of ``labels`` against ``centers``, in scaled units.
+
+    ``take`` gets the rows in the same pass, some at a time; it takes no sparse ones.
+    """
     if isinstance(problem.rows, SparseRows):
         sparse = sparse_squares(problem, labels, centers)
         if problem.inverse.size:  # lengths that float64 does not hold count as 0 in the sums too
@@ -219,6 +224,8 @@ def sum_of_squares(problem: Problem, labels: Labels, centers: Floats) -> float:
         terms = Terms(weights, no_offset, scaling.scale, inverse)
         arguments = (terms, labels[part], centers)
         team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
+        if take is not None:
+            take(part, X, labels[part])
     if problem.lengths is None:
         return total_of(squares)
     # A row of length 0 has cosine 0: 2 (1 - 0).

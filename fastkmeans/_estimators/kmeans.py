@@ -224,6 +224,7 @@ class KMeans(Clusterer):
             workspace = Workspace(problem, k, algorithm)
             watch.fit_begins(table, n_runs, weights.unit)
             best = self._best_run(X, workspace, n_runs, watch, checkpoint)
+            best = watch.kept(problem, best)
         self._learn_features(table)
         self._keep(best, weights.unit)
         self._note_zeros(problem.lengths)

@@ -133,7 +133,7 @@ def finish(
     if reason in CUT_SHORT:
         run.step()  # labels that belong to the centers
     unit = run.problem.scaling.unit
-    inertia = snap(run, run.inertia())
+    inertia = snap(run, run.inertia(watch.last_pass(run.problem, run.centers)))
     labels = run.problem.rows.empty(run.labels.size, np.int32)
     labels[:] = run.labels
     n_found = int(np.count_nonzero(run.sums.total_weights[COUNT]))

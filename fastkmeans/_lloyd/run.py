@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._data.problem import Problem
+from .._data.problem import Problem, Take
 from .._data.rows import ArrayRows
 from .._data.sparse import SparseRows
 from .._engines.auto import Engines
@@ -236,10 +236,13 @@ class Run:
         label_rows(self.problem, centers, labels)
         return labels
 
-    def inertia(self) -> float:
-        """Return the inertia of ``labels`` against ``centers``, in scaled units."""
+    def inertia(self, take: Take | None = None) -> float:
+        """Return the inertia of ``labels`` against ``centers``, in scaled units.
+
+        ``take`` gets the rows and their labels in the same pass.
+        """
         self.write_labels()
-        return sum_of_squares(self.problem, self.labels, self.centers)
+        return sum_of_squares(self.problem, self.labels, self.centers, take)
 
     def state(self) -> State:
         """Return the state for ``Workspace.restore``, at the end of an iteration."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .._data.problem import Problem, Take
 from .._data.tables import Table
 from .._runtime.arrays import Floats, Labels
+
+if TYPE_CHECKING:
+    from .run import Outcome
 
 STOPPED = "a callback ended the fit"
 """Why a run ends if a listener asks for it."""
@@ -45,9 +49,21 @@ class Watch:
         """
         return ""
 
+    def last_pass(self, problem: Problem, centers: Floats) -> Take | None:
+        """Return what takes the rows and their labels in the last pass of the run, or None.
+
+        The rows are those of ``problem``, which are not sparse if anything takes them.  The labels
+        belong to ``centers``, a buffer, unless rows of few distinct values are labelled once more.
+        """
+        return None
+
     def run_ends(self, run: Any) -> bool:
         """Note that the run has ended with an outcome; return whether the whole fit ends."""
         return False
+
+    def kept(self, problem: Problem, best: Outcome) -> Outcome:
+        """Return the outcome that ``KMeans`` keeps: that of its best run, or one as good."""
+        return best
 
 
 class Watches(Watch):
@@ -80,6 +96,16 @@ class Watches(Watch):
     def run_ends(self, run: Any) -> bool:
         ends = [watch.run_ends(run) for watch in self._watches]  # all of them are notified
         return any(ends)
+
+    def last_pass(self, problem: Problem, centers: Floats) -> Take | None:
+        asked = (watch.last_pass(problem, centers) for watch in self._watches)
+        takes = [take for take in asked if take is not None]
+        return (lambda *rows: [take(*rows) for take in takes]) if takes else None
+
+    def kept(self, problem: Problem, best: Outcome) -> Outcome:
+        for watch in self._watches:
+            best = watch.kept(problem, best)
+        return best
 
 
 class View:
