@@ -133,8 +133,17 @@ class Tally:
         totals: Floats = self._totals.sum(axis=0)
         return totals
 
-    def quality(self) -> Quality:
-        """Return the indices of the rows so far."""
+    @property
+    def centers(self) -> Floats:
+        """The centers that rows are compared with."""
+        return self._centers
+
+    def quality(self, pairs: bool = True) -> Quality:
+        """Return the indices of the rows so far.
+
+        Davies-Bouldin compares all pairs of clusters, which takes long if there are many: it is NaN
+        without ``pairs``.
+        """
         totals, scaling = self.totals, self._problem.scaling
         weights, counted = totals[WEIGHT], totals[WEIGHT] * self._unit
         totals[SILHOUETTE, counted <= 1.0] = 0.0
@@ -153,9 +162,10 @@ class Tally:
                 ch = 1.0 if exact else math.nan
                 if not exact and weight * self._unit > k:
                     ch = outer * (weight * self._unit - k) / (inner * (k - 1.0))
-                own = (self._centers[used] - scaling.shift) * scaling.scale
-                radii = means[DISTANCE, used]
-                db = 0.0 if exact else total_of(likeness(radii, own)) / k
+                if pairs:
+                    own = (self._centers[used] - scaling.shift) * scaling.scale
+                    radii = means[DISTANCE, used]
+                    db = 0.0 if exact else total_of(likeness(radii, own)) / k
         return Quality(
             counted, means[SILHOUETTE], means[DISTANCE] / unit, silhouette, ch, db
         )  # fmt: skip
