@@ -11,6 +11,7 @@
     labels      files of labels and centers       report    summaries, as text and as JSON
     centers     files of centers to start from        page      the report, as HTML
     progress    bars, and the memory limit            representatives   rows closest to centers
+    quality     of the clusters, and their order
         |
     outputs     files that appear whole or not at all
     console     one-line errors, notes, exit codes

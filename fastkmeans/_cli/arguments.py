@@ -46,6 +46,14 @@ outputs:
   appear when all are complete. The summary goes to standard output, everything else to
   standard error.
 
+quality:
+  The summary has the simplified silhouette of each cluster and of all rows. It compares the
+  distance of a row to its center, a, with that to the closest other center, b:
+  (b - a) / max(a, b), at most 1. Calinski-Harabasz (CH) compares the spread between the
+  clusters with that within them; larger is better. Both count all rows, by their weights,
+  in the columns as they are clustered. By cosine there is no CH. The rows come from the last
+  pass of the fit; if there are several runs, the best is measured in a pass of its own.
+
 large tables:
   The table is parsed once, into a file beside the first output (--cache chooses another
   folder, and keeps it for the next run), and clustered from there, in memory that does not
@@ -133,6 +141,11 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     clustering = parser.add_argument_group("clustering").add_argument
     _add_start(clustering)
     _add_clustering(clustering)
+    # fmt: off
+    clustering("--order", choices=("none", "size"), default="none",
+        help="size numbers the clusters by falling size, ties by their first rows, so that labels "
+        "mean the same in two runs that find the same clusters (default: %(default)s)")
+    # fmt: on
     resources = parser.add_argument_group("resources").add_argument
     _add_resources(resources)
     _add_table(resources)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import Rows, sizes_of
+from .._data.rows import Rows
 from .._data.tables import Preparation, Table
 from .._engines.auto import beyond_limit
 from .._estimators.kmeans import KMeans
@@ -19,6 +19,8 @@ from .._files import Dataset, open_dataset
 from .._files.errors import flag_of
 from .._files.options import Question
 from .._lloyd.representatives import closest_rows
+from .._lloyd.watch import Watches
+from .._metrics.simplified import Quality
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .._runtime.text import bare, shown
@@ -28,6 +30,7 @@ from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
+from .quality import Ending, quality_lines
 from .report import first_csv, rows_line, rows_of, sizes_lines, tell, warn_of_numbers
 from .representatives import write_representatives
 
@@ -60,15 +63,14 @@ def cluster(args: argparse.Namespace) -> None:
             check_table(args, dataset, args.k)
             note_columns(args, dataset)
             seconds["clustering"] = time.perf_counter()
-            model = _fit(args, job, dataset, progress, start)
+            model, quality = _fit(args, job, dataset, progress, start)
             seconds["writing"] = time.perf_counter()
-            sizes = sizes_of(model.labels_, args.k)
-            _write(args, outputs, dataset, model, sizes)
+            _write(args, outputs, dataset, model)
             job.is_done()
             ends = [*seconds.values(), time.perf_counter()]
             spent = {name: ends[i + 1] - ends[i] for i, name in enumerate(seconds)}
             guard.look()
-            _report(args, outputs, dataset, model, sizes, spent, guard.peak)
+            _report(args, outputs, dataset, model, quality, spent, guard.peak)
 
 
 def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
@@ -159,7 +161,7 @@ def _fit(
     dataset: Dataset,
     progress: Progress,
     start: str | Floats,
-) -> KMeans:
+) -> tuple[KMeans, Quality]:
     n, d = dataset.rows.shape
     if not args.quiet:
         note(f"clustering {n} rows of {d} columns")
@@ -175,12 +177,13 @@ def _fit(
         # the result depends neither on the size of the table nor on the memory available.
         rows = WatchedRows(rows, progress)
     table = Table(rows, dataset.names)
+    ending = Ending(args.order == "size", progress.show)
     with progress.shown(n, "rows"):
-        model._fit(table, None, dataset.weights, progress, checkpoint)
+        model._fit(table, None, dataset.weights, Watches([progress, ending]), checkpoint)
     model.preparation_ = Preparation(
         dataset.shift, dataset.scale, dataset.statistics.mean, args.missing, dataset.rows.dtype.name
     )
-    return model
+    return model, ending.quality
 
 
 def _digest(dataset: Dataset) -> str:
@@ -215,7 +218,6 @@ def _write(
     outputs: dict[str, Path | None],
     dataset: Dataset,
     model: KMeans,
-    sizes: NDArray[np.int64],
 ) -> None:
     """Write all requested files, or none."""
     dialect = args.delimiter, args.decimal
@@ -228,7 +230,7 @@ def _write(
             path, dataset, args.id_column, model.labels_, distances, dialect
         ),
         "--centers-out": lambda path: write_centers(
-            path, dataset.names, _centers(dataset, model), sizes, dialect
+            path, dataset.names, _centers(dataset, model), model.cluster_sizes_, dialect
         ),
         "--model-out": model.save,
         "--skipped-out": lambda path: write_skipped(path, dataset.skipped, args.delimiter),
@@ -255,13 +257,14 @@ def _report(
     outputs: dict[str, Path | None],
     dataset: Dataset,
     model: KMeans,
-    sizes: NDArray[np.int64],
+    quality: Quality,
     seconds: dict[str, float],
     peak: int,
 ) -> None:
     """Print the summary."""
     rows, names = rows_of(dataset), dataset.names
-    centers = _centers(dataset, model)
+    sizes, by_cluster = model.cluster_sizes_, quality.silhouettes
+    clusters = sizes.tolist(), by_cluster.tolist(), _centers(dataset, model).tolist()
     summary: dict[str, Any] = {
         "files": [str(path) for path in args.files],
         "rows": rows,
@@ -270,13 +273,23 @@ def _report(
         "metric": args.metric,
         "n_clusters": args.k,
         "seed": args.seed,
+        "order": args.order,
         "inertia": model.inertia_,
+        "quality": {
+            "simplified_silhouette": quality.silhouette,
+            "calinski_harabasz": quality.calinski_harabasz,
+        },
         "n_iter": model.n_iter_,
         "converged": model.converged_,
         "stop_reason": model.stop_reason_,
         "clusters": [
-            {"cluster": j, "size": int(size), "center": dict(zip(names, center, strict=True))}
-            for j, (size, center) in enumerate(zip(sizes, centers.tolist(), strict=True))
+            {
+                "cluster": j,
+                "size": size,
+                "simplified_silhouette": silhouette,
+                "center": dict(zip(names, center, strict=True)),
+            }
+            for j, (size, silhouette, center) in enumerate(zip(*clusters, strict=True))
         ],
         "outputs": {flag[2:]: str(path) for flag, path in outputs.items() if path is not None},
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
@@ -290,8 +303,9 @@ def _report(
         f"columns     {len(names)}: {', '.join(map(bare, names))}",
         f"clusters    {args.k}",
         f"inertia     {model.inertia_:.6g}{unit}",
+        *quality_lines(quality, args.metric == "cosine"),
         f"iterations  {model.n_iter_} ({model.stop_reason_})",
         *(f"{name:<11} {value:.2f} s" for name, value in seconds.items()),
-        *sizes_lines(sizes),
+        *sizes_lines(sizes, by_cluster),
     ]
     tell(summary, lines, args.json)

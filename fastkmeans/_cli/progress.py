@@ -134,6 +134,11 @@ class Progress(Watch):
         self._name("ending the run")
         return False
 
+    def show(self, what: str) -> None:
+        """Show what is done after the runs."""
+        self._run = ""
+        self._name(what)
+
     def _name(self, what: str) -> None:
         self._doing = f"{self._run}{what}"
         if self._bar is not None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from .._files.readers.csv_blocks import Dialect
 from .._files.sources import FORMATS, find_files
+from .._runtime.arrays import Floats
 from .._runtime.text import is_hidden
 from .console import note
 
@@ -76,12 +77,15 @@ def rows_line(rows: dict[str, int]) -> str:
     return f"rows        {rows['used']}{others}"
 
 
-def sizes_lines(sizes: NDArray[np.int64]) -> list[str]:
-    """Return the lines of the table of cluster sizes."""
+def sizes_lines(sizes: NDArray[np.int64], silhouettes: Floats | None = None) -> list[str]:
+    """Return the lines of the table of cluster sizes, and of silhouettes if they are known."""
     total = max(1, int(sizes.sum()))
     lines = [f"\n{'cluster':>7} {'size':>10} {'share':>7}"]
     lines += [f"{j:>7} {size:>10} {size / total:>7.1%}" for j, size in enumerate(sizes)]
-    return lines
+    if silhouettes is None:
+        return lines
+    texts = ["-" if math.isnan(value) else f"{value:.3f}" for value in silhouettes.tolist()]
+    return [f"{line} {text:>11}" for line, text in zip(lines, ["silhouette", *texts], strict=True)]
 
 
 def warn_of_numbers(path: Path, names: Sequence[str], decimal: str) -> None:
