@@ -185,17 +185,21 @@ def tally(
     n_threads: int | None,
     by_cosine: bool,
     samples: Floats = NO_SAMPLES,
+    alone: NDArray[np.bool_] | None = None,
 ) -> Floats:
     """Return the totals ``(4, k)`` of all rows of a table; write the silhouettes to ``samples``.
 
-    Raises a ValueError if a value is not finite.
+    Distances are in the unit of the table, squares in that of a scaling.  Rows of clusters that are
+    ``alone``, by default those of weight 1 or less, have silhouette 0.  Raises a ValueError if a
+    value is not finite.
     """
-    k = len(centers)
-    own = np.zeros(k)
-    for at in range(0, len(labels), CHUNK):
-        part = slice(at, at + CHUNK)
-        own += np.bincount(labels[part], weights[part] if weights.size else None, k)
-    arguments = weights, labels, centers, n_threads, own <= 1.0, samples
+    if alone is None:
+        own = np.zeros(len(centers))
+        for at in range(0, len(labels), CHUNK):
+            part = slice(at, at + CHUNK)
+            own += np.bincount(labels[part], weights[part] if weights.size else None, len(own))
+        alone = own <= 1.0
+    arguments = weights, labels, centers, n_threads, alone, samples
     reach = float(np.abs(centers - _middle(table, centers)).max())
     if not isinstance(table.rows, SparseRows) and reach > 0.0 and not by_cosine:
         totals = _totals(table, *arguments, _scaling(table, centers, reach, by_cosine))
@@ -241,4 +245,6 @@ def _totals(
             for part, X in problem.blocks():
                 own = samples[part] if samples.size else samples
                 found.add(part, X, labels[part], own)
-        return found.totals
+        totals = found.totals
+        totals[DISTANCE] /= 1.0 if scaling.by_cosine else scaling.scale
+        return totals

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from .._data.rows import CHUNK
 from .._data.tables import Table, table_in_memory
-from .._lloyd.predict import center_distances
+from .._data.validation import NO_WEIGHTS
+from .._kernels.metrics.simplified import DISTANCE, SILHOUETTE, WEIGHT
+from .._metrics.simplified import tally
 from .._runtime.arrays import Floats, Labels
 from ..plots._rows import room_for, sample_indices, taken
 
 FEW = 25
 """Rows of a cluster that quality takes at least, if there are so many."""
-MOST_DISTANCES = 1 << 21
-"""Most distances that are in memory at a time."""
 
 
 class Sample(NamedTuple):
@@ -72,30 +72,19 @@ def _systematic(
 def quality_of(
     sample: Sample, centers: Floats, sizes: NDArray[np.int64], by_cosine: bool
 ) -> Quality:
-    """Return simplified silhouettes: distances to the own center and to the next closest.
+    """Return simplified silhouettes of the sample.
 
-    Hruschka, de Castro and Campello (2004), "Evolutionary algorithms for clustering gene-expression
-    data", ICDM.  A cluster of one row has silhouette 0; empty clusters do not count.
+    A cluster of one row has silhouette 0; empty clusters do not count.
     """
-    m, k = len(sample.rows), len(centers)
-    own, other = np.empty(m), np.empty(m)
-    step = max(1, MOST_DISTANCES // k)
-    for start in range(0, m, step):
-        part = slice(start, min(start + step, m))
-        at = center_distances(table_in_memory(sample.rows[part]), centers, 1, by_cosine)
-        places = np.arange(len(at)), sample.labels[part]
-        own[part] = at[places]
-        at[places] = np.inf
-        at[:, sizes == 0] = np.inf
-        other[part] = at.min(axis=1)
-    larger = np.maximum(own, other)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.where(larger > 0.0, (other - own) / larger, 0.0)
-    values = np.where(np.isfinite(values) & (sizes[sample.labels] > 1), values, 0.0)
-    values = np.clip(values, -1.0, 1.0)
-    counts = np.bincount(sample.labels, minlength=k)
+    k, used = len(centers), np.flatnonzero(sizes)
+    values, means, distances = np.zeros(len(sample.rows)), np.full(k, np.nan), np.full(k, np.nan)
+    number = (np.cumsum(sizes > 0) - 1).astype(np.int32)[sample.labels]
+    totals = tally(
+        table_in_memory(sample.rows), NO_WEIGHTS, number, centers[used], 1, by_cosine, values,
+        sizes[used] <= 1,
+    )  # fmt: skip
     with np.errstate(invalid="ignore"):
-        means = np.bincount(sample.labels, values, k) / counts
-        distances = np.bincount(sample.labels, own, k) / counts
+        means[used] = totals[SILHOUETTE] / totals[WEIGHT]
+        distances[used] = totals[DISTANCE] / totals[WEIGHT]
     overall = float(np.nansum(means * sizes) / max(1, sizes.sum()))
     return Quality(values, means, overall, distances)
