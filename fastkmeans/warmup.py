@@ -41,6 +41,7 @@ def warmup() -> float:
     """Compile the kernels for float32 and float64; return the seconds it took."""
     from . import KMeans, kmeans_plusplus
     from ._runtime.threads import LARGE_TABLE
+    from .metrics import simplified_silhouette_score
 
     began = time.perf_counter()
     rng = np.random.default_rng(0)
@@ -59,6 +60,7 @@ def warmup() -> float:
                 model.transform(X)
                 model.representatives(X)
                 model.score(X)
+                simplified_silhouette_score(X, model.labels_, model.cluster_centers_)
             # For a large table, passes that are made once run in numba's threads as well.
             X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)
             KMeans(8, max_iter=2, init=X[:8], algorithm="bytes", n_threads=2).fit(X)

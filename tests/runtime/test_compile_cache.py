@@ -176,6 +176,8 @@ USES = {
     "weighted fit": "KMeans(k, max_iter=3, random_state=0).fit(X, sample_weight=np.ones(len(X)))",
     "use": "m = KMeans(k, init=X[:k], max_iter=1).fit(X); m.predict(X); m.predict(X[:1]);"
     " m.transform(X); m.score(X)",
+    "quality": "m = KMeans(k, init=X[:k], max_iter=1).fit(X);"
+    " metrics.simplified_silhouette_score(X, m.labels_, m.cluster_centers_)",
     "engines": "for a in ('boxes', 'bytes'): KMeans(k, init=X[:k], max_iter=3, algorithm=a).fit(X)",
     "large table": "L = np.tile(X[:3000], (240, 1));"
     " KMeans(k, init=L[:k], max_iter=2, algorithm='bytes').fit(L) if m > 300 else None",
@@ -194,7 +196,7 @@ def compiled_by_uses(warm_cache: Path, tmp_path_factory: pytest.TempPathFactory)
     code = """
     import json, warnings
     from numba.core import event
-    from fastkmeans import KMeans, compute_centroids, find_closest_centroids
+    from fastkmeans import KMeans, compute_centroids, find_closest_centroids, metrics
     from fastkmeans import kMeans_init_centroids, kmeans_plusplus
     warnings.simplefilter("ignore")
     found = {}
