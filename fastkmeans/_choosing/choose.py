@@ -24,9 +24,9 @@ from .._metrics.clusters import Clusters
 from .._metrics.indices import bayesian
 from .._metrics.simplified import Tally
 from .._runtime.arrays import Floats
-from .._runtime.errors import plain
+from .._runtime.errors import convergence_warning, plain
 from .choice import BEST, Choice
-from .decision import Curve, Decision, decide
+from .decision import Curve, Decision, decide, undecided
 from .fits import Fits, Options
 from .reference import entropy_of, reference_curves, variances_of
 
@@ -85,9 +85,10 @@ def choose_k(
     components of ``X``, normal and uniform ones.  It is how much better k spherical clusters
     describe the rows than one does, in log-likelihood per row, beyond those.  ``contrast`` is how
     much steeper inertia falls to k than beyond it, against the same rows.  A k stands out if its
-    gap is at least 0.25 and its contrast at least 2.5; the largest gap wins.  The last k counts
-    too: a sample is fitted for one more.  Clusters that are long, nested or of very different
-    spread may not stand out: an answer of None is no proof that there are none.
+    gap is at least 0.25 and its contrast at least 2.5; the largest gap wins.  No cluster of it may
+    be empty, and clusters must have two rows on average.  The last k counts too: a sample is
+    fitted for one more.  Clusters that are long, nested or of very different spread may not stand
+    out: an answer of None is no proof that there are none.
 
     References
     ----------
@@ -117,7 +118,7 @@ def choose_k(
 
 def check_ks(k: Any) -> list[int]:
     """Return the numbers of clusters as a list; raise unless they are whole and rise."""
-    if isinstance(k, str) or not isinstance(k, Iterable):
+    if isinstance(k, str | bytes) or not isinstance(k, Iterable) or getattr(k, "ndim", 1) == 0:
         raise TypeError(f"k must be several integers, say range(2, 21), got {plain(k)}.")
     ks: list[int] = []
     for value in k:
@@ -182,21 +183,35 @@ def compare(
             curve = _fit_all(
                 problem, ks, options, rng, watch, table, parameters, weights.unit, found
             )
+            decision = _decide(problem, ks, curve, found)
         except KeyboardInterrupt:
             if not found:
                 raise
             interrupted = True
-        done = [each.model.n_clusters for each in found]
-        if interrupted:
-            nothing = np.full(len(done), np.nan)
-            decision = Decision(None, INTERRUPTED, nothing, nothing)
-        else:
-            decision = _decide(problem, done, curve, found)
+            decision = undecided(INTERRUPTED, len(found))
         checked._note_zeros(problem.lengths)
+    _note_empty(found)
+    done = [each.model.n_clusters for each in found]
     return _choice(done, found, decision, interrupted)
 
 
 INTERRUPTED = "The fits were interrupted: without the rest, nothing is recommended."
+BEYOND_FLOATS = (
+    "No k is recommended: the inertia is beyond the numbers of float64. Multiply X by a constant "
+    "first."
+)
+
+
+def _note_empty(found: Sequence[Found]) -> None:
+    """Warn of the first fit with empty clusters, as ``KMeans.fit`` does."""
+    for each in found:
+        k, n_found = each.model.n_clusters, int(np.count_nonzero(each.weights))
+        if n_found < k:
+            convergence_warning(
+                f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({k}), "
+                "and likewise for larger k. Possibly due to duplicate points in X."
+            )
+            return
 
 
 def _fit_all(
@@ -230,10 +245,12 @@ def _fit_all(
             del model.labels_
         curve[k] = run.inertia
         if k == ks[0]:
-            curve[1] = first / fits.last_coarse * run.inertia if k > 1 else run.inertia
+            curve[1] = run.inertia if k == 1 else fits.one_cluster(first, run.inertia)
         watch.run_ends(run._replace(inertia=run.inertia * unit))
         found.append(Found(model, weights, indices, time.perf_counter() - began))
-    if beyond <= n and fits.last_coarse > 0.0:
+    if beyond <= n and curve[ks[-1]] == 0.0:
+        curve[beyond] = 0.0
+    elif beyond <= n and fits.last_coarse > 0.0:
         last = fits.last_coarse
         curve[beyond] = fits.coarse(beyond).inertia / last * curve[ks[-1]]
     return curve
@@ -262,7 +279,7 @@ def assess(problem: Problem, run: Outcome, unit: float) -> tuple[Floats, dict[st
         used = weights > 0.0
         inner = np.array([run.inertia])
         clusters = Clusters(weights[used] * unit, run.centers[used], inner * unit, inner, 1.0)
-        indices["bic"] = bayesian(clusters, d)
+        indices["bic"] = bayesian(clusters, d) if run.inertia < math.inf else math.nan
     return weights, indices
 
 
@@ -273,6 +290,8 @@ def _decide(
     n = problem.shape[0]
     if problem.weights.size:
         n = int(np.count_nonzero(problem.weights))
+    if not math.isfinite(curve[1]) or (curve[1] == 0.0 and problem.scaling.scale > 2.0**500):
+        return undecided(BEYOND_FLOATS, len(done))
     grid = sorted(curve)
     ks = np.array(grid)
     entropies = dict.fromkeys(grid, 0.0)
@@ -284,7 +303,14 @@ def _decide(
         references: list[Curve] = [data, data]
     else:
         references = [Curve(*each) for each in reference_curves(variances, n, grid)]
-    return decide(grid, done, min(problem.shape[1], len(variances)), data, references)
+    may = [each.model.n_clusters for each in found if _is_sound(each.weights, n)]
+    n_features = min(problem.shape[1], len(variances))
+    return decide(grid, done, n_features, data, references, may)
+
+
+def _is_sound(weights: Floats, n_rows: int) -> bool:
+    """Return whether no cluster is empty, and clusters have two rows on average."""
+    return bool((weights > 0.0).all()) and 2 * len(weights) <= n_rows
 
 
 def _choice(

@@ -13,7 +13,7 @@ elbow criterion for k-means", SIGKDD Explorations 25).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,25 +50,32 @@ def decide(
     n_features: int,
     data: Curve,
     references: Sequence[Curve],
+    may: Collection[int],
 ) -> Decision:
-    """Compare the curve of the data with those of the references; ``ks`` has the k of all."""
+    """Compare the curve of the data with those of the references; ``ks`` has the k of all.
+
+    Only a k in ``may`` can stand out.
+    """
     total = data.inertia[0]
     if not total > 0.0:
-        nothing = np.full(len(wanted), np.nan)
-        return Decision(None, "No k stands out: all rows are equal.", nothing, nothing)
+        return undecided("No k stands out: all rows are equal.", len(wanted))
     by_data = _likelihood(data, n_features)
     gap = by_data - np.max([_likelihood(curve, n_features) for curve in references], axis=0)
     steepest = np.max([_contrast(ks, curve.inertia) for curve in references], axis=0)
     contrast = _contrast(ks, data.inertia) / np.maximum(steepest, 1.0)
     places = [list(ks).index(k) for k in wanted]
-    stands = [
-        i for i in places
-        if ks[i] > 1 and i + 1 < len(ks) and gap[i] >= LEAST_GAP and contrast[i] >= LEAST_CONTRAST
-    ]  # fmt: skip
+    able = [i for i in places if ks[i] in may and ks[i] > 1 and i + 1 < len(ks)]
+    stands = [i for i in able if gap[i] >= LEAST_GAP and contrast[i] >= LEAST_CONTRAST]
     best = max(stands, key=lambda i: float(gap[i]), default=None)
     reason = _no_reason(ks, places, gap) if best is None else _reason(ks, data.inertia, best, gap)
     chosen = None if best is None else ks[best]
     return Decision(chosen, reason, gap[places], contrast[places])
+
+
+def undecided(reason: str, n_wanted: int) -> Decision:
+    """Return that no k stands out, without figures."""
+    nothing = np.full(n_wanted, np.nan)
+    return Decision(None, reason, nothing, nothing)
 
 
 def _likelihood(curve: Curve, n_features: int) -> Floats:

@@ -124,6 +124,16 @@ class Fits:
         assert self._coarse is not None
         return self._coarse.inertia
 
+    def one_cluster(self, coarse: float, inertia: float) -> float:
+        """Return the inertia of one cluster of all rows.
+
+        ``coarse`` is that of the sample, and ``inertia`` that of the last fit.
+        """
+        if self.last_coarse > 0.0:
+            return coarse / self.last_coarse * inertia
+        # The sample has no more distinct rows than the fit has clusters.
+        return self._all.run(self._chain[:1]).inertia
+
     def coarse(self, n_clusters: int, watch: Watch | None = None) -> Outcome:
         """Return the best run on the smallest sample; ``n_clusters`` is more than before."""
         k, first = n_clusters, self._levels[0]

@@ -185,9 +185,11 @@ def test_sparse(metric: str, sampled: None) -> None:
 
 def test_few_distinct_rows() -> None:
     X = np.repeat([[0.0, 0.0], [5.0, 1.0], [9.0, 9.0]], 10, axis=0)
-    choice = choose_k(X, range(2, 7), random_state=0)
+    with pytest.warns(UserWarning, match="distinct clusters"):
+        choice = choose_k(X, range(2, 7), random_state=0)
+    with pytest.warns(UserWarning, match="distinct clusters"):
+        nothing = choose_k(np.ones((30, 2)), range(1, 4), random_state=0)
     assert choice.best_k == 3
-    nothing = choose_k(np.ones((30, 2)), range(1, 4), random_state=0)
     assert nothing.best_k is None
     assert "all rows are equal" in nothing.reason
 
@@ -267,6 +269,6 @@ def test_a_range_that_ends_too_early_says_so() -> None:
     ks = [1, 2, 3, 4]
     data = Curve(np.array([100.0, 49.0, 32.0, 23.0]), np.log(ks))
     flat = Curve(np.array([100.0, 70.0, 55.0, 46.0]), np.log(ks))
-    decision = decide(ks, [2, 3, 4], 4, data, [flat, flat])
+    decision = decide(ks, [2, 3, 4], 4, data, [flat, flat], ks)
     assert decision.best_k is None
     assert "Try larger k" in decision.reason
