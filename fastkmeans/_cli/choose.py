@@ -57,6 +57,8 @@ def choose(args: argparse.Namespace) -> None:
         read = time.perf_counter()
         choice = _fit(args, dataset, progress)
         fitted = time.perf_counter()
+        if choice.interrupted:
+            outputs = dict.fromkeys(outputs)  # exit code 130 says that nothing was written
         _write(args, outputs, dataset, choice)
         _report(args, outputs, dataset, choice, {"reading": read - began, "fitting": fitted - read})
     if choice.interrupted:

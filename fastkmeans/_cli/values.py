@@ -66,8 +66,11 @@ def numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        low = whole_number(1)(first.strip())
-        high = whole_number(1)(last.strip()) if dash else low
+        try:
+            low = whole_number(1)(first.strip())
+            high = whole_number(1)(last.strip()) if dash else low
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f"{error}: write 2-20, or 2,4,8-10") from None
         if high < low or (found and low <= found[-1]):
             raise argparse.ArgumentTypeError(f"{text!r} does not rise: write 2-20, or 2,4,8-10")
         if len(found) + high - low >= MOST_NUMBERS:

@@ -131,6 +131,7 @@ def test_every_shared_flag_is_passed_on() -> None:
         (["-k", "2,2"], "does not rise"),
         (["-k", "0-3"], "not a whole number from 1 up"),
         (["-k", "two"], "not a whole number"),
+        (["-k", "2..9"], "write 2-20, or 2,4,8-10"),
         (["-k", "1-4000000000"], "more than"),
         (["-k", "2-900"], "lower -k"),
         (["--plot", "k.jpg"], "must end in .png"),
@@ -173,8 +174,10 @@ def test_interrupt_prints_what_is_done(command: Command, monkeypatch: Any) -> No
     printed: list[Any] = []
     monkeypatch.setattr("fastkmeans._cli.choose.tell", lambda *given: printed.append(given))
     with pytest.raises(KeyboardInterrupt):
-        command("choose-k", "my table.csv", "-k", "2-8")
+        command("choose-k", "my table.csv", "-k", "2-8", "--skipped-out", "skipped.csv")
+    assert not Path("skipped.csv").exists()
     summary = printed[0][0]
+    assert summary["outputs"] == {}
     assert summary["interrupted"]
     assert [fit["k"] for fit in summary["fits"]] == [2, 3]
 
