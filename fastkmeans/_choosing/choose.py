@@ -13,7 +13,7 @@ import numpy as np
 from .._data.problem import Problem, naming, open_problem
 from .._data.sparse import SparseRows
 from .._data.tables import Table
-from .._data.validation import as_generator, check_count, check_fits, refuse_by_cosine, weights_of
+from .._data.validation import as_generator, check_count, refuse_by_cosine, weights_of
 from .._engines.auto import beyond_limit
 from .._engines.base import work_of
 from .._estimators.inputs import as_table
@@ -166,7 +166,11 @@ def compare(
     check_count(checked.n_init, "n_init")
     refuse_by_cosine(metric, table)
     weights = weights_of(table, sample_weight)
-    check_fits(ks[-1], table.rows.shape[0])
+    if table.rows.shape[0] < ks[-1]:
+        raise ValueError(
+            f"k goes up to {ks[-1]}, but there are {table.rows.shape[0]} rows: ask for at most as "
+            "many clusters as rows."
+        )
     if takes := beyond_limit(algorithm, table.rows):
         raise ValueError(
             f"algorithm={checked.algorithm!r} takes {takes}, the memory_limit of the dataset: use "

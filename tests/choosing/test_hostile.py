@@ -98,3 +98,8 @@ def test_what_is_not_several_numbers(k: Any) -> None:
 @pytest.mark.parametrize("k", [(k for k in (2, 9)), {2: 0, 9: 0}, np.array([2, 9])])
 def test_any_iterable_of_rising_numbers(k: Any) -> None:
     assert quiet(NINE, k).k.tolist() == [2, 9]
+
+
+def test_more_clusters_than_rows_are_refused_by_the_name_of_k() -> None:
+    with pytest.raises(ValueError, match="k goes up to 20, but there are 10 rows"):
+        choose_k(RNG.normal(size=(10, 2)))
