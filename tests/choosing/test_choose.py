@@ -210,7 +210,7 @@ def test_as_many_clusters_as_rows() -> None:
         ([3, 2], ValueError, "k must rise: 2 comes after 3"),
         ([0, 2], ValueError, "at least 1"),
         ([2, 2.5], TypeError, "must be an integer"),
-        ([2, 41], ValueError, "fewer clusters"),
+        ([2, 41], ValueError, "at most as many"),
     ],
 )
 def test_unusable_k(k: Any, kind: type[Exception], text: str) -> None:

@@ -109,15 +109,17 @@ def test_sums_of_groups_have_bounded_size() -> None:
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("d", [3, 12])
 def test_close_rows_keep_their_digits(dtype: Any, d: int) -> None:
-    """Clusters a million times as far apart as they are wide, and rows that are equal."""
+    """Clusters so far apart that products of float64 lose their widths; rows that are equal."""
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 50)
-    X = rng.integers(-8, 9, (200, d)) / 16 + 2.0**14 * rng.integers(-9, 10, (4, d))[labels]
+    apart = 2.0**14 if dtype == np.float32 else 2.0**25
+    X = rng.integers(-8, 9, (200, d)) / 16 + apart * rng.integers(-9, 10, (4, d))[labels]
     X[::10] = X[1::10]
     labels[::7] = 4  # a cluster that lies across
     found = metrics.silhouette_samples(X.astype(dtype), labels)
     wanted = quality.silhouettes(quality.distances(X, X), labels)
     np.testing.assert_allclose(found, wanted, rtol=TOLERANCE[dtype], atol=1e-12)
+    np.testing.assert_allclose(1.0 - found, 1.0 - wanted, rtol=1e-4)  # widths to distances
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
