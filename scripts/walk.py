@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import fastkmeans
-from fastkmeans import KMeans, open_dataset, plots
+from fastkmeans import KMeans, choose_k, open_dataset, plots
 
 parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
 parser.add_argument("--out", type=Path, default=Path("walk"), help="folder for what is drawn")
@@ -42,11 +42,21 @@ print(f"{n} of {dataset.n_source_rows} flights, {d} columns: {', '.join(dataset.
 print("means:", dict(zip(dataset.names, dataset.statistics.mean.round(1).tolist(), strict=True)))
 
 # %% [markdown]
-# ## Cluster
-# The same seed gives the same clusters.
+# ## How many?
+# The inertia always falls with the number of clusters. Does one number stand out?
 
 # %%
-model = KMeans(n_clusters=6, random_state=0).fit(dataset)
+choice = choose_k(dataset, range(2, 11), random_state=0)
+print(choice.reason)
+plots.criteria(choice).figure.savefig(OUT / "criteria.png", dpi=120)
+
+# %% [markdown]
+# ## Cluster
+# If no number stands out, the choice is ours: six kinds are enough to talk about. The same seed
+# gives the same clusters.
+
+# %%
+model = KMeans(n_clusters=choice.best_k or 6, random_state=0).fit(dataset)
 print(f"{model.n_iter_} iterations: {model.stop_reason_}")
 centers = model.cluster_centers_ * dataset.scale + dataset.shift  # in minutes and miles
 for size, center in zip(model.cluster_sizes_, centers.round().astype(np.int64), strict=True):
