@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn import datasets
@@ -29,10 +31,17 @@ def clustered(X: Array, k: int) -> tuple[Array, Array]:
     return X, KMeans(k, random_state=0).fit(X).labels_
 
 
+def flights() -> tuple[Array, Array]:
+    columns = ["dep_delay", "arr_delay", "air_time", "distance"]
+    path = Path(__file__).parents[2] / "scripts" / "data" / "flights.csv.gz"
+    return clustered(pd.read_csv(path)[columns].dropna().to_numpy()[:1500], 6)
+
+
 DATA: dict[str, Callable[[], tuple[Array, Array]]] = {
     "iris": lambda: clustered(datasets.load_iris().data, 3),
     "wine": lambda: clustered(datasets.load_wine().data, 4),
     "digits": lambda: clustered(datasets.load_digits().data, 10),
+    "flights": flights,
     "random": random_rows,
 }
 
