@@ -139,6 +139,7 @@ def test_rows_that_a_sample_lacks_get_centers(small: Array, sampled: None) -> No
     assert len(np.unique(choice.models[-1].labels_[-3:])) == 3
 
 
+@pytest.mark.slow  # compiles two engines
 @pytest.mark.parametrize("algorithm", ["boxes", "bytes"])
 def test_engines_keep_their_rows(algorithm: str, small: Array) -> None:
     """What an engine keeps from one k to the next changes no label."""
