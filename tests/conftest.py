@@ -32,6 +32,7 @@ CACHES_KEPT = 8
 
 MARKS = {
     "slow": {
+        "test_choose",
         "test_compare_program",
         "test_compare_tasks",
         "test_compile_cache",
@@ -39,7 +40,9 @@ MARKS = {
         "test_cosine_batches",
         "test_no_copy",
         "test_pictures",
+        "test_postings",
         "test_resume",
+        "test_silhouette",
         "test_sparse",
         "test_sparse_memory",
         "test_sparse_threads",
