@@ -1,8 +1,6 @@
 """The command ``choose-k``: fit several numbers of clusters, and say which one stands out."""
 
 import argparse
-import csv
-import io
 import shlex
 import time
 from pathlib import Path
@@ -15,12 +13,13 @@ from .._data.tables import Table
 from .._files import Dataset, open_dataset
 from .._files.options import Question
 from .._runtime.extras import need
+from .._runtime.text import is_hidden
 from .cluster import check_table, note_columns
 from .console import UserError, note
 from .labels import write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
-from .report import rows_line, rows_of, tell
+from .report import table_facts, table_facts_lines, tell
 
 FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric")
 """Arguments of clustering that the fits take by their names."""
@@ -121,14 +120,34 @@ def csv_command(args: argparse.Namespace, k: int) -> str:
             words.append(f"{flag}={text}")
     files = [str(path) if str(path)[:1] != "-" else f"./{path}" for path in args.files]
     start = ["python", "-m", "fastkmeans", "csv", *files, "-k", str(k)]
-    return shlex.join([*start, *words, "--labels-out", "labels.csv"])
+    return " ".join(map(_shell_word, [*start, *words, "--labels-out", "labels.csv"]))
+
+
+def _shell_word(text: str) -> str:
+    """Quote a word for a shell; what a terminal would obey is escaped, as bash and zsh read it."""
+    if not any(map(is_hidden, text)):
+        return shlex.quote(text)
+    marks = {"\\": "\\\\", "'": "\\'"}
+    parts = [
+        "".join(f"\\x{byte:02x}" for byte in c.encode("utf-8", "surrogateescape"))
+        if is_hidden(c)
+        else marks.get(c, c)
+        for c in text
+    ]
+    return f"$'{''.join(parts)}'"
 
 
 def _joined(names: list[str]) -> str:
-    """Return names as a line of CSV, as ``--columns`` reads it."""
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()
+    """Return names as ``--columns`` reads them: a space before a name counts in quotes only."""
+    return ",".join(
+        name if name and name[0] != " " and not set(name) & set(',"\r\n') else _quoted(name)
+        for name in names
+    )
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _report(
@@ -139,15 +158,10 @@ def _report(
     seconds: dict[str, float],
 ) -> None:
     """Print the summary."""
-    rows, names = rows_of(dataset), dataset.names
     command = None if choice.best_k is None else csv_command(args, choice.best_k)
     columns = {name: values.tolist() for name, values in choice.columns().items()}
     summary: dict[str, Any] = {
-        "files": [str(path) for path in args.files],
-        "rows": rows,
-        "columns": names,
-        "standardized": args.standardize,
-        "metric": args.metric,
+        **table_facts(args, dataset),
         "seed": args.seed,
         "fits": [
             dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)
@@ -161,8 +175,7 @@ def _report(
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
     }
     lines = [
-        rows_line(rows),
-        f"columns     {len(names)}: {', '.join(names)}",
+        *table_facts_lines(dataset),
         *(f"{name:<11} {value:.2f} s" for name, value in seconds.items()),
         "",
         *table_lines(choice),

@@ -31,7 +31,15 @@ from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
 from .quality import Ending, quality_lines
-from .report import first_csv, rows_line, rows_of, sizes_lines, tell, warn_of_numbers
+from .report import (
+    first_csv,
+    rows_of,
+    sizes_lines,
+    table_facts,
+    table_facts_lines,
+    tell,
+    warn_of_numbers,
+)
 from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
@@ -262,15 +270,10 @@ def _report(
     peak: int,
 ) -> None:
     """Print the summary."""
-    rows, names = rows_of(dataset), dataset.names
     sizes, by_cluster = model.cluster_sizes_, quality.silhouettes
     clusters = sizes.tolist(), by_cluster.tolist(), _centers(dataset, model).tolist()
     summary: dict[str, Any] = {
-        "files": [str(path) for path in args.files],
-        "rows": rows,
-        "columns": names,
-        "standardized": args.standardize,
-        "metric": args.metric,
+        **table_facts(args, dataset),
         "n_clusters": args.k,
         "seed": args.seed,
         "order": args.order,
@@ -287,7 +290,7 @@ def _report(
                 "cluster": j,
                 "size": size,
                 "simplified_silhouette": silhouette,
-                "center": dict(zip(names, center, strict=True)),
+                "center": dict(zip(dataset.names, center, strict=True)),
             }
             for j, (size, silhouette, center) in enumerate(zip(*clusters, strict=True))
         ],
@@ -299,8 +302,7 @@ def _report(
     if args.metric == "cosine":
         unit = " (sum of 2 (1 - cosine))"
     lines = [
-        rows_line(rows),
-        f"columns     {len(names)}: {', '.join(map(bare, names))}",
+        *table_facts_lines(dataset),
         f"clusters    {args.k}",
         f"inertia     {model.inertia_:.6g}{unit}",
         *quality_lines(quality, args.metric == "cosine"),

@@ -1,5 +1,6 @@
 """The summary of a job, as text and as JSON; a warning if the first line looks like data."""
 
+import argparse
 import contextlib
 import json
 import math
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._files import Dataset
 from .._files.readers.csv_blocks import Dialect
 from .._files.sources import FORMATS, find_files
 from .._runtime.arrays import Floats
-from .._runtime.text import is_hidden
+from .._runtime.text import bare, is_hidden
 from .console import note
 
 
@@ -75,6 +77,24 @@ def rows_line(rows: dict[str, int]) -> str:
     if why and not rows["skipped"]:
         others = f" of {rows['input']} (the others lack a value)"
     return f"rows        {rows['used']}{others}"
+
+
+def table_facts(args: argparse.Namespace, dataset: Dataset) -> dict[str, Any]:
+    """Return the part of a summary about what was read, and how distances are taken."""
+    return {
+        "files": [str(path) for path in args.files],
+        "rows": rows_of(dataset),
+        "columns": dataset.names,
+        "standardized": args.standardize,
+        "metric": args.metric,
+    }
+
+
+def table_facts_lines(dataset: Dataset) -> list[str]:
+    """Return the lines of the summary about the rows and the columns."""
+    names = dataset.names
+    columns = f"columns     {len(names)}: {', '.join(map(bare, names))}"
+    return [rows_line(rows_of(dataset)), columns]
 
 
 def sizes_lines(sizes: NDArray[np.int64], silhouettes: Floats | None = None) -> list[str]:

@@ -1,7 +1,6 @@
 """The command choose-k."""
 
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from fastkmeans import open_dataset
 from fastkmeans._cli.arguments import main
 from fastkmeans._cli.values import numbers
-from tests.helpers.programs import Result
+from tests.helpers.programs import Result, shell_words
 
 Command = Callable[..., Result]
 
@@ -48,7 +47,7 @@ def test_recommends_and_prints_the_next_command(command: Command) -> None:
     assert "k = 4 stands out" in result.out
     line = result.out.splitlines()[-1].strip()
     assert "'my table.csv'" in line
-    words = shlex.split(line)
+    words = shell_words(line)
     assert words[:4] == ["python", "-m", "fastkmeans", "csv"]
     followed = command(*words[3:])
     assert followed.code == 0, followed.err
@@ -62,7 +61,7 @@ def test_json(command: Command) -> None:
     assert summary["best_k"] == 4
     assert [fit["k"] for fit in summary["fits"]] == [2, 4, 5, 6]
     assert summary["choices"]["simplified_silhouette"] == 4
-    assert "--standardize" in shlex.split(summary["next"])
+    assert "--standardize" in shell_words(summary["next"])
     assert "best k: 4" in result.err
 
 
@@ -97,7 +96,7 @@ def test_flags_of_the_next_command(
     monkeypatch.setattr(choose, "choose", seen.append)
     monkeypatch.setattr(cluster, "cluster", seen.append)
     assert main(["choose-k", "-k", "2-9", *given, "--", "-odd name.csv"]) == 0
-    words = shlex.split(choose.csv_command(seen[0], 7))
+    words = shell_words(choose.csv_command(seen[0], 7))
     assert words == [
         *["python", "-m", "fastkmeans", "csv"], "./-odd name.csv", "-k", "7", *kept, "--labels-out",
         "labels.csv",

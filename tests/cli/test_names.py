@@ -14,8 +14,10 @@ import pyarrow.parquet
 import pytest
 
 from fastkmeans import KMeans
+from fastkmeans._cli.values import names as names_of
 from fastkmeans._runtime.text import bare, shown, visible
 from tests.helpers.names import HARD_NAMES, is_clean
+from tests.helpers.programs import shell_words
 
 X = np.random.default_rng(0).normal(size=(40, len(HARD_NAMES)))
 OUTPUTS = "--labels-out", "l.csv", "--centers-out", "c.csv", "--model-out", "m"
@@ -65,6 +67,20 @@ def test_columns_are_matched_and_printed(call: Any, path: str) -> None:
         for start in ("m", "c.csv"):
             assert call("csv", "both.csv", "--init", start, "--max-iter", 1, *OUTPUTS[:2]).code == 0
             assert Path("l.csv").read_text() == labels
+
+
+def test_choose_k_prints_names_without_control(call: Any) -> None:
+    """The next command names the columns as a shell reads them."""
+    groups = np.repeat(np.eye(3, len(HARD_NAMES)), 40, axis=0)
+    noise = np.random.default_rng(2).normal(size=groups.shape)
+    write("t.csv", HARD_NAMES, 100 * groups + noise)
+    given = ",".join('"' + name.replace('"', '""') + '"' for name in HARD_NAMES)
+    found = call("choose-k", "t.csv", "-k", "2-5", f"--columns={given}")
+    assert found.code == 0, found.err
+    assert is_clean(found.out + found.err)
+    words = shell_words(found.out.splitlines()[-1])
+    columns = next(word for word in words if word.startswith("--columns="))
+    assert names_of(columns.removeprefix("--columns=")) == HARD_NAMES
 
 
 @pytest.mark.parametrize("name", WORST, ids=lambda name: ascii(name[:9]))

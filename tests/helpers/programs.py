@@ -23,6 +23,12 @@ class Result(NamedTuple):
     err: str
 
 
+def shell_words(line: str) -> list[str]:
+    """Return the words of a command as bash reads it."""
+    command = ["bash", "-c", f"printf '%s\\0' {line}"]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode().split("\0")[:-1]
+
+
 def environment() -> dict[str, str]:
     """Return the environment of a process that finds the package."""
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))
