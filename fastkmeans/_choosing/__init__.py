@@ -3,6 +3,7 @@
 choose      choose_k
 choice      what it returns
 fits        the fits for rising k, on shared work
+assess      the indices of one fit, and whether it may be recommended
 reference   fits of rows without clusters
 decision    which k stands out, and why
 """

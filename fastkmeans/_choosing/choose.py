@@ -5,26 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._data.problem import Problem, naming, open_problem
-from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._data.validation import as_generator, check_count, refuse_by_cosine, weights_of
 from .._engines.auto import beyond_limit
 from .._engines.base import work_of
 from .._estimators.inputs import as_table
 from .._estimators.kmeans import THEIRS, KMeans
-from .._lloyd.run import Outcome
 from .._lloyd.watch import Watch
-from .._metrics.clusters import Clusters
-from .._metrics.indices import bayesian
-from .._metrics.simplified import Tally
-from .._runtime.arrays import Floats
-from .._runtime.errors import convergence_warning, plain
+from .._runtime.errors import plain
+from .assess import Found, assess, is_sound, note_empty
 from .choice import BEST, Choice
 from .decision import Curve, Decision, decide, undecided
 from .fits import Fits, Options
@@ -142,16 +136,6 @@ class Report(Watch):
         return False
 
 
-@dataclass
-class Found:
-    """The figures of one fit."""
-
-    model: KMeans
-    weights: Floats  # of the clusters
-    indices: dict[str, float]
-    seconds: float
-
-
 def compare(
     table: Table,
     ks: Sequence[int],
@@ -194,7 +178,7 @@ def compare(
             interrupted = True
             decision = undecided(INTERRUPTED, len(found))
         checked._note_zeros(problem.lengths)
-    _note_empty(found)
+    note_empty(found)
     done = [each.model.n_clusters for each in found]
     return _choice(done, found, decision, interrupted)
 
@@ -204,18 +188,6 @@ BEYOND_FLOATS = (
     "No k is recommended: the inertia is beyond the numbers of float64. Multiply X by a constant "
     "first."
 )
-
-
-def _note_empty(found: Sequence[Found]) -> None:
-    """Warn of the first fit with empty clusters, as ``KMeans.fit`` does."""
-    for each in found:
-        k, n_found = each.model.n_clusters, int(np.count_nonzero(each.weights))
-        if n_found < k:
-            convergence_warning(
-                f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({k}), "
-                "and likewise for larger k. Possibly due to duplicate points in X."
-            )
-            return
 
 
 def _fit_all(
@@ -260,33 +232,6 @@ def _fit_all(
     return curve
 
 
-def assess(problem: Problem, run: Outcome, unit: float) -> tuple[Floats, dict[str, float]]:
-    """Return the weights of the clusters of a run, and its indices, in one pass over the rows."""
-    k, d = run.centers.shape
-    weights = np.zeros(k)
-    values = problem.weights if problem.weights.size else None
-    weights += np.bincount(run.labels, values, k)
-    tally = Tally(problem, run.centers, weights * unit <= 1.0, unit)
-    if isinstance(problem.rows, SparseRows):
-        tally.add_sparse(run.labels)
-    else:
-        for part, X in problem.blocks():
-            tally.add(part, X, run.labels[part])
-    quality = tally.quality()
-    indices = {
-        "simplified_silhouette": quality.silhouette,
-        "calinski_harabasz": quality.calinski_harabasz,
-        "davies_bouldin": quality.davies_bouldin,
-        "bic": math.nan,
-    }
-    if not problem.scaling.by_cosine:
-        used = weights > 0.0
-        inner = np.array([run.inertia])
-        clusters = Clusters(weights[used] * unit, run.centers[used], inner * unit, inner, 1.0)
-        indices["bic"] = bayesian(clusters, d) if run.inertia < math.inf else math.nan
-    return weights, indices
-
-
 def _decide(
     problem: Problem, done: Sequence[int], curve: dict[int, float], found: Sequence[Found]
 ) -> Decision:
@@ -307,14 +252,9 @@ def _decide(
         references: list[Curve] = [data, data]
     else:
         references = [Curve(*each) for each in reference_curves(variances, n, grid)]
-    may = [each.model.n_clusters for each in found if _is_sound(each.weights, n)]
+    may = [each.model.n_clusters for each in found if is_sound(each.weights, n)]
     n_features = min(problem.shape[1], len(variances))
     return decide(grid, done, n_features, data, references, may)
-
-
-def _is_sound(weights: Floats, n_rows: int) -> bool:
-    """Return whether no cluster is empty, and clusters have two rows on average."""
-    return bool((weights > 0.0).all()) and 2 * len(weights) <= n_rows
 
 
 def _choice(

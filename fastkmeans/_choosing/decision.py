@@ -4,8 +4,8 @@ Two figures are compared with those of rows without clusters that spread alike (
 
 gap       how much better k spherical normals of one variance describe the rows than one does
           (log-likelihood per row of the labelled rows, as in the BIC), beyond the reference
-contrast  how much the last cluster gains, in inertia, against each of the next two, in units
-          of the same ratio for the reference
+contrast  how much the last cluster lowers the inertia, divided by the larger of what the next two
+          do, and then by the same ratio of the reference
 
 Inertia alone always falls, and any convex curve has an elbow (Schubert (2023), "Stop using the
 elbow criterion for k-means", SIGKDD Explorations 25).

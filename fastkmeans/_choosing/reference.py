@@ -21,7 +21,7 @@ ROWS, AXES = 2000, 64
 VALUES = 1 << 22
 """Most values of the sample that the principal components are found on, if d allows."""
 SEED = 2212
-"""Of the reference rows, which are the same for every ``random_state``."""
+"""Seed of the reference rows: they are the same for every ``random_state``."""
 
 
 def variances_of(problem: Problem) -> Floats:
