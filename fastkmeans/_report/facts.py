@@ -13,9 +13,9 @@ from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._lloyd.representatives import closest_rows
 from .._runtime.arrays import Floats, Labels
+from .._runtime.text import literal
 from ..plots._profile import telling
 from ..plots._rows import Spread, names_of, spread_of, standardised, taken
-from ..plots._style import literal
 from .quality import Quality, Sample, draw_sample, quality_of
 from .source import Source
 

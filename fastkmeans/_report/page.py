@@ -14,11 +14,11 @@ import numpy as np
 from .. import __version__
 from .._data.tables import Table
 from .._runtime.extras import need
+from .._runtime.text import visible
 from ..plots._clusters import draw_clusters
 from ..plots._convergence import convergence
 from ..plots._profile import draw_profile
 from ..plots._silhouettes import silhouettes
-from ..plots._style import visible
 from . import tables
 from .facts import Facts, warnings_of
 from .pictures import Picture, picture

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..plots._style import literal
+from .._runtime.text import literal
 from .facts import MOST_LISTED, Facts
 from .words import count, number, profile_words, share
 

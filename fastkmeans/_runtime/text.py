@@ -31,3 +31,9 @@ def bare(name: str, width: int = 40) -> str:
     """Return a name as it is if that is clear in a list of names, else quoted."""
     clear = name.isprintable() and "," not in name and name == name.strip() != ""
     return name if clear and len(name) <= width else shown(name, width)
+
+
+def literal(name: object, most: int = 24) -> str:
+    """Return a name as one line of at most ``most`` characters, as it is besides controls."""
+    text = visible(str(name))
+    return text if len(text) <= most else text[: most - 1] + "\u2026"

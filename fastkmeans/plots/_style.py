@@ -1,6 +1,5 @@
 """Axes, colours, and labels that are drawn as they are."""
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runtime.extras import need
+from .._runtime.text import literal
 
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c8c8c")
 """Colours that colour-blind readers tell apart (after Okabe and Ito), legible on white and black.
@@ -18,10 +18,6 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 """Cluster j has marker j // 7 modulo 7, so that 49 clusters differ."""
 DIVERGING = "PuOr_r"
 """A map of colours from low to high that does not need red and green."""
-JOINERS = "\u200c\u200d"
-"""Invisible characters that some scripts, and some emoji, are written with."""
-MOST_LETTERS = 24
-"""Longest name of a column in a picture."""
 
 
 def color_of(cluster: int) -> str:
@@ -50,24 +46,6 @@ def axes_or_new(ax: Any, width: float = 6.4, height: float = 4.4) -> Any:
     if not hasattr(ax, "plot") or not hasattr(ax, "figure"):
         raise TypeError(f"ax must be Axes of matplotlib or None, got {type(ax).__name__}.")
     return ax
-
-
-def literal(name: object, most: int = MOST_LETTERS) -> str:
-    """Return a name as one short line; control characters are written as escapes."""
-    text = visible(str(name))
-    return text if len(text) <= most else text[: most - 1] + "\u2026"
-
-
-def visible(text: str) -> str:
-    r"""Write controls, and what turns the direction of a line, as escapes such as \x07."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c.encode("unicode_escape").decode() if _hidden(c) else c for c in text)
-
-
-def _hidden(c: str) -> bool:
-    """Return whether a character is a control, a direction mark, half a pair, or a line break."""
-    return c not in JOINERS and unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def name_ticks(axis: Any, names: Sequence[object], **text: Any) -> None:
