@@ -10,26 +10,26 @@ import numpy as np
 
 from ._data.problem import naming, open_problem
 from ._data.sparse import selected
-from ._data.tables import Table
 from ._data.validation import (
     as_centers,
-    as_generator,
     check_count,
-    check_finite,
-    check_metric,
-    check_random_state,
-    directions,
-    refuse_by_cosine,
-    weights_of,
 )
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
 from ._kernels.metrics.simplified import SILHOUETTE, WEIGHT
-from ._metrics.clusters import Clusters, measure_clusters
+from ._metrics.arguments import (
+    check,
+    counting_weights,
+    draw,
+    measure,
+    sealed,
+    silhouettes,
+    totals_of,
+)
+from ._metrics.clusters import measure_clusters
 from ._metrics.indices import bayesian, calinski_harabasz, davies_bouldin
-from ._metrics.labels import Clustering, center_labels, check_number, clustering_of
-from ._metrics.silhouette import silhouette_of_rows
-from ._metrics.simplified import NO_SAMPLES, tally
+from ._metrics.labels import Clustering, center_labels, clustering_of
+from ._metrics.simplified import NO_SAMPLES
 from ._runtime.adding import total_of
 from ._runtime.arrays import Floats
 
@@ -43,9 +43,6 @@ __all__ = [
     "simplified_silhouette_samples",
     "simplified_silhouette_score",
 ]
-
-MANY_ROWS = 1 << 24
-"""Rows beyond which a sample is drawn without a permutation of all of them."""
 
 
 def silhouette_samples(
@@ -98,10 +95,10 @@ def silhouette_samples(
     analysis", Journal of Computational and Applied Mathematics 20.
     """
     table = as_table(X)
-    by_cosine = _check(table, metric, n_threads)
-    weights = _weights(table, sample_weight)
+    by_cosine = check(table, metric, n_threads)
+    weights = counting_weights(table, sample_weight)
     clustering = clustering_of(labels, table.rows)
-    return _silhouettes(table, weights, clustering, n_threads, by_cosine)
+    return silhouettes(table, weights, clustering, n_threads, by_cosine)
 
 
 def silhouette_score(
@@ -145,17 +142,17 @@ def silhouette_score(
         If there is one label only, or as many labels as rows, or a value is not finite.
     """
     table = as_table(X)
-    by_cosine = _check(table, metric, n_threads)
-    weights = _weights(table, sample_weight)
+    by_cosine = check(table, metric, n_threads)
+    weights = counting_weights(table, sample_weight)
     if sample_size is not None:
         rows, size = table.rows, check_count(sample_size, "sample_size")
         clustering = clustering_of(labels, rows)
-        drawn = _draw(rows.shape[0], size, random_state)
+        drawn = draw(rows.shape[0], size, random_state)
         table = table._replace(rows=selected(rows, drawn))
-        weights = _sealed(weights[drawn]) if weights.size else weights
+        weights = sealed(weights[drawn]) if weights.size else weights
         labels = clustering.labels[drawn]
     clustering = clustering_of(labels, table.rows)
-    values = _silhouettes(table, weights, clustering, n_threads, by_cosine)
+    values = silhouettes(table, weights, clustering, n_threads, by_cosine)
     if not weights.size:
         return total_of(values) / len(values)
     return total_of(values * weights) / total_of(weights)
@@ -208,7 +205,7 @@ def simplified_silhouette_samples(
     """
     table = as_table(X)
     samples = np.empty(table.rows.shape[0])
-    _tally(table, labels, centers, metric, sample_weight, n_threads, samples)
+    totals_of(table, labels, centers, metric, sample_weight, n_threads, samples)
     return samples
 
 
@@ -253,7 +250,7 @@ def simplified_silhouette_score(
     simplified_silhouette_samples : The silhouette of every row, and the source of the index.
     """
     table = as_table(X)
-    totals = _tally(table, labels, centers, metric, sample_weight, n_threads, NO_SAMPLES)
+    totals = totals_of(table, labels, centers, metric, sample_weight, n_threads, NO_SAMPLES)
     return total_of(totals[SILHOUETTE]) / total_of(totals[WEIGHT])
 
 
@@ -292,7 +289,7 @@ def calinski_harabasz_score(
     Calinski and Harabasz (1974), "A dendrite method for cluster analysis", Communications in
     Statistics 3.
     """
-    return calinski_harabasz(_measure(X, labels, sample_weight, n_threads)[0])
+    return calinski_harabasz(measure(as_table(X), labels, sample_weight, n_threads)[0])
 
 
 def davies_bouldin_score(
@@ -329,7 +326,7 @@ def davies_bouldin_score(
     Davies and Bouldin (1979), "A cluster separation measure", IEEE Transactions on Pattern Analysis
     and Machine Intelligence 1(2).
     """
-    return davies_bouldin(_measure(X, labels, sample_weight, n_threads)[0])
+    return davies_bouldin(measure(as_table(X), labels, sample_weight, n_threads)[0])
 
 
 def bic(X: Any, labels: Any, *, sample_weight: Any = None, n_threads: int | None = None) -> float:
@@ -372,7 +369,7 @@ def bic(X: Any, labels: Any, *, sample_weight: Any = None, n_threads: int | None
     ICML.  Their variance divides by ``n - k``, which leaves out ``d``.  The sign is that of
     Schwarz (1978) and of scikit-learn's mixtures, twice and opposite to theirs.
     """
-    clusters, n_features = _measure(X, labels, sample_weight, n_threads, fewest=1)
+    clusters, n_features = measure(as_table(X), labels, sample_weight, n_threads, fewest=1)
     return bayesian(clusters, n_features)
 
 
@@ -412,8 +409,8 @@ def distortion(
         If a label is not the number of a center, or a value is not finite.
     """
     table = as_table(X)
-    _check(table, "euclidean", n_threads)
-    weights, rows = _weights(table, sample_weight), table.rows
+    check(table, "euclidean", n_threads)
+    weights, rows = counting_weights(table, sample_weight), table.rows
     if centers is None:
         clustering, means = clustering_of(labels, rows), None
     else:
@@ -424,99 +421,3 @@ def distortion(
         clusters = measure_clusters(problem, *clustering, means)
     inner = total_of(clusters.squares) / clusters.weight
     return inner / clusters.scale / clusters.scale
-
-
-def _check(table: Table, metric: str, n_threads: int | None) -> bool:
-    """Check what all indices take; return whether the metric is the cosine."""
-    if n_threads is not None:
-        check_count(n_threads, "n_threads")
-    by_cosine = check_metric(metric)
-    refuse_by_cosine(metric, table)
-    return by_cosine
-
-
-def _sealed(weights: Floats) -> Floats:
-    weights.flags.writeable = False
-    return weights
-
-
-def _weights(table: Table, sample_weight: Any) -> Floats:
-    """Return the weights as they are, since they count rows; of size 0 if all are 1."""
-    values, unit = weights_of(table, sample_weight)
-    return values if unit == 1.0 else _sealed(values * unit)
-
-
-def _count(weights: Floats, n_samples: int) -> float:
-    return total_of(weights) if weights.size else float(n_samples)
-
-
-def _n_used(weights: Floats, clustering: Clustering) -> int:
-    """Return the number of clusters that have weight."""
-    if not weights.size:
-        return clustering.n_clusters
-    return int(np.unique(clustering.labels[weights > 0.0]).size)
-
-
-def _silhouettes(
-    table: Table,
-    weights: Floats,
-    clustering: Clustering,
-    n_threads: int | None,
-    by_cosine: bool,
-) -> Floats:
-    rows = table.rows
-    check_number(_n_used(weights, clustering), _count(weights, rows.shape[0]))
-    size = check_finite(table)
-    return silhouette_of_rows(rows, weights, clustering, size, n_threads, by_cosine)
-
-
-def _draw(n_samples: int, size: int, random_state: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Draw rows without replacement, those that scikit-learn draws if it can be."""
-    check_random_state(random_state)
-    if n_samples > MANY_ROWS:
-        rng = as_generator(random_state)
-        return rng.choice(n_samples, min(size, n_samples), replace=False, shuffle=False)
-    source = random_state
-    if random_state is None:
-        source = np.random
-    elif not hasattr(random_state, "permutation"):
-        source = np.random.RandomState(random_state)
-    drawn: np.ndarray[Any, np.dtype[np.int64]] = source.permutation(n_samples)[:size]
-    return drawn
-
-
-def _tally(
-    table: Table,
-    labels: Any,
-    centers: Any,
-    metric: str,
-    sample_weight: Any,
-    n_threads: int | None,
-    samples: Floats,
-) -> Floats:
-    """Check the arguments of a simplified silhouette; return the totals by cluster."""
-    by_cosine = _check(table, metric, n_threads)
-    weights, rows = _weights(table, sample_weight), table.rows
-    points = as_centers(centers, rows.shape[1], "centers")
-    if by_cosine:
-        points = directions(points, "centers")
-    own = center_labels(labels, rows, len(points))
-    totals = tally(table, weights, own, points, n_threads, by_cosine, samples)
-    used = int(np.count_nonzero(totals[WEIGHT]))
-    check_number(used, _count(weights, rows.shape[0]))
-    return totals
-
-
-def _measure(
-    X: Any, labels: Any, sample_weight: Any, n_threads: int | None, fewest: int = 2
-) -> tuple[Clusters, int]:
-    """Check arguments; return the measured clusters and the number of features."""
-    table = as_table(X)
-    _check(table, "euclidean", n_threads)
-    weights, rows = _weights(table, sample_weight), table.rows
-    clustering = clustering_of(labels, rows)
-    n_used = _n_used(weights, clustering)
-    check_number(n_used, _count(weights, rows.shape[0]), fewest)
-    work = work_of(rows.shape, 1)
-    with naming(table), open_problem(rows, weights, n_threads, work) as problem:
-        return measure_clusters(problem, *clustering), rows.shape[1]
