@@ -136,7 +136,10 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", type=whole_number(1),
         help="number of clusters (default: 8, or the number of centers in the file of --init)")
     # fmt: on
-    _add_columns(parser.add_argument_group("columns").add_argument)
+    _add_columns(
+        parser.add_argument_group("columns").add_argument,
+        "all numeric ones, or those of the file of --init",
+    )
     _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
     clustering = parser.add_argument_group("clustering").add_argument
     _add_start(clustering)
@@ -166,7 +169,7 @@ def add_choose(parser: argparse.ArgumentParser) -> None:
         help="the table: files, a folder, or a pipe; the first line of CSV names the columns")
     parser.add_argument("-k", type=numbers, default="2-20", metavar="FROM-TO",
         help="numbers of clusters to compare: 2-20, or 2,4,8-10 (default: %(default)s)")
-    _add_columns(parser.add_argument_group("columns").add_argument)
+    _add_columns(parser.add_argument_group("columns").add_argument, "all numeric ones")
     _add_reading(parser.add_argument_group("reading").add_argument, "error", "%(default)s")
     clustering = parser.add_argument_group("clustering").add_argument
     clustering("--n-init", type=whole_number(1), default=3, metavar="N",
@@ -209,10 +212,10 @@ def _add_id(add: Add) -> None:
     add("--id", dest="id_column", metavar="NAME", help=text)
 
 
-def _add_columns(add: Add) -> None:
+def _add_columns(add: Add, default: str) -> None:
     # fmt: off
     add("--columns", type=names, metavar="A,B",
-        help="columns to cluster (default: all numeric ones, or those of the file of --init)")
+        help=f"columns to cluster (default: {default})")
     add("--exclude", type=names, default=[], metavar="A,B", help="columns to leave out")
     _add_id(add)
     add("--weight", dest="weight_column", metavar="NAME",

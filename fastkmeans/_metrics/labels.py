@@ -110,5 +110,6 @@ def check_number(n_labels: int, n_samples: float, fewest: int = 2) -> None:
         found = f"{n_samples:g} row{'s' if n_samples != 1.0 else ''}"
         raise ValueError(
             f"Number of labels is {n_labels}. Valid values are {fewest} to n_samples - 1 "
-            f"(inclusive); X has {found}, each counted as often as its weight says."
+            f"(inclusive); X has {found}, each counted as often as its weight says. "
+            "If weights are shares, multiply them by the number of rows."
         )
