@@ -3,13 +3,15 @@
     python tests/mutations.py             all mutations
     python tests/mutations.py tile pack   those whose file name contains a word
     python tests/mutations.py --list      what there is
+    python tests/mutations.py --passed    all mutations; all tests have passed just before
 
 Each mutation (they are listed in ``tests/faults``) replaces one text, which must occur
 exactly once, in a copy of the package.  The program then runs the few tests that ought to
 catch it.  It tries two mutations at a time if there are two cores: most of the time a test
 compiles, which takes one core.  A fault in a kernel gets a copy of its own, with an empty
 compile cache.  A fault elsewhere changes no kernel: it gets the copy in which the tests have
-passed without any fault, and finds the kernels compiled.
+passed without any fault, and finds the kernels compiled.  The tests of faults in kernels, too,
+are run without any fault first; ``--passed`` spares that.
 
 The program prints a line per mutation, in order of completion.  It exits with 1 if a mutation
 survives, if its tests do not end, or if it no longer fits the source.
@@ -157,20 +159,27 @@ def try_and_report(mutation: Mutation, copy: Path | None = None) -> bool:
     return caught
 
 
-def begin_share(copy: Path, chosen: list[Mutation]) -> tuple[int, list[Mutation]]:
+def is_in_kernel(mutation: Mutation) -> bool:
+    """Whether a mutation changes compiled code."""
+    return mutation.file.startswith(COMPILED)
+
+
+def begin_share(copy: Path, chosen: list[Mutation], passed: bool) -> tuple[int, list[Mutation]]:
     """Check the tests of some mutations, and try those outside the kernels in the same copy.
 
     Return how many mutations were caught, and those in kernels whose tests are sound.
+    If all tests have ``passed``, only the tests of the others run: they compile the kernels.
     """
     copy_package(copy)
-    failing = check_unchanged(copy, sorted({mutation.tests for mutation in chosen}))
+    checked = [mutation for mutation in chosen if not (passed and is_in_kernel(mutation))]
+    failing = check_unchanged(copy, sorted({mutation.tests for mutation in checked}))
     sound = [mutation for mutation in chosen if mutation.tests not in failing]
-    outside = [mutation for mutation in sound if not mutation.file.startswith(COMPILED)]
+    outside = [mutation for mutation in sound if not is_in_kernel(mutation)]
     caught = sum(try_and_report(mutation, copy) for mutation in outside)
     return caught, [mutation for mutation in sound if mutation not in outside]
 
 
-def try_all(chosen: list[Mutation]) -> int:
+def try_all(chosen: list[Mutation], passed: bool) -> int:
     """Return how many mutations are caught; tests of one file are in one worker's share.
 
     Each worker has a copy of the package, and so a compile cache, of its own.  What compiles
@@ -184,7 +193,8 @@ def try_all(chosen: list[Mutation]) -> int:
         try:
             copies = [Path(name) / str(worker) for worker in range(WORKERS)]
             caught, tried = 0, []
-            for begun in as_completed([*map(partial(pool.submit, begin_share), copies, parts)]):
+            begin = partial(begin_share, passed=passed)
+            for begun in as_completed([*map(partial(pool.submit, begin), copies, parts)]):
                 found, kernels = begun.result()
                 caught += found
                 kernels.sort(key=lambda mutation: mutation.tests.startswith("kernels/"))
@@ -202,9 +212,11 @@ def main(words: list[str]) -> int:
         for mutation in MUTATIONS:
             print(f"{mutation.file:24} {mutation.what}")
         return int(bool(problems))
+    passed = "--passed" in words
+    words = [word for word in words if word != "--passed"]
     chosen = [m for m in MUTATIONS if not words or any(word in m.file for word in words)]
     chosen = [m for m in chosen if not any(f": {m.what}:" in problem for problem in problems)]
-    survivors = len(chosen) - try_all(chosen)
+    survivors = len(chosen) - try_all(chosen, passed)
     print(f"{len(chosen)} mutations, {survivors} not caught, {len(problems)} no longer fit")
     return int(bool(survivors or problems))
 
