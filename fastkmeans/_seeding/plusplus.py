@@ -24,8 +24,11 @@ from .._kernels.emit.simd import CENTERS
 from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
 from .._kernels.seeding.potential import (
     GROUP_ROWS,
+    MOST_TRIED,
     SUMS,
+    TILES,
     TRY,
+    WORDS,
     Nearest,
     draw,
     pack_candidates,
@@ -105,16 +108,17 @@ class _Seeder:
         n, d = rows.shape
         inverse = problem.inverse
         self._problem, self.rows, self.team = problem, rows, team
-        closest, closer = rows.empty(n, dtype), rows.empty(n, np.uint16)
-        group_sums = rows.empty(-(-n // GROUP_ROWS), np.float64)
-        closest[:], closer[:], group_sums[:] = np.inf, 1, 0.0
+        n_groups = -(-n // GROUP_ROWS)
+        closest, group_sums = rows.empty(n, dtype), rows.empty(n_groups, np.float64)
+        closer = rows.empty((n_groups, WORDS, MOST_TRIED), np.uint64)
+        closest[:], closer[:], group_sums[:] = np.inf, np.iinfo(np.uint64).max, 0.0
         if inverse.size:
             closest[inverse == 0.0] = 0.0
         self.nearest = Nearest(weights, closest, closer, group_sums, inverse)
         self.n_chosen = 0
         self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
-        self._tiles = np.zeros((1, 1 + d, CENTERS), dtype)
-        self._potentials = np.zeros((len(self.ranges) - 1, CENTERS, SUMS))
+        self._tiles = np.zeros((TILES, 1 + d, CENTERS), dtype)
+        self._potentials = np.zeros((len(self.ranges) - 1, MOST_TRIED, SUMS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
         rounds = dtype == FLOAT32 if inverse.size else dtype != rows.dtype
         weight = total_of(weights) if weights.size else n
@@ -161,7 +165,7 @@ class _Seeder:
             groups = slice(part.start // GROUP_ROWS, -(-part.stop // GROUP_ROWS))
             ranges, bounds = within(self.ranges, part.start, part.stop)
             inverse = self._problem.inverse_of(part)
-            nearest = Nearest(weights, closest[part], closer[part], group_sums[groups], inverse)
+            nearest = Nearest(weights, closest[part], closer[groups], group_sums[groups], inverse)
             yield _Part(part.start, X, nearest, bounds, self._potentials[ranges])
 
     def draw(self, uniforms: Floats) -> NDArray[np.int64]:
@@ -190,13 +194,13 @@ class _Seeder:
         if not self.n_chosen:  # the first center
             self.pack(points, self._tiles)
         else:
-            batches = range(0, len(drawn), CENTERS)
-            tried = [self._try(points[b : b + CENTERS]) for b in batches]
+            batches = range(0, len(drawn), MOST_TRIED)
+            tried = [self._try(points[b : b + MOST_TRIED]) for b in batches]
             winner = int((tried[0] if len(tried) == 1 else np.concatenate(tried)).argmin())
-            if winner // CENTERS != len(batches) - 1:  # its bits were overwritten
-                first = winner - winner % CENTERS
-                self._try(points[first : first + CENTERS])
-        self._visit(len(drawn), winner % CENTERS)
+            if winner // MOST_TRIED != len(batches) - 1:  # its bits were overwritten
+                first = winner - winner % MOST_TRIED
+                self._try(points[first : first + MOST_TRIED])
+        self._visit(len(drawn), winner % MOST_TRIED)
         return int(drawn[winner])
 
     def _try(self, points: NDArray[Any]) -> Floats:
@@ -249,10 +253,10 @@ class _Pool:
             return 0
         entries = np.diff(lists.starts, axis=1).sum()
         self._expected = max(float(entries) / len(items), 1.0) * seeder.n_chosen
-        tried = np.empty(self._trials, np.int64)
+        tried, gains = np.empty(self._trials, np.int64), np.empty(self._trials)
         n_chosen, n_tried = choose(
             Draws(items, drawn, luck), seeder.nearest, lists,
-            total_of(seeder.nearest.group_sums), seeder.least, tried, chosen,
+            total_of(seeder.nearest.group_sums), seeder.least, tried, gains, chosen,
         )  # fmt: skip
         self._left = items[tried[:n_tried]]
         sum_groups(seeder.nearest)

@@ -10,15 +10,29 @@ MUTATIONS = [
     Mutation(
         "candidates ignore the weights",
         "_kernels/seeding/potential.py",
-        "potentials[c, first + p] += w[p] * square if w.size else square",
-        "potentials[c, first + p] += square",
+        "shares[r // POINTS, r % POINTS] = weights[i] if is_row and weights.size else 1.0",
+        "shares[r // POINTS, r % POINTS] = 1.0",
         f"{SEEDING}: test_try_and_adopt and float32",
     ),
     Mutation(
         "an equal distance counts as closer",
         "_kernels/seeding/potential.py",
-        "nearer = squares[c, p] < known[p]",
-        "nearer = squares[c, p] <= known[p]",
+        'nearer = builder.fcmp_ordered("<", left, right)',
+        'nearer = builder.fcmp_ordered("<=", left, right)',
+        f"{SEEDING}: test_try_and_adopt and float32",
+    ),
+    Mutation(
+        "rows beyond the end of the last group are compared with the first center",
+        "_kernels/seeding/potential.py",
+        "count += rows[count] < last",
+        "count += 1",
+        f"{SEEDING}: test_the_first_center",
+    ),
+    Mutation(
+        "candidates are marked as closer in the first word only",
+        "_kernels/seeding/potential.py",
+        "word, shift = b * POINTS // BITS, np.uint64(b * POINTS % BITS)",
+        "word, shift = 0, np.uint64(b * POINTS % BITS)",
         f"{SEEDING}: test_try_and_adopt and float32",
     ),
     Mutation(

@@ -123,7 +123,14 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     draws = Draws(items, drawn, luck)
     unused = np.empty(0, np.uint16), np.empty(0), NO_WEIGHTS
     n_chosen, n_tried = pool.choose(
-        draws, Nearest(weights, closest, *unused), lists, potential, 0.0, tried, chosen
+        draws,
+        Nearest(weights, closest, *unused),
+        lists,
+        potential,
+        0.0,
+        tried,
+        np.empty(trials),
+        chosen,
     )
     expected, after = steps(X, items, drawn, luck, w, before, trials, wanted)
     assert chosen[:n_chosen].tolist() == expected
@@ -132,8 +139,9 @@ def test_steps_are_those_with_all_distances_at_hand(weighted: bool, wanted: int)
     np.testing.assert_array_equal(closest, after)
     chosen[:] = -1
     stopped = pool.choose(  # the potential is below what the caller asks for
-        draws, Nearest(weights, before, *unused), lists, potential, potential * 1.5, tried, chosen
-    )
+        draws, Nearest(weights, before, *unused), lists, potential, potential * 1.5, tried,
+        np.empty(trials), chosen,
+    )  # fmt: skip
     assert stopped == (0, 0)
 
 

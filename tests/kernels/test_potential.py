@@ -30,17 +30,20 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         X = rng.integers(-9, 9, (m, d)).astype(dtype)
         weights = sealed(rng.integers(0, 3, m).astype(float)) if weighted else NO_WEIGHTS
         w = weights if weighted else np.ones(m)
-        n_candidates = min(m, CENTERS)
+        n_candidates = min(m, potential.MOST_TRIED)
         candidates = rng.permutation(m)[:n_candidates]
-        tiles = np.zeros((1, 1 + d, CENTERS), dtype)
+        tiles = np.zeros((potential.TILES, 1 + d, CENTERS), dtype)
         scale = X.dtype.type(0.5)
         offset = np.full(d, 0.25, dtype)
         potential.pack_candidates(X[candidates], offset, scale, tiles)
         x = X * 0.5 + 0.25
-        np.testing.assert_array_equal(tiles[0, 1:, :n_candidates].T, x[candidates])
+        packed = tiles[:, 1:].transpose(0, 2, 1).reshape(-1, d)
+        np.testing.assert_array_equal(packed[:n_candidates], x[candidates])
         squares = squared_distances(x, x[candidates])
         before = rng.integers(0, 200, m).astype(dtype) / 4
-        closer, potentials = np.full(m, 0xFFFF, np.uint16), np.zeros((CENTERS, potential.SUMS))
+        shape = -(-m // GROUP_ROWS), potential.WORDS, potential.MOST_TRIED
+        closer = np.full(shape, np.iinfo(np.uint64).max, np.uint64)
+        potentials = np.zeros((potential.MOST_TRIED, potential.SUMS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
@@ -57,10 +60,14 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         np.add.at(parts, np.arange(start, m) % 16, (lower * w[:, None])[start:])
         parts[0] += 1.0
         np.testing.assert_array_equal(potentials[:n_candidates], parts.T)
-        bits = (closer[start:, None] >> np.arange(16)) & 1
-        np.testing.assert_array_equal(bits[:, :n_candidates], (squares < before[:, None])[start:])
-        assert not bits[:, n_candidates:].any()
-        assert (closer[:start] == 0xFFFF).all()
+        bits = closer[:, :, None] >> np.arange(potential.BITS, dtype=np.uint64)[
+            :, None
+        ] & np.uint64(1)
+        bits = bits.reshape(-1, potential.MOST_TRIED)[:m]
+        is_closer = squares < before[:, None]
+        np.testing.assert_array_equal(bits[start:, :n_candidates], is_closer[start:])
+        assert not bits[start:, n_candidates:].any()
+        assert bits[:start].all()
         winner = int(np.argmin(expected))
         after, known = before.copy(), (closer.copy(), potentials.copy())
         potential.visit(
@@ -77,6 +84,25 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         for group, total in enumerate(group_sums):
             part = slice(group * GROUP_ROWS, (group + 1) * GROUP_ROWS)
             assert total == (-1.0 if part.start < start else (w * after)[part].sum())
+
+
+def test_the_first_center_is_compared_with_all_rows_that_there_are() -> None:
+    """All bits are set at first, also those of rows beyond the end of the last group."""
+    m, d = GROUP_ROWS + 5, 2
+    X = np.random.default_rng(0).integers(-9, 9, (m, d)).astype(np.float32)
+    tiles = np.zeros((potential.TILES, 1 + d, CENTERS), np.float32)
+    offset, one = np.zeros(d, np.float32), np.float32(1)
+    potential.pack_candidates(X[:1], offset, one, tiles)
+    closest, group_sums = np.full(m + GROUP_ROWS, np.inf, np.float32), np.zeros(2)
+    shape = 2, potential.WORDS, potential.MOST_TRIED
+    closer = np.full(shape, np.iinfo(np.uint64).max, np.uint64)
+    nearest = potential.Nearest(NO_WEIGHTS, closest, closer, group_sums, NO_WEIGHTS)
+    potentials = np.zeros((potential.MOST_TRIED, potential.SUMS))
+    potential.visit(twice(X), 0, m, nearest, offset, one, tiles, 1, 0, potentials)
+    expected = squared_distances(X, X[:1])[:, 0]
+    np.testing.assert_array_equal(closest[:m], expected)
+    assert np.isinf(closest[m:]).all()
+    assert group_sums.sum() == expected.sum()
 
 
 def drawn(uniforms: Array, weights: Array, closest_squares: Array) -> Array:

@@ -170,24 +170,30 @@ def list_closer(
 
 
 @jit_inline
-def gain(
-    candidate,  # in int, number in the pool
+def add_gains(
+    tried,  # in (n_trials,) int64, numbers in the pool
     weights,  # in (n,) float64, or of size 0: all ones
     closest,  # in (n,) float32, D^2
     lists,  # in Lists
+    gains,  # out (n_trials,) float64
 ):
-    """Return by how much a candidate would lower the potential."""
+    """Set by how much each of some candidates would lower the potential.
+
+    Chunks outside, candidates inside: their lists in a chunk are close together in memory.
+    """
     starts, rows, distances = lists
-    total = 0.0
     (n_chunks, _), (n_shares, _) = starts.shape, rows.shape
+    gains[:] = 0.0
     for chunk in range(n_chunks):
         share, first = chunk % n_shares, chunk * GROUP_ROWS
-        for e in range(starts[chunk, candidate], starts[chunk, candidate + 1]):
-            i = first + rows[share, e]
-            less = np.float64(closest[i]) - np.float64(distances[share, e])
-            less = less if less > 0.0 else 0.0
-            total += weights[i] * less if weights.size else less
-    return total
+        for t in range(tried.size):
+            total, candidate = gains[t], tried[t]
+            for e in range(starts[chunk, candidate], starts[chunk, candidate + 1]):
+                i = first + rows[share, e]
+                less = np.float64(closest[i]) - np.float64(distances[share, e])
+                less = less if less > 0.0 else 0.0
+                total += weights[i] * less if weights.size else less
+            gains[t] = total
 
 
 @jit
@@ -198,6 +204,7 @@ def choose(
     potential,  # in float64, sum of w D^2
     least,  # in float64, potential below which to stop
     tried,  # out (n_trials,) int64, candidates drawn for the next step
+    gains,  # scratch (n_trials,) float64
     chosen,  # out (wanted,) int64, the rows that became centers
 ):
     """Choose centers while candidates last; return how many, and how many are in tried."""
@@ -216,10 +223,10 @@ def choose(
         if n_tried < tried.size:
             continue
         winner, most = tried[0], -1.0
-        for c in tried:
-            less = gain(c, weights, closest, lists)
-            if less > most:
-                winner, most = c, less
+        add_gains(tried, weights, closest, lists, gains)
+        for t in range(tried.size):
+            if gains[t] > most:
+                winner, most = tried[t], gains[t]
         for chunk in range(n_chunks):
             share, first = chunk % n_shares, chunk * GROUP_ROWS
             for e in range(starts[chunk, winner], starts[chunk, winner + 1]):

@@ -31,10 +31,14 @@ By cosine the packed rows are brought to length 1: ``D^2`` is then ``2 (1 - cos)
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba.core import config, types
+from numba.extending import intrinsic
 
 from ..._runtime.jit import jit, jit_inline, jit_with_scratch
+from ..emit.dots import lowest_bit
 from ..emit.scratch import empty
-from ..emit.simd import CENTERS, POINTS
+from ..emit.simd import CENTERS, POINTS, Emitter, integer
 from ..plain.tile import squared_distances
 from ..shared.lengths import to_length_one
 from ..shared.pack import pack_points
@@ -45,6 +49,12 @@ SUMS = 16
 """Partial sums of the potential with a candidate: row i adds to sum ``i % SUMS``.  With as many
 as a vector has lanes, the last digit would depend on the processor, and so might the choice
 between candidates that lower the potential alike."""
+MOST_TRIED = 16
+"""Most candidates that are tried in one pass."""
+TILES = -(-MOST_TRIED // CENTERS)
+"""Tiles that hold them."""
+BITS, WORDS = 64, GROUP_ROWS // 64
+"""Bits of a word, and words for the rows of a group."""
 TRY = -1
 """In place of a winner: candidates are tried."""
 
@@ -54,7 +64,7 @@ class Nearest(NamedTuple):
 
     weights: Any  # in (m,) float64, or of size 0: all ones
     closest: Any  # in/out (m,) float32 or float64, D^2
-    closer: Any  # in/out (m,) uint16, bit c is set where candidate c is closer
+    closer: Any  # in/out (n_groups, WORDS, MOST_TRIED) uint64, a bit for each row that is closer
     group_sums: Any  # in/out (m / GROUP_ROWS,) float64, sums of w D^2 over GROUP_ROWS rows
     inverse: Any  # in (m,) float64, inverse lengths; of size 0: rows count with their lengths
 
@@ -73,31 +83,107 @@ def pack_candidates(
             tiles[c // CENTERS, 1 + f, c % CENTERS] = points[c, f] * scale + offset[f]
 
 
+@intrinsic
+def _compare_intrinsic(
+    typingctx: Any, squares: Any, c: Any, known: Any, weights: Any, b: Any, potentials: Any,
+    number: Any,
+) -> Any:  # fmt: skip
+    n = types.intp
+    signature = types.int64(squares, n, known, weights, n, potentials, n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, sig.args[0].dtype)
+        doubles = ir.VectorType(ir.DoubleType(), emit.lanes)
+        places = (0, 1), (2, 4), (3, 4), (5, 6)  # arrays, and their rows
+        row, limits, w, sums = (emit.item(sig.args[i], args[i], args[j]) for i, j in places)
+        first = builder.mul(args[4], integer(POINTS))
+        bits = integer(0)
+        for lane in range(0, POINTS, emit.lanes):
+            left, right = (emit.load(p, integer(lane), emit.floats) for p in (row, limits))
+            nearer = builder.fcmp_ordered("<", left, right)
+            bits = builder.or_(bits, builder.shl(emit.bits(nearer), integer(lane)))
+            square = emit.convert(builder.select(nearer, left, right), doubles)
+            share = builder.fmul(emit.load(w, integer(lane), doubles), square)
+            place = builder.and_(builder.add(first, integer(lane)), integer(SUMS - 1))
+            emit.store(builder.fadd(emit.load(sums, place, doubles), share), sums, place)
+        return bits
+
+    return signature, codegen
+
+
+def _compare_twin(
+    squares: Any,  # in (CENTERS, POINTS) float32 or float64
+    c: int,  # in, row of squares
+    known: Any,  # in (n_blocks, POINTS) of the same dtype, D^2; zero for rows that do not exist
+    weights: Any,  # in (n_blocks, POINTS) float64
+    b: int,  # in, row of known and weights
+    potentials: Any,  # in/out (MOST_TRIED, SUMS) float64
+    number: int,  # in, row of potentials
+) -> int:
+    """Add what a block's potential is with a candidate; return a bit for each closer row."""
+    nearer = squares[c] < known[b]
+    shares = weights[b] * np.where(nearer, squares[c], known[b]).astype(np.float64)
+    np.add.at(potentials[number], (b * POINTS + np.arange(POINTS)) % SUMS, shares)
+    return sum(1 << p for p in np.flatnonzero(nearer).tolist())
+
+
+compare = _compare_twin if config.DISABLE_JIT else _compare_intrinsic
+
+
 @jit_inline
-def compare(
-    squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
+def whole_group(
+    first,  # in int, first row
+    last,  # in int, row to stop before
+    nearest,  # in/out Nearest: no candidate is closer yet
+    rows,  # out (GROUP_ROWS,) int64, the rows
+    known,  # out (GROUP_ROWS // POINTS, POINTS) of closest's dtype, their D^2
+    shares,  # out (GROUP_ROWS // POINTS, POINTS) float64, their weights
+):
+    """Begin to try candidates on a group; return how many rows it has."""
+    weights, closest = nearest.weights, nearest.closest
+    for r in range(GROUP_ROWS):
+        i, is_row = first + r, first + r < last
+        rows[r] = i
+        known[r // POINTS, r % POINTS] = closest[i] if is_row else 0.0
+        shares[r // POINTS, r % POINTS] = weights[i] if is_row and weights.size else 1.0
+    nearest.closer[first // GROUP_ROWS] = 0
+    return np.int64(last - first)
+
+
+@jit_inline
+def closer_rows(
+    first,  # in int, first row
+    last,  # in int, row to stop before
+    winner,  # in int, the candidate that becomes a center
+    closer,  # in (n_groups, WORDS, MOST_TRIED) uint64
+    rows,  # out (GROUP_ROWS,) int64, the rows
+):
+    """List the rows of a group that the winner is closer to; return how many."""
+    count = np.int64(0)  # the literal 0 would make numba compile pack_points again
+    for word in range(WORDS):
+        bits = closer[first // GROUP_ROWS, word, winner]
+        while bits != 0:
+            rows[count] = first + BITS * word + lowest_bit(np.int64(bits))
+            bits &= bits - np.uint64(1)
+            count += rows[count] < last
+    return count
+
+
+@jit_inline
+def try_block(
+    squares,  # in (TILES, CENTERS, POINTS) of closest's dtype, squared distances to candidates
     n_candidates,  # in int, number of candidates
-    start,  # in int, first row of the block
-    stop,  # in int, row to stop before, at most POINTS further on
-    nearest,  # in/out Nearest, closer out
-    potentials,  # in/out (CENTERS, SUMS) float64
+    b,  # in int, block of the group
+    known,  # in (GROUP_ROWS // POINTS, POINTS) of closest's dtype
+    shares,  # in (GROUP_ROWS // POINTS, POINTS) float64
+    closer,  # in/out (WORDS, MOST_TRIED) uint64, of the group
+    potentials,  # in/out (MOST_TRIED, SUMS) float64
 ):
     """Add the potentials of a block and mark which candidates are closer."""
-    weights, closest, closer = nearest.weights, nearest.closest, nearest.closer
-    known, bits = closest[start:stop], closer[start:stop]
-    w = weights[start:stop] if weights.size else weights
-    for p in range(known.size):
-        bits[p] = 0
+    word, shift = b * POINTS // BITS, np.uint64(b * POINTS % BITS)
     for c in range(n_candidates):
-        bit = np.uint16(1 << c)
-        for begin in range(0, known.size, SUMS):
-            end = begin + SUMS if begin + SUMS < known.size else known.size
-            first = (start + begin) % SUMS - begin
-            for p in range(begin, end):
-                nearer = squares[c, p] < known[p]
-                square = np.float64(squares[c, p] if nearer else known[p])
-                potentials[c, first + p] += w[p] * square if w.size else square
-                bits[p] |= bit if nearer else np.uint16(0)
+        bits = compare(squares[c // CENTERS], c % CENTERS, known, shares, b, potentials, c)
+        closer[word, c] |= np.uint64(bits) << shift
 
 
 @jit_inline
@@ -133,8 +219,7 @@ def group_sum(
 
 @jit_inline
 def lower(
-    squares,  # in (CENTERS, POINTS) of closest's dtype, squared distances to the candidates
-    winner,  # in int, the candidate that becomes a center
+    squares,  # in (POINTS,) of closest's dtype, squared distances to the new center
     rows,  # in (n,) int64, the rows of the blocks
     first,  # in int, place in rows of the first row of this block
     stop,  # in int, place in rows to stop before
@@ -142,7 +227,7 @@ def lower(
 ):
     """Lower D^2 of the rows of a block."""
     for p in range(first, stop):
-        i, square = rows[p], squares[winner, p - first]
+        i, square = rows[p], squares[p - first]
         closest[i] = square if square < closest[i] else closest[i]
 
 
@@ -155,9 +240,9 @@ def visit(
     offset,  # in (d,) float32 or float64, no narrower than X
     scale,  # in float of offset's dtype, power of two
     tiles,  # in (n_tiles, 1 + d, CENTERS) of closest's dtype, the packed candidates
-    n_candidates,  # in int, number of candidates, at most CENTERS
+    n_candidates,  # in int, number of candidates, at most MOST_TRIED
     winner,  # in int, the candidate that becomes a center, or TRY
-    potentials,  # in/out (CENTERS, SUMS) float64, parts of sum w D^2 with each candidate
+    potentials,  # in/out (MOST_TRIED, SUMS) float64, parts of sum w D^2 with each candidate
 ):
     """Try candidates on rows ``start:stop``, or make one of them a center.
 
@@ -169,14 +254,19 @@ def visit(
     rows = empty(GROUP_ROWS, np.int64)
     blocks = empty((GROUP_ROWS // POINTS, d, POINTS), tiles.dtype)
     norms = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
-    squares = empty((CENTERS, POINTS), tiles.dtype)
+    known = empty((GROUP_ROWS // POINTS, POINTS), tiles.dtype)
+    squares = empty((TILES, CENTERS, POINTS), tiles.dtype)
     own = empty((GROUP_ROWS // POINTS, POINTS), np.float64)
+    shares = empty((GROUP_ROWS // POINTS, POINTS), np.float64)
+    tries = winner == TRY
+    first_tile = np.int64(0) if tries else winner // CENTERS
+    last_tile = (n_candidates - 1) // CENTERS if tries else first_tile
     for first in range(start, stop, GROUP_ROWS):
         last = first + GROUP_ROWS if first + GROUP_ROWS < stop else stop
-        count = np.int64(0)  # the literal 0 would make numba compile pack_points again
-        for i in range(first, last):
-            rows[count] = i
-            count += winner == TRY or closer[i] >> winner & 1
+        if tries:
+            count = whole_group(first, last, nearest, rows, known, shares)
+        else:
+            count = closer_rows(first, last, winner, closer, rows)
         if count == 0:
             continue
         n_blocks = pack_points(X, rows, count, offset, scale, blocks, norms)
@@ -186,15 +276,17 @@ def visit(
         for b in range(n_blocks):
             if inverse.size:
                 to_length_one(X, rows, b, own, blocks)
-            squared_distances(blocks, b, tiles, 0, squares)
-            at = b * POINTS
-            end = at + POINTS if at + POINTS < count else count
-            if winner == TRY:
-                at, end = first + at, first + end
-                compare(squares, n_candidates, at, end, nearest, potentials)
+            for tile in range(first_tile, last_tile + 1):
+                squared_distances(blocks, b, tiles, tile, squares[tile])
+            if tries:
+                group = closer[first // GROUP_ROWS]
+                try_block(squares, n_candidates, b, known, shares, group, potentials)
             else:
-                lower(squares, winner, rows, at, end, closest)
-        if winner != TRY:
+                at = b * POINTS
+                end = at + POINTS if at + POINTS < count else count
+                new = squares[winner // CENTERS, winner % CENTERS]
+                lower(new, rows, at, end, closest)
+        if not tries:
             group_sums[first // GROUP_ROWS] = group_sum(first, last, nearest)
 
 
