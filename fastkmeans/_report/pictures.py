@@ -16,6 +16,8 @@ INK = (
     "text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color",
     "ytick.color", "legend.labelcolor",
 )  # fmt: skip
+PAINTED = ("color", "edgecolor", "facecolor", "markeredgecolor", "markerfacecolor")
+"""Properties of an artist that may have the colour of background or ink."""
 
 
 class Picture(NamedTuple):
@@ -29,19 +31,41 @@ class Picture(NamedTuple):
 
 
 def picture(draw: Callable[[Any], Any], size: tuple[float, float], alt: str) -> Picture:
-    """Draw on the Axes of a figure of some inches, once per theme."""
-    drawn = {name: _drawn(draw, size, *colors) for name, colors in THEMES.items()}
+    """Draw on the Axes of a figure of some inches."""
+    light, dark = _drawn(draw, size)
     width, height = (int(length * 96) for length in size)
-    return Picture(drawn["light"], drawn["dark"], alt, width, height)
+    return Picture(light, dark, alt, width, height)
 
 
-def _drawn(draw: Callable[[Any], Any], size: tuple[float, float], paper: str, ink: str) -> str:
+def _drawn(draw: Callable[[Any], Any], size: tuple[float, float]) -> tuple[str, str]:
+    """Return the addresses of a picture in light and in dark.
+
+    It is drawn in dark, and then painted in light: nothing else in it has the colours of dark.
+    """
+    paper, ink = THEMES["dark"]
     colors = dict.fromkeys(INK, ink) | {"axes.facecolor": paper, "figure.facecolor": paper}
     look = colors | {"font.size": 10.0, "legend.framealpha": 0.0}
-    buffer = io.BytesIO()
     with need("matplotlib.style", "report").context(["default", look]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         figure = need("matplotlib.figure", "report").Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
-        figure.savefig(buffer, format="png", dpi=DOTS, metadata={"Software": None})
+        dark = _address(figure)
+        figure.set_layout_engine("none")  # all stays where it is
+        _paint(figure, dict(zip(THEMES["dark"], THEMES["light"], strict=True)))
+        return _address(figure), dark
+
+
+def _paint(figure: Any, instead: dict[str, str]) -> None:
+    """Replace colours wherever they are."""
+    colors = need("matplotlib.colors", "report")
+    for artist in figure.findobj():
+        for name in PAINTED:
+            color = getattr(artist, f"get_{name}", lambda: None)()
+            if colors.is_color_like(color) and colors.to_hex(color) in instead:
+                getattr(artist, f"set_{name}")(instead[colors.to_hex(color)])
+
+
+def _address(figure: Any) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS, metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

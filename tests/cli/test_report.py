@@ -20,7 +20,7 @@ from tests.helpers.programs import refused
 def _no_pictures(monkeypatch: Any) -> None:
     """tests/report draws them."""
     picture = "data:image/png;base64,AAAA"
-    monkeypatch.setattr("fastkmeans._report.pictures._drawn", lambda *_: picture)
+    monkeypatch.setattr("fastkmeans._report.pictures._drawn", lambda *_: (picture, picture))
 
 
 @pytest.mark.parametrize("standardize", [False, True])

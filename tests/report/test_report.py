@@ -34,7 +34,7 @@ PICTURE = "data:image/png;base64,AAAA"
 def _no_pictures(request: Any, monkeypatch: Any) -> None:
     """Leave out what takes longest, except in tests that look at pictures."""
     if "pictures" not in request.fixturenames:
-        monkeypatch.setattr("fastkmeans._report.pictures._drawn", lambda *_: PICTURE)
+        monkeypatch.setattr("fastkmeans._report.pictures._drawn", lambda *_: (PICTURE, PICTURE))
 
 
 @pytest.fixture
