@@ -2,11 +2,12 @@
 
 ::
 
-    arguments   commands, flags, the text of --help
+    arguments   commands, the text of --help
+    flags       flags that commands share
     values      converters for the text after a flag
         |
     cluster     the command csv                   predict   the command predict
-    choose      the command choose-k
+    choose      the command choose-k                  checks    what is refused and noted of a table
     job         the work folder: table, checkpoint, lock, how to resume
     labels      files of labels and centers       report    summaries, as text and as JSON
     centers     files of centers to start from        page      the report, as HTML

@@ -14,7 +14,7 @@ from .._files import Dataset, open_dataset
 from .._files.options import Question
 from .._runtime.extras import need
 from .._runtime.text import is_hidden
-from .cluster import check_table, note_columns
+from .checks import check_table, note_columns
 from .console import UserError, note
 from .labels import write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files

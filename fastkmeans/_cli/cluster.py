@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.rows import Rows
-from .._data.tables import Preparation, Table
-from .._engines.auto import beyond_limit
+from .._data.tables import Table
 from .._estimators.kmeans import KMeans
 from .._files import Dataset, open_dataset
 from .._files.errors import flag_of
@@ -23,33 +21,21 @@ from .._lloyd.watch import Watches
 from .._metrics.simplified import Quality
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
-from .._runtime.text import bare, shown
 from .centers import blaming, read_centers
+from .checks import check_table, note_columns, preparation_of
 from .console import UserError, note, remembered
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
 from .quality import Ending, quality_lines
-from .report import (
-    first_csv,
-    rows_of,
-    sizes_lines,
-    table_facts,
-    table_facts_lines,
-    tell,
-    warn_of_numbers,
-)
+from .report import sizes_lines, table_facts, table_facts_lines, tell
 from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
 FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric")
 """Arguments of clustering that the result depends on, besides k, the seed and the start."""
-FEW = 5
-"""Number of skipped rows that get a note each; the others are only counted."""
-DOMINANT = 0.9
-"""Share of the total variance (0 to 1) above which one column outweighs all others."""
 
 
 def cluster(args: argparse.Namespace) -> None:
@@ -110,59 +96,6 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
     return outputs
 
 
-def check_table(args: argparse.Namespace, dataset: Dataset, k: int) -> None:
-    """Refuse more clusters than rows, and an engine that takes too much memory."""
-    rows = rows_of(dataset)
-    if k > rows["used"]:
-        reasons = {"dropped": "dropped for missing values", "skipped": "skipped as unreadable"}
-        why = ", ".join(f"{rows[key]} {what}" for key, what in reasons.items() if rows[key])
-        raise UserError(
-            f"-k {k} asks for more clusters than there are rows, {rows['used']}"
-            f"{f' ({why})' if why else ''}: lower -k"
-        )
-    if takes := beyond_limit(args.algorithm, dataset.rows):
-        raise UserError(
-            f"--algorithm {args.algorithm} takes {takes}, the --memory-limit: use --algorithm "
-            "auto, which keeps within it, or allow more"
-        )
-
-
-def note_columns(args: argparse.Namespace, dataset: Dataset) -> None:
-    """Note skipped columns and rows; warn of constant columns and of a dominant one."""
-    statistics, names = dataset.statistics, dataset.names
-    known = [*names, *dataset.text, *dataset.empty, *args.exclude]
-    known += [name for name in (args.id_column, args.weight_column) if name is not None]
-    if args.header and (path := first_csv(args.files)) is not None:
-        warn_of_numbers(path, known, args.decimal)
-    text = [
-        f"{bare(name)} ({shown(at.value, 24)})" for name, at in dataset.text.items() if at.first
-    ]
-    if text and not args.quiet:
-        note(f"skipped text columns: {', '.join(text)}")
-    if dataset.empty and not args.quiet:
-        note(f"skipped columns without any value: {', '.join(map(shown, dataset.empty))}")
-    for skipped in itertools.islice(dataset.skipped, FEW):
-        note(f"warning: skipped {skipped.place} of {skipped.file}: {skipped.reason}")
-    if dataset.n_skipped > FEW:
-        more = "" if args.skipped_out else "; --skipped-out FILE lists all"
-        note(f"warning: skipped {dataset.n_skipped - FEW} more rows{more}")
-    if args.metric == "cosine":  # neither the variance nor a constant says much of directions
-        return
-    for j in np.flatnonzero(statistics.constant & (not args.standardize)):
-        note(
-            f"warning: column {shown(names[j])} is constant ({statistics.minimum[j]:g}): it does "
-            "not tell rows apart"
-        )
-    spread = statistics.variance
-    largest, total = int(spread.argmax()), float(spread.sum())
-    if not args.standardize and len(names) > 1 and spread[largest] > DOMINANT * total:
-        note(
-            f"warning: column {shown(names[largest])} makes up {spread[largest] / total:.1%} of "
-            "the variance, so the others hardly count: --standardize gives all the same weight, "
-            "--exclude leaves it out"
-        )
-
-
 def _fit(
     args: argparse.Namespace,
     job: Job,
@@ -188,9 +121,7 @@ def _fit(
     ending = Ending(args.order == "size", progress.show)
     with progress.shown(n, "rows"):
         model._fit(table, None, dataset.weights, Watches([progress, ending]), checkpoint)
-    model.preparation_ = Preparation(
-        dataset.shift, dataset.scale, dataset.statistics.mean, args.missing, dataset.rows.dtype.name
-    )
+    model.preparation_ = preparation_of(args, dataset)
     return model, ending.quality
 
 
