@@ -71,7 +71,9 @@ summary:
   (DB; smaller is better), BIC (likewise), and what the recommendation rests on: gap and
   contrast, against rows without clusters that spread alike. Then the recommendation, its
   reason, and the command csv for this k. If no k stands out, it says so.
-  Ctrl-C ends the work with a table of what is done.
+  Ctrl-C ends the work with a table of what is done. The report has the same, with pictures, and
+  describes the clusters of the k that stands out. It is one page of HTML that needs nothing from
+  outside.
 
 {EXIT_CODES}"""
 
@@ -180,6 +182,9 @@ def add_choose(parser: argparse.ArgumentParser) -> None:
     outputs = parser.add_argument_group("outputs").add_argument
     outputs("--plot", type=path, metavar="FILE.png",
         help="draw the figures against k (extra plots)")
+    outputs("--report", type=path, metavar="FILE.html",
+        help="write a page of HTML here: the figures of each k, the recommendation, and the "
+        "clusters of the k that stands out (extra report)")
     add_summary(outputs)
     # fmt: on
 

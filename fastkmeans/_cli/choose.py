@@ -14,8 +14,8 @@ from .._files import Dataset, open_dataset
 from .._files.options import Question
 from .._runtime.extras import need
 from .._runtime.text import is_hidden
-from .checks import check_table, note_columns
-from .console import UserError, note
+from .checks import check_table, note_columns, preparation_of
+from .console import UserError, note, remembered
 from .labels import write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
 from .progress import MemoryGuard, Progress, WatchedRows
@@ -35,14 +35,23 @@ STORED_AS = {"id": "id_column", "weight": "weight_column", "no_header": "header"
 
 def choose(args: argparse.Namespace) -> None:
     """Run the command ``choose-k``."""
-    outputs = {"--plot": args.plot, "--skipped-out": args.skipped_out}
+    outputs = {"--plot": args.plot, "--report": args.report, "--skipped-out": args.skipped_out}
     check_outputs(outputs, inputs=args.files)
     check_formats({"--skipped-out": args.skipped_out})
     if args.plot is not None:
         if args.plot.suffix.lower() != ".png":
             raise UserError(f"--plot {args.plot} must end in .png")
         need("matplotlib", "plots")
+    if args.report is not None:
+        from .page import check_report
+
+        check_report(args.report)
     need("pyarrow")
+    with remembered() as args.warned:
+        _choose(args, outputs)
+
+
+def _choose(args: argparse.Namespace, outputs: dict[str, Path | None]) -> None:
     began = time.perf_counter()
     guard = MemoryGuard(args.memory_limit)
     progress = Progress(guard, args.quiet)
@@ -87,6 +96,7 @@ def _write(
     """Write all requested files, or none."""
     writers = {
         "--plot": lambda path: _draw(path, choice),
+        "--report": lambda path: _write_page(path, args, dataset, choice),
         "--skipped-out": lambda path: write_skipped(path, dataset.skipped, args.delimiter),
     }
     wanted = {flag: path for flag, path in outputs.items() if path is not None}
@@ -101,6 +111,16 @@ def _draw(path: Path, choice: Choice) -> None:
     figure = need("matplotlib.figure", "plots").Figure(figsize=(8.0, 5.5))
     need("fastkmeans.plots", "plots").criteria(choice, ax=figure.subplots())
     figure.savefig(path, format="png", dpi=150, bbox_inches="tight")
+
+
+def _write_page(path: Path, args: argparse.Namespace, dataset: Dataset, choice: Choice) -> None:
+    """Write the page about the choice, and about the clusters of the k that stands out."""
+    from .page import write_report
+
+    model = choice.best_model or choice.models[0]
+    model.preparation_ = preparation_of(args, dataset)
+    follow = [] if choice.best_k is None else [csv_command(args, choice.best_k)]
+    write_report(path, args, dataset, model, choice, follow)
 
 
 def csv_command(args: argparse.Namespace, k: int) -> str:

@@ -188,7 +188,7 @@ def _write(
 def _write_page(path: Path, args: argparse.Namespace, dataset: Dataset, model: KMeans) -> None:
     from .page import write_report
 
-    write_report(path, args, dataset, model, args.warned)
+    write_report(path, args, dataset, model)
 
 
 def _report(

@@ -1,10 +1,11 @@
-"""``--report``: the page about the clusters of a table."""
+"""``--report``: the page about the clusters of a table, or about how many there are."""
 
 import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._choosing.choice import Choice
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS
 from .._estimators.kmeans import KMeans
@@ -27,11 +28,16 @@ def check_report(path: Path) -> None:
 
 
 def write_report(
-    path: Path, args: argparse.Namespace, dataset: Dataset, model: KMeans, warned: Sequence[str]
+    path: Path,
+    args: argparse.Namespace,
+    dataset: Dataset,
+    model: KMeans,
+    choice: Choice | None = None,
+    follow: Sequence[str] = (),
 ) -> None:
-    """Write the page; ``warned`` are the warnings of reading and clustering."""
+    """Write the page about a fit, or about a choice of k, and the commands to run next."""
     source = source_of(dataset, args.files, dataset.rows.shape[0], args.missing)
-    source.warnings = list(dict.fromkeys(warned))
+    source.warnings = list(dict.fromkeys(args.warned))
     source.left_out_columns += [(name, "left out by --exclude") for name in args.exclude]
     source.row_heading = "row (from 1)"
     source.numbers = lambda rows: source_rows(dataset, rows) + 1
@@ -44,4 +50,6 @@ def write_report(
     weights = NO_WEIGHTS if dataset.weights is None else dataset.weights
     command = shlex.join([word for word in args.command_line if word != "--resume"])
     table = Table(dataset.rows, dataset.names)
-    write(path, model, table, model.labels_, weights, source, None, [command])
+    labels = getattr(model, "labels_", None)  # models of a choice have none
+    write(path, model, table, weights, source, None, [command], choice, labels=labels,
+          follow=follow)  # fmt: skip

@@ -1,16 +1,18 @@
-"""The report: one page of HTML about a model and the rows that it labels (extra ``report``).
+"""The report: one page of HTML about clusters, or how many there are (extra ``report``).
 
 ::
 
-    api          report: from a model and X to a file
+    api          report: from a model, or a choice of k, and X to a file
     page         from facts to HTML: escaping, the policy of the page
-    page.html.j2, page.css, page.js       its template, its style, sortable tables
+    *.html.j2, page.css, page.js       its template in parts, its style, sortable tables
        |
-    tables       the tables of the page          pictures    its pictures, for light and dark
-    facts        all that the page says
+    choice       which k stands out                clusters     the clusters of one fit
        |
-    quality      silhouettes of a sample         words       numbers and profiles in words
-    source       what was read: from files, or from an array
+    tables       the tables of the page            pictures     its pictures, in light and dark
+    facts        sizes, profiles, rows of the clusters
+       |
+    described    the columns, mean and spread      quality      silhouettes of a sample
+    source       what was read                     words        numbers and profiles in words
 
 jinja2 and matplotlib are imported when a report is made.
 """

@@ -14,8 +14,9 @@ from .._runtime.disk import replacing
 from .._runtime.errors import plain
 from .._runtime.extras import need
 from ..plots._rows import room_for
+from .described import describe
 from .facts import facts_of
-from .page import page
+from .page import Subject, page
 from .source import Source, source_of
 
 ENDINGS = (".html", ".htm")
@@ -38,8 +39,9 @@ def report(
 
     Parameters
     ----------
-    model : KMeans or MiniBatchKMeans
-        A fitted model.
+    model : KMeans, MiniBatchKMeans or Choice
+        A fitted model, or what ``choose_k`` returned.  The page of a choice has the figures of
+        each k, the recommendation and its reason, and then the clusters of the k that stands out.
     X : array-like, sparse matrix or dataset of shape (n_samples, n_features)
         Rows as in ``fit``: those of the fit, or others.  Also a path or a list of paths.
     path : str or path-like
@@ -77,39 +79,62 @@ def report(
     """
     target = checked(path)
     need_libraries()
+    choice = model if hasattr(model, "best_k") and hasattr(model, "models") else None
+    if choice is not None:
+        model = choice.best_model or choice.models[0]
     if not hasattr(model, "_table_like_fit"):
-        raise TypeError(f"model must be KMeans or MiniBatchKMeans, got {type(model).__name__}.")
+        raise TypeError(
+            "model must be KMeans or MiniBatchKMeans, or what choose_k returns, got "
+            f"{type(model).__name__}."
+        )
     model._check_fitted()
     room_for(model.n_features_in_)
     files = _files_in(X)
     data = opened(X, columns=getattr(model, "feature_names_in_", None))
     table: Table = model._table_like_fit(data)
     weights = weights_of(table, sample_weight).values
-    by_cosine = model.metric == "cosine"
-    labels = closest_centers(table, model.cluster_centers_, model.n_threads, by_cosine=by_cosine)
     source = source_of(data, files, table.rows.shape[0])
-    lines = [command] if command is not None else _commands(model, target)
-    write(target, model, table, labels, weights, source, title, lines)
+    lines = _commands(model, choice, target) if command is None else [command]
+    write(target, model, table, weights, source, title, lines, choice)
 
 
 def write(
     path: Path,
     model: Any,
     table: Table,
-    labels: Labels,
     weights: Any,
     source: Source,
     title: str | None,
     command: list[str],
+    choice: Any = None,
+    *,
+    labels: Labels | None = None,
+    follow: Sequence[str] = (),
 ) -> None:
-    """Write the page about rows whose labels are known."""
+    """Write the page about a model, or about a choice: ``model`` is then one of its models.
+
+    ``labels`` are those of the rows, if they are known; ``follow`` are the commands to run next.
+    """
     if title is None:
-        named = f" of {', '.join(Path(file).name for file in source.files[:3])}"
-        title = f"Clusters{named if source.files else ''}"
-    facts = facts_of(model, table, labels, weights, source)
-    text = page(facts, table, title, command)
+        title = _title(source, choice)
+    about = describe(model, table, weights, source)
+    facts = None
+    if choice is None or choice.best_k is not None:
+        if labels is None:
+            labels = closest_centers(
+                table, model.cluster_centers_, model.n_threads, by_cosine=about.by_cosine
+            )
+        facts = facts_of(model, table, labels, weights, about)
+    text = page(Subject(title, table, about, facts, command, model, choice, [*follow]))
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _title(source: Source, choice: Any) -> str:
+    names = ", ".join(Path(file).name for file in source.files[:3])
+    if choice is not None:
+        return f"How many clusters{f' in {names}' if names else ''}?"
+    return f"Clusters{f' of {names}' if names else ''}"
 
 
 def need_libraries() -> None:
@@ -137,6 +162,15 @@ def _files_in(X: Any) -> Sequence[object]:
     return []
 
 
-def _commands(model: Any, path: Path) -> list[str]:
-    made = " ".join(repr(model).split())
-    return [f"model = {made}.fit(X)", f'fastkmeans.report(model, X, "{path.name}")']
+def _commands(model: Any, choice: Any, path: Path) -> list[str]:
+    if choice is None:
+        made = " ".join(repr(model).split())
+        return [f"model = {made}.fit(X)", f'fastkmeans.report(model, X, "{path.name}")']
+    usual = type(model)().get_params()
+    given = {name: value for name, value in model.get_params().items() if value != usual[name]}
+    given.pop("n_clusters", None)
+    words = "".join(f", {name}={value!r}" for name, value in given.items())
+    return [
+        f"choice = fastkmeans.choose_k(X, {choice.k.tolist()}{words})",
+        f'fastkmeans.report(choice, X, "{path.name}")',
+    ]

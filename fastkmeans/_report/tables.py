@@ -1,4 +1,4 @@
-"""The tables of the page."""
+"""The tables of a page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runtime.text import literal
+from .described import Described
 from .facts import MOST_LISTED, Facts
 from .words import count, number, profile_words, share
 
@@ -80,10 +81,10 @@ def some(listed: Sequence[int] | NDArray[Any], total: int, what: str) -> str:
     return "" if len(listed) == total else f"; the {len(listed)} {what} of {total:,}"
 
 
-def columns_table(facts: Facts) -> HtmlTable:
+def columns_table(about: Described) -> HtmlTable:
     """Return the table of the columns that were clustered."""
-    source, z = facts.source, facts.spread
-    listed = range(min(len(facts.names), MOST_LISTED))
+    source, z = about.source, about.spread
+    listed = range(min(len(about.names), MOST_LISTED))
     heads = [Head("column", False), Head("mean"), Head("standard deviation")]
     if source.ranges is not None:
         heads += [Head("least"), Head("greatest")]
@@ -91,16 +92,16 @@ def columns_table(facts: Facts) -> HtmlTable:
         heads.append(Head("values missing"))
     rows = []
     for j in listed:
-        row = [Cell(str(facts.names[j])), value(facts.to_units(z.mean)[j])]
-        row.append(value(z.deviation[j] * facts.scale[j]))
+        row = [Cell(about.names[j]), value(about.to_units(z.mean)[j])]
+        row.append(value(z.deviation[j] * about.scale[j]))
         if source.ranges is not None:
             row += [value(source.ranges[0][j]), value(source.ranges[1][j])]
         if source.missing is not None:
             row.append(whole(int(source.missing[j])))
         rows.append(row)
-    note = some(listed, len(facts.names), "first")
+    note = some(listed, len(about.names), "first")
     sample = " (of a sample of the rows)" if z.of_sample else ""
-    return HtmlTable("columns", f"Columns{sample}{facts.in_units}{note}", heads, rows)
+    return HtmlTable("columns", f"Columns{sample}{about.in_units}{note}", heads, rows)
 
 
 def clusters_table(facts: Facts) -> HtmlTable:
@@ -126,7 +127,7 @@ def clusters_table(facts: Facts) -> HtmlTable:
         rows.append(row)
     caption = (
         "Clusters. Quality: mean simplified silhouette, from -1 to 1. Distance to center: mean, "
-        f"{facts.distance_unit}. Both are of {count(facts.n_sampled, 'row')}"
+        f"{facts.about.distance_unit}. Both are of {count(facts.n_sampled, 'row')}"
         f"{some(facts.listed, len(facts.sizes), 'largest')}"
     )
     return HtmlTable("sizes", caption, heads, rows)
@@ -135,18 +136,18 @@ def clusters_table(facts: Facts) -> HtmlTable:
 def centers_table(facts: Facts) -> HtmlTable:
     """Return the table of centers, in the units of the file."""
     heads = [Head("cluster"), *(Head(literal(facts.names[f], SHORT)) for f in facts.columns)]
-    centers, rows = facts.to_units(facts.centers), []
+    centers, rows = facts.about.to_units(facts.centers), []
     for j in facts.listed.tolist():
         row = [cluster_cell(j)]
         for f in facts.columns.tolist():
             z = float(facts.z[j, f])
             row.append(value(centers[j, f], look=tint(z), note=f"{z:+.1f}"))
         rows.append(row)
-    means = facts.to_units(facts.spread.mean)
+    means = facts.about.to_units(facts.about.spread.mean)
     last = [value(means[f]) for f in facts.columns.tolist()]
     rows.append([Cell("all rows", "-1"), *last])
     caption = (
-        f"Centers{facts.in_units}; in brackets, standard deviations from the mean of all rows"
+        f"Centers{facts.about.in_units}; in brackets, standard deviations from the mean of all rows"
         f"{some(facts.listed, len(facts.sizes), 'largest clusters')}"
         f"{some(facts.columns, len(facts.names), 'columns in which the centers differ most')}"
     )
@@ -155,7 +156,7 @@ def centers_table(facts: Facts) -> HtmlTable:
 
 def representatives_table(facts: Facts) -> HtmlTable:
     """Return the table of the rows closest to each center."""
-    source = facts.source
+    source = facts.about.source
     order = facts.closest[facts.closest >= 0]
     clusters = np.repeat(facts.listed, facts.closest.shape[1])[facts.closest.ravel() >= 0]
     numbers = np.asarray(source.numbers(order))
@@ -164,9 +165,9 @@ def representatives_table(facts: Facts) -> HtmlTable:
         if source.ids is None
         else [Cell("" if i is None else literal(i, MOST_LETTERS)) for i in source.ids(order)]
     )
-    values = facts.to_units(facts.rows_closest)
+    values = facts.about.to_units(facts.rows_closest)
     heads = [Head("cluster"), Head(source.row_heading)]
-    heads += [] if source.ids is None else [Head(str(source.id_heading), False)]
+    heads += [] if source.ids is None else [Head(literal(source.id_heading, SHORT), False)]
     heads += [Head(literal(facts.names[f], SHORT)) for f in facts.columns]
     rows = []
     for i, j in enumerate(clusters.tolist()):
@@ -180,8 +181,10 @@ def representatives_table(facts: Facts) -> HtmlTable:
     return HtmlTable("representatives", caption, heads, rows)
 
 
-def pairs_table(name: str, what: str, caption: str, pairs: Mapping[str, object]) -> HtmlTable:
-    """Return a table of names and values."""
-    heads = [Head(what, False), Head("value", False)]
+def pairs_table(
+    name: str, caption: str, pairs: Mapping[str, object], what: str, of_it: str = "value"
+) -> HtmlTable:
+    """Return a table of names and values, with two headings."""
+    heads = [Head(what, False), Head(of_it, False)]
     rows = [[Cell(str(key)), Cell(str(text))] for key, text in pairs.items()]
     return HtmlTable(name, caption, heads, rows)

@@ -72,6 +72,11 @@ def criteria(choice: Any, *, ax: Any = None) -> Any:
     return ax
 
 
+def drawable(choice: Any) -> bool:
+    """Return whether a choice has a finite figure."""
+    return any(_has(choice, name) for name in CRITERIA)
+
+
 def _has(choice: Any, name: str) -> bool:
     values = getattr(choice, name, None)
     return values is not None and bool(np.isfinite(np.asarray(values, np.float64)).any())

@@ -11,6 +11,7 @@ import pytest
 from fastkmeans import open_dataset
 from fastkmeans._cli.arguments import main
 from fastkmeans._cli.values import numbers
+from tests.helpers.pages import Page
 from tests.helpers.programs import Result, shell_words
 
 Command = Callable[..., Result]
@@ -118,7 +119,7 @@ def test_every_shared_flag_is_passed_on() -> None:
         parser = Parser()
         add(parser)
         flags.append({text for action in parser._actions for text in action.option_strings})
-    own = {"-h", "--help", "-k", "--json", "--quiet", "--n-init", "--skipped-out"}
+    own = {"-h", "--help", "-k", "--json", "--quiet", "--n-init", "--skipped-out", "--report"}
     passed = {f"--{name.replace('_', '-')}" for name in PASSED_ON}
     assert flags[0] & flags[1] - own == passed
 
@@ -134,6 +135,8 @@ def test_every_shared_flag_is_passed_on() -> None:
         (["-k", "1-4000000000"], "more than"),
         (["-k", "2-900"], "lower -k"),
         (["--plot", "k.jpg"], "must end in .png"),
+        (["--report", "k.txt"], "end the name in .html"),
+        (["--report", "nowhere/k.html"], "does not exist"),
         (["--plot", "nowhere/k.png"], "does not exist"),
         (["--columns", "c"], "c"),
     ],
@@ -159,6 +162,37 @@ def test_plot(command: Command) -> None:
     assert Path("k.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_report(command: Command, monkeypatch: Any) -> None:
+    """One page has the figures, the recommendation and the clusters of it, with ids and units."""
+    pytest.importorskip("jinja2")
+    picture = "data:image/png;base64,AAAA"
+    monkeypatch.setattr("fastkmeans._report.pictures._drawn", lambda *_: (picture, picture))
+    lines = Path("my table.csv").read_text().splitlines()
+    Path("my table.csv").write_text("\n".join([*lines, "late,,1"]) + "\n")
+    flags = ["-k", "2-6", "--id", "id", "--standardize", "--missing", "drop"]
+    result = command("choose-k", "my table.csv", *flags, "--report", "k.html", "--json")
+    assert result.code == 0, result.err
+    summary = json.loads(result.out)
+    assert summary["outputs"] == {"report": "k.html"}
+    page = Page(Path("k.html").read_text(encoding="utf-8"))
+    assert page.named("h1")[0].text == "How many clusters in my table.csv?"
+    assert page.named("strong")[0].text == summary["reason"]
+    again, follow = [one.text for one in page.named("code")][::-1]
+    assert follow == summary["next"]
+    assert again.startswith("python -m fastkmeans choose-k 'my table.csv' -k 2-6")
+    assert "1 row dropped, because a value is missing" in [one.text for one in page.named("li")]
+    figures = page.table("figures")[1:]
+    assert [row[0] for row in figures] == ["2", "3", "4 (stands out)", "5", "6"]
+    done = command(*shell_words(follow)[3:], "--centers-out", "c.csv", "--representatives-out",
+                   "r.csv", "--json")  # fmt: skip
+    sizes = sorted(one["size"] for one in json.loads(done.out)["clusters"])
+    assert sorted(int(row[2]) for row in page.table("sizes")[1:]) == sizes
+    ids = {line.split(",")[2] for line in Path("r.csv").read_text().splitlines()[1:]}
+    assert ids <= {row[2] for row in page.table("representatives")}
+    centers = [row[1].split()[0] for row in page.table("centers")[1:5]]
+    assert sorted(round(float(x)) for x in centers) == [0, 0, 10, 10]
+
+
 def test_interrupt_prints_what_is_done(command: Command, monkeypatch: Any) -> None:
     from fastkmeans._choosing.fits import Fits
 
@@ -173,8 +207,10 @@ def test_interrupt_prints_what_is_done(command: Command, monkeypatch: Any) -> No
     printed: list[Any] = []
     monkeypatch.setattr("fastkmeans._cli.choose.tell", lambda *given: printed.append(given))
     with pytest.raises(KeyboardInterrupt):
-        command("choose-k", "my table.csv", "-k", "2-8", "--skipped-out", "skipped.csv")
+        command("choose-k", "my table.csv", "-k", "2-8", "--skipped-out", "skipped.csv",
+                "--report", "k.html")  # fmt: skip
     assert not Path("skipped.csv").exists()
+    assert not Path("k.html").exists()
     summary = printed[0][0]
     assert summary["outputs"] == {}
     assert summary["interrupted"]

@@ -329,7 +329,7 @@ def test_many_clusters_and_columns_are_cut(tmp_path: Path) -> None:
         for name, value in (
             ("tables.MOST_LISTED", 20),
             ("facts.MOST_LISTED", 20),
-            ("page.MOST_DRAWN", 9),
+            ("clusters.MOST_DRAWN", 9),
         ):
             patch.setattr(f"fastkmeans._report.{name}", value)
         page = page_of(KMeans(40, init=X[:40], max_iter=2).fit(X), X, tmp_path)
@@ -357,7 +357,10 @@ def test_wrong_arguments(model: Any, X: Any, tmp_path: Path, monkeypatch: Any) -
         fastkmeans.report(model, X, "a.csv")
     with pytest.raises(TypeError, match="path must be a name of a file, got 3"):
         fastkmeans.report(model, X, 3)
-    with pytest.raises(TypeError, match="model must be KMeans or MiniBatchKMeans, got int"):
+    with pytest.raises(
+        TypeError,
+        match="or what choose_k returns, got int",
+    ):
         fastkmeans.report(3, X, "a.html")
     with pytest.raises(ValueError, match="not fitted yet"):
         fastkmeans.report(KMeans(3), X, "a.html")
