@@ -6,6 +6,7 @@ It needs Chromium, and skips without it.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ pd = pytest.importorskip("pandas")
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+AXE = os.environ.get("AXE_CORE")
+"""The file axe.min.js of the package axe-core, if its rules are to be tried."""
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
@@ -120,3 +123,37 @@ def test_dark_and_light_differ(page: Path) -> None:
         with Image.open(shot) as image:
             corners.append(image.convert("RGB").getpixel((2, 2)))
     assert corners == [(0xFF, 0xFF, 0xFF), (0x15, 0x18, 0x1C)]
+
+
+@pytest.mark.parametrize(("paper", "crowded"), [(720, False), (960, True)])
+def test_nothing_is_cut_off_in_print(page: Path, paper: int, crowded: bool) -> None:
+    """The style of print leaves no table wider than the paper, upright or, if crowded, not."""
+    text = page.read_text(encoding="utf-8").replace("@media print", "@media all")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    look = """<script>
+    const edges = [...document.querySelectorAll("CROWDED")]
+      .map((one) => one.getBoundingClientRect().right);
+    const button = document.querySelector("th button");
+    document.title = JSON.stringify([Math.max(...edges), getComputedStyle(button).display]);
+    </script>"""
+    look = look.replace("CROWDED", "table.crowded" if crowded else "table:not(.crowded), img")
+    other = page.with_name("print.html")
+    other.write_text(text.replace("</body>", look + "</body>"), encoding="utf-8")
+    done = browse(other, "--dump-dom", f"--window-size={paper},900")
+    edge, display = json.loads(Page(done.stdout).named("title")[0].text)
+    assert 0 < edge <= paper
+    assert display == "contents"  # Chromium leaves buttons out of headings that it repeats
+
+
+@pytest.mark.skipif(AXE is None, reason="AXE_CORE names no axe.min.js")
+@pytest.mark.parametrize("flags", [(), ("--blink-settings=preferredColorScheme=0",)])
+def test_axe_finds_no_fault(page: Path, flags: tuple[str, ...]) -> None:
+    assert AXE is not None
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    run = "axe.run().then(r => document.title = JSON.stringify(r.violations.map(v => v.id)))"
+    scripts = f"<script>{Path(AXE).read_text(encoding='utf-8')}</script><script>{run}</script>"
+    other = page.with_name("axe.html")
+    other.write_text(text.replace("</body>", scripts + "</body>"), encoding="utf-8")
+    done = browse(other, "--dump-dom", "--virtual-time-budget=60000", *flags)
+    assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "[]"  # type: ignore[index]
