@@ -10,16 +10,12 @@ import numpy as np
 
 from ._data.problem import naming, open_problem
 from ._data.sparse import selected
-from ._data.validation import (
-    as_centers,
-    check_count,
-)
+from ._data.validation import as_centers, check_count, weights_of
 from ._engines.base import work_of
 from ._estimators.inputs import as_table
 from ._kernels.metrics.simplified import SILHOUETTE, WEIGHT
 from ._metrics.arguments import (
     check,
-    counting_weights,
     draw,
     measure,
     sealed,
@@ -96,7 +92,7 @@ def silhouette_samples(
     """
     table = as_table(X)
     by_cosine = check(table, metric, n_threads)
-    weights = counting_weights(table, sample_weight)
+    weights = weights_of(table, sample_weight)
     clustering = clustering_of(labels, table.rows)
     return silhouettes(table, weights, clustering, n_threads, by_cosine)
 
@@ -143,19 +139,20 @@ def silhouette_score(
     """
     table = as_table(X)
     by_cosine = check(table, metric, n_threads)
-    weights = counting_weights(table, sample_weight)
+    weights = weights_of(table, sample_weight)
     if sample_size is not None:
         rows, size = table.rows, check_count(sample_size, "sample_size")
         clustering = clustering_of(labels, rows)
         drawn = draw(rows.shape[0], size, random_state)
         table = table._replace(rows=selected(rows, drawn))
-        weights = sealed(weights[drawn]) if weights.size else weights
+        if weights.values.size:
+            weights = weights._replace(values=sealed(weights.values[drawn]))
         labels = clustering.labels[drawn]
     clustering = clustering_of(labels, table.rows)
     values = silhouettes(table, weights, clustering, n_threads, by_cosine)
-    if not weights.size:
+    if not weights.values.size:
         return total_of(values) / len(values)
-    return total_of(values * weights) / total_of(weights)
+    return total_of(values * weights.values) / total_of(weights.values)
 
 
 def simplified_silhouette_samples(
@@ -410,7 +407,7 @@ def distortion(
     """
     table = as_table(X)
     check(table, "euclidean", n_threads)
-    weights, rows = counting_weights(table, sample_weight), table.rows
+    weights, rows = weights_of(table, sample_weight).values, table.rows
     if centers is None:
         clustering, means = clustering_of(labels, rows), None
     else:

@@ -51,7 +51,7 @@ def assess(problem: Problem, run: Outcome, unit: float) -> tuple[Floats, dict[st
     if not problem.scaling.by_cosine:
         used = weights > 0.0
         inner = np.array([run.inertia])
-        clusters = Clusters(weights[used] * unit, run.centers[used], inner * unit, inner, 1.0)
+        clusters = Clusters(weights[used], run.centers[used], inner, inner, 1.0, unit)
         indices["bic"] = bayesian(clusters, d) if run.inertia < math.inf else math.nan
     return weights, indices
 

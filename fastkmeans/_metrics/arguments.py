@@ -9,6 +9,7 @@ import numpy as np
 from .._data.problem import naming, open_problem
 from .._data.tables import Table
 from .._data.validation import (
+    Weights,
     as_centers,
     as_generator,
     check_count,
@@ -46,26 +47,20 @@ def sealed(weights: Floats) -> Floats:
     return weights
 
 
-def counting_weights(table: Table, sample_weight: Any) -> Floats:
-    """Return the weights as they are, since they count rows; of size 0 if all are 1."""
-    values, unit = weights_of(table, sample_weight)
-    return values if unit == 1.0 else sealed(values * unit)
+def _count(weights: Weights, n_samples: int) -> float:
+    return total_of(weights.values) * weights.unit if weights.values.size else float(n_samples)
 
 
-def _count(weights: Floats, n_samples: int) -> float:
-    return total_of(weights) if weights.size else float(n_samples)
-
-
-def _n_used(weights: Floats, clustering: Clustering) -> int:
+def _n_used(weights: Weights, clustering: Clustering) -> int:
     """Return the number of clusters that have weight."""
-    if not weights.size:
+    if not weights.values.size:
         return clustering.n_clusters
-    return int(np.unique(clustering.labels[weights > 0.0]).size)
+    return int(np.unique(clustering.labels[weights.values > 0.0]).size)
 
 
 def silhouettes(
     table: Table,
-    weights: Floats,
+    weights: Weights,
     clustering: Clustering,
     n_threads: int | None,
     by_cosine: bool,
@@ -102,12 +97,13 @@ def totals_of(
 ) -> Floats:
     """Check the arguments of a simplified silhouette; return the totals by cluster."""
     by_cosine = check(table, metric, n_threads)
-    weights, rows = counting_weights(table, sample_weight), table.rows
+    weights, rows = weights_of(table, sample_weight), table.rows
     points = as_centers(centers, rows.shape[1], "centers")
     if by_cosine:
         points = directions(points, "centers")
     own = center_labels(labels, rows, len(points))
-    totals = tally(table, weights, own, points, n_threads, by_cosine, samples)
+    values, unit = weights
+    totals = tally(table, values, own, points, n_threads, by_cosine, samples, unit=unit)
     used = int(np.count_nonzero(totals[WEIGHT]))
     check_number(used, _count(weights, rows.shape[0]))
     return totals
@@ -118,10 +114,11 @@ def measure(
 ) -> tuple[Clusters, int]:
     """Check arguments; return the measured clusters and the number of features."""
     check(table, "euclidean", n_threads)
-    weights, rows = counting_weights(table, sample_weight), table.rows
+    weights, rows = weights_of(table, sample_weight), table.rows
     clustering = clustering_of(labels, rows)
     n_used = _n_used(weights, clustering)
     check_number(n_used, _count(weights, rows.shape[0]), fewest)
     work = work_of(rows.shape, 1)
-    with naming(table), open_problem(rows, weights, n_threads, work) as problem:
-        return measure_clusters(problem, *clustering), rows.shape[1]
+    with naming(table), open_problem(rows, weights.values, n_threads, work) as problem:
+        clusters = measure_clusters(problem, *clustering)
+    return clusters._replace(unit=weights.unit), rows.shape[1]

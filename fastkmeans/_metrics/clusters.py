@@ -26,10 +26,11 @@ class Clusters(NamedTuple):
     squares: Floats  # (k,), weighted sums of squared distances to the mean
     distances: Floats  # (k,), weighted sums of distances to the mean
     scale: float
+    unit: float = 1.0  # times this, weights count rows
 
     @property
     def weight(self) -> float:
-        """The number of rows, each counted as often as its weight says."""
+        """The weight of all rows."""
         return float(self.weights.sum())
 
 

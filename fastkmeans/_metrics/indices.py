@@ -21,11 +21,17 @@ def between(clusters: Clusters) -> float:
 
 def calinski_harabasz(clusters: Clusters) -> float:
     """Return the ratio of the scatter between clusters to that within, each by its freedom."""
-    n, k = clusters.weight, len(clusters.weights)
+    weight, k = clusters.weight, len(clusters.weights)
     outer, inner = between(clusters), total_of(clusters.squares)
     if inner <= ROUNDING * outer:
         return 1.0
-    return outer * (n - k) / (inner * (k - 1.0))
+    return ratio(outer, inner, weight, k, clusters.unit)
+
+
+def ratio(outer: float, inner: float, weight: float, k: int, unit: float) -> float:
+    """Return the ratio of two scatters by their freedom; ``weight * unit`` counts the rows."""
+    small = 0.5 ** math.frexp(weight)[1]  # so that no product overflows
+    return outer * small * (weight - k / unit) / (inner * small * (k - 1.0)) * unit
 
 
 def davies_bouldin(clusters: Clusters) -> float:
@@ -53,12 +59,13 @@ def likeness(radii: Floats, means: Floats) -> Floats:
 
 def bayesian(clusters: Clusters, n_features: int) -> float:
     """Return the BIC of spherical Gaussians of one variance; smaller is better."""
-    n, k, d = clusters.weight, len(clusters.weights), n_features
+    weight, k, d = clusters.weight, len(clusters.weights), n_features
+    n = weight * clusters.unit
     inner = total_of(clusters.squares)
     if inner <= ROUNDING * between(clusters) or inner == 0.0:
         return -math.inf
-    log_variance = math.log(inner / (n * d)) - 2.0 * math.log(clusters.scale)
-    shares = total_of(clusters.weights * np.log(clusters.weights / n))
+    log_variance = math.log(inner / (weight * d)) - 2.0 * math.log(clusters.scale)
+    shares = total_of(clusters.weights * np.log(clusters.weights / weight)) * clusters.unit
     likelihood = shares - 0.5 * n * d * (math.log(2.0 * math.pi) + log_variance + 1.0)
     n_parameters = (k - 1) + k * d + 1
     return -2.0 * likelihood + n_parameters * math.log(n)

@@ -16,7 +16,7 @@ from .._data.lengths import lengths_of
 from .._data.rows import ArrayRows, Block, Rows
 from .._data.scaling import power_of_two
 from .._data.sparse import SparseRows
-from .._data.validation import NO_WEIGHTS
+from .._data.validation import NO_WEIGHTS, Weights
 from .._kernels.metrics.pairs import BY_COSINE, BY_DIFFERENCES, BY_PRODUCTS
 from .._kernels.metrics.silhouette import STRIP, Side, Sorted, compare_strips
 from .._kernels.sparse.rows import Scaled
@@ -57,7 +57,7 @@ class Comparison(NamedTuple):
 
 def silhouette_of_rows(
     rows: Rows,
-    weights: Floats,
+    weights: Weights,
     clustering: Clustering,
     size: float,
     n_threads: int | None,
@@ -67,7 +67,8 @@ def silhouette_of_rows(
     labels, k = clustering
     n, d = rows.shape
     order = np.argsort(labels, kind="stable")
-    w = weights[order] if weights.size else np.ones(n)
+    values, unit = weights
+    w = values[order] if values.size else np.ones(n)
     table = Sorted(order, labels[order], w)
     total: Floats = np.bincount(table.clusters, w, k).astype(np.float64)
     means = Means(np.empty(n), np.full(n, np.inf))
@@ -75,9 +76,10 @@ def silhouette_of_rows(
         comparison = _comparison(rows, size, by_cosine, team)
         _compare(comparison, table, total, means, team)
     if comparison.zeros is not None:  # a row of length 0 has distance 1 to itself there
-        means.own[comparison.zeros[order]] -= 1.0
-    counted = (total[table.clusters] > 1.0) & (w > 0.0)
-    own = means.own[counted] / (total[table.clusters[counted]] - 1.0)
+        means.own[comparison.zeros[order]] -= 1.0 / unit
+    one = 1.0 / unit  # the weight of one row
+    counted = (total[table.clusters] > one) & (w > 0.0)
+    own = means.own[counted] / (total[table.clusters[counted]] - one)
     out = np.zeros(n)
     out[order[counted]] = silhouettes(own, means.other[counted])
     return out

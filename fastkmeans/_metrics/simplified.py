@@ -32,7 +32,7 @@ from .._lloyd.predict import sparse_distances
 from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, Team, cut, is_large, within
-from .indices import ROUNDING, likeness
+from .indices import ROUNDING, likeness, ratio
 
 NO_SAMPLES: Floats = np.empty(0)
 """No room for samples: they are not written."""
@@ -161,7 +161,7 @@ class Tally:
                 k, exact = len(used), inner <= ROUNDING * outer
                 ch = 1.0 if exact else math.nan
                 if not exact and weight * self._unit > k:
-                    ch = outer * (weight * self._unit - k) / (inner * (k - 1.0))
+                    ch = ratio(outer, inner, weight, k, self._unit)
                 if pairs:
                     own = (self._centers[used] - scaling.shift) * scaling.scale
                     radii = means[DISTANCE, used]
@@ -186,11 +186,13 @@ def tally(
     by_cosine: bool,
     samples: Floats = NO_SAMPLES,
     alone: NDArray[np.bool_] | None = None,
+    unit: float = 1.0,
 ) -> Floats:
     """Return the totals ``(4, k)`` of all rows of a table; write the silhouettes to ``samples``.
 
     Distances are in the unit of the table, squares in that of a scaling.  Rows of clusters that are
-    ``alone``, by default those of weight 1 or less, have silhouette 0.  Raises a ValueError if a
+    ``alone``, by default those of one row or less, have silhouette 0; ``unit`` times the weights
+    count rows.  Raises a ValueError if a
     value is not finite.
     """
     if alone is None:
@@ -198,7 +200,7 @@ def tally(
         for at in range(0, len(labels), CHUNK):
             part = slice(at, at + CHUNK)
             own += np.bincount(labels[part], weights[part] if weights.size else None, len(own))
-        alone = own <= 1.0
+        alone = own * unit <= 1.0
     arguments = weights, labels, centers, n_threads, alone, samples
     reach = float(np.abs(centers - _middle(table, centers)).max())
     if not isinstance(table.rows, SparseRows) and reach > 0.0 and not by_cosine:
