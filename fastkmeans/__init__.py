@@ -16,6 +16,7 @@ Folders; each imports only the folders below it::
     _report                    a page of HTML about a model
     plots                      pictures of clusters
     metrics                    how good a clustering is
+    _distributed               statistics of blocks of rows, for many machines
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
@@ -44,12 +45,16 @@ __all__ = [
     "kMeans_init_centroids",
     "k_means",
     "kmeans_plusplus",
+    "merge_statistics",
     "open_dataset",
+    "partial_statistics",
     "report",
 ]
 
 if TYPE_CHECKING:
     from ._choosing.choose import choose_k
+    from ._distributed.merge import merge_statistics
+    from ._distributed.partial import partial_statistics
     from ._estimators.functions import k_means, kmeans_plusplus
     from ._estimators.kmeans import KMeans
     from ._estimators.minibatch import MiniBatchKMeans
@@ -66,7 +71,9 @@ _HOMES = {
     "compute_centroids": "lesson",
     "find_closest_centroids": "lesson",
     "kMeans_init_centroids": "lesson",
+    "merge_statistics": "_distributed.merge",
     "open_dataset": "_files",
+    "partial_statistics": "_distributed.partial",
     "report": "_report.api",
 }
 

@@ -93,7 +93,8 @@ def compute_centroids(X: Any, idx: ArrayLike, K: int) -> Floats:
     empty = np.flatnonzero(run.sums.total_weights[COUNT] == 0.0)
     if empty.size:
         run.centers[:] = centroids
-        rows_taken = farthest(squared_distances_to_own(run), min(empty.size, rows.shape[0]))
+        distances = squared_distances_to_own(problem, run.labels, run.centers)
+        rows_taken = farthest(distances, min(empty.size, rows.shape[0]))
         taken = np.resize(rows_taken, empty.size)
         centroids[empty] = rows.take(taken)
     return centroids

@@ -26,8 +26,8 @@ MOST_LINES = 60
 
 ORDER = [
     "__main__", "warmup", "lesson", "_cli", "_choosing", "compat", "_report", "plots",
-    "metrics", "_estimators", "_minibatch", "_seeding", "_metrics", "_lloyd", "_files",
-    "_engines", "_data", "_kernels", "_runtime",
+    "metrics", "_distributed", "_estimators", "_minibatch", "_seeding", "_metrics", "_lloyd",
+    "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
 KERNELS = ["metrics", "sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]

@@ -42,12 +42,13 @@ class Table(NamedTuple):
     preparation: Preparation | None = None  # of a standardised dataset
 
 
-def table_in_memory(X: Any, name: str = "X") -> Table:
+def table_in_memory(X: Any, name: str = "X", fewest: int = 1) -> Table:
     """Wrap anything array-like without copying it.
 
     float32 and float16 give float32 rows; all else gives float64 rows.  Sparse matrices give
     ``SparseRows``.  Values that are not numbers raise a TypeError.  Tables that are not
-    two-dimensional, are empty or complex, or hold text raise a ValueError.
+    two-dimensional, are empty or complex, or hold text raise a ValueError.  ``fewest``: rows that
+    are not an empty table.
     """
     found: tuple[Rows, list[Any] | None] | None = None
     if is_sparse(X):
@@ -58,8 +59,8 @@ def table_in_memory(X: Any, name: str = "X") -> Table:
         found = dataframe_rows(X, name)
     table = Table(*found) if found else Table(_array_rows(_as_matrix(X, name), name), None)
     n, d = table.rows.shape
-    for count, what in ((n, "sample"), (d, "feature")):
-        if count == 0:
+    for count, least, what in ((n, fewest, "sample"), (d, 1, "feature")):
+        if count < least:
             raise ValueError(
                 f"Found array with 0 {what}(s) (shape={(n, d)}) while a minimum of 1 is "
                 f"required: {name} is empty."

@@ -85,8 +85,13 @@ def check_finite(table: Table, name: str = "X") -> float:
     return size
 
 
-def as_weights(given: Any, n_samples: int, name: str = "sample_weight") -> Floats:
-    """Return weights as float64, of size 0 if all rows count alike."""
+def as_weights(
+    given: Any, n_samples: int, name: str = "sample_weight", some: bool = True
+) -> Floats:
+    """Return weights as float64, of size 0 if all rows count alike.
+
+    ``some``: whether one of them must be positive.
+    """
     if given is None:
         return NO_WEIGHTS
     array = as_array(given, name)
@@ -114,7 +119,7 @@ def as_weights(given: Any, n_samples: int, name: str = "sample_weight") -> Float
                 f"{name} holds {plain(part[bad[0]])} at row {start + bad[0]}; weights must "
                 "be finite and not negative."
             )
-    if not weights.any():
+    if some and not weights.any():
         raise ValueError(f"{name} is zero for every row; at least one must be positive.")
     with np.errstate(over="ignore"):
         total = float(weights.sum())
@@ -137,17 +142,22 @@ def _refuse_times(given: NDArray[Any], name: str) -> None:
             )
 
 
-def weights_of(table: Table, sample_weight: Any, name: str = "sample_weight") -> Weights:
-    """Return weights in a unit that suits the sums: those given, or else the table's own."""
+def weights_of(
+    table: Table, sample_weight: Any, name: str = "sample_weight", some: bool = True
+) -> Weights:
+    """Return weights in a unit that suits the sums: those given, or else the table's own.
+
+    ``some``: whether one of them must be positive.
+    """
     if table.weights is not None and sample_weight is not None:
         raise ValueError(
             f"{name} was given for a dataset that has a column of weights: leave "
             f"{name} out, or open the dataset without weight_column."
         )
     given = sample_weight if table.weights is None else table.weights
-    values = as_weights(given, table.rows.shape[0], name)
+    values = as_weights(given, table.rows.shape[0], name, some)
     largest = float(values.max()) if values.size else 1.0
-    if 1.0 / ROOM <= largest <= ROOM:
+    if 1.0 / ROOM <= largest <= ROOM or largest == 0.0:
         return Weights(values, 1.0)
     unit = ROOM if largest > ROOM else 1.0 / ROOM
     values = values / unit

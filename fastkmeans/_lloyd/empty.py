@@ -13,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.lengths import to_length_one
+from .._data.problem import Problem
 from .._data.rows import CHUNK, largest
 from .._data.sparse import SparseRows
 from .._engines.sums import CANCELLED, sparse_squares
 from .._kernels.shared.update import COUNT, NO_DIRECTION, WEIGHT
 from .._runtime.adding import column_totals, total_of
-from .._runtime.arrays import Floats
+from .._runtime.arrays import Floats, Labels
 from .run import Run
 
 ROUNDING = 1e-26
 """Share of the data's scatter; an inertia below it is nothing but rounding error."""
 
 
-def squared_distances_to_own(run: Run) -> Floats:
+def squared_distances_to_own(problem: Problem, labels: Labels, centers: Floats) -> Floats:
     """Return each row's squared distance to its center, scaled; -1 if it moves no center."""
-    problem, (n, d) = run.problem, run.problem.shape
+    n, d = problem.shape
     if isinstance(problem.rows, SparseRows):
-        squares = sparse_squares(problem, run.labels, run.centers)
+        squares = sparse_squares(problem, labels, centers)
         if problem.weights.size:
             squares[problem.weights == 0.0] = -1.0
         if problem.inverse.size:
@@ -41,7 +42,7 @@ def squared_distances_to_own(run: Run) -> Floats:
     for block, X in problem.blocks():
         for start in range(block.start, block.stop, height):
             part = slice(start, min(start + height, block.stop))
-            own = run.centers[run.labels[part]]
+            own = centers[labels[part]]
             rows = X[0, start - block.start :][:height]
             if inverse.size:
                 points = rows.astype(np.float64) * scale * inverse[part, None]
@@ -66,7 +67,7 @@ def relocate(run: Run) -> int:
     run.write_labels()
     members = run.sums.total_weights[COUNT].copy()
     empty = np.flatnonzero(members == 0.0)
-    distances = squared_distances_to_own(run)
+    distances = squared_distances_to_own(run.problem, run.labels, run.centers)
     scaling = run.problem.scaling
     floor = ROUNDING * scaling.mean_variance * run.problem.rows.shape[1]
     if scaling.by_cosine:  # rows of one direction, of any lengths, differ by rounding

@@ -25,7 +25,7 @@ FEW_ROWS = 4
 """Most rows that are compared with the centers directly: packing them would cost more."""
 
 
-def _scaling_around(centers: Floats, size: float, rows: Rows, by_cosine: bool) -> Scaling:
+def scaling_around(centers: Floats, size: float, rows: Rows, by_cosine: bool) -> Scaling:
     """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
     if by_cosine:
         return unshifted(rows.dtype, rows.shape[1], power_of_two(size, rows.dtype))
@@ -48,7 +48,7 @@ def closest_centers(
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    scaling = _scaling_around(centers, size, rows, by_cosine)
+    scaling = scaling_around(centers, size, rows, by_cosine)
     if rows.shape[0] <= FEW_ROWS and not isinstance(rows, SparseRows):
         labels, counts = np.full(rows.shape[0], -1, np.int32), np.zeros(3, np.int64)
         settle = settle_by_products if by_cosine else settle_by_differences
@@ -72,7 +72,7 @@ def center_distances(
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
     k, d = centers.shape
-    scaling = _scaling_around(centers, size, rows, by_cosine)
+    scaling = scaling_around(centers, size, rows, by_cosine)
     if isinstance(rows, SparseRows):
         with Team(n_threads, work_of(rows.shape, k)) as team:
             return sparse_distances(given_problem(rows, scaling, team), centers)
