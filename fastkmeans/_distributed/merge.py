@@ -50,13 +50,16 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
     >>> merged.n_rows, merged.counts.tolist(), merged.centers(centers).tolist()
     (3, [2, 1], [[2.0], [9.0]])
     """
+    if not isinstance(parts, Iterable):
+        raise TypeError(f"parts must be several statistics, got {shown(parts)}: give a list.")
     given = list(parts)
     if not given:
         raise ValueError("parts is empty: give the statistics of one block at least.")
     _check_alike(given)
     first, inertia, label_hash, n_rows = given[0], 0.0, 0, 0
     own, held = no_totals(*first.own.sums.shape), []
-    for part in given:
+    scale = min(part.scale for part in given)
+    for part in (each.scaled(scale) for each in given):
         inertia += part.scaled_inertia
         label_hash = merged_hash(label_hash, part.label_hash, part.n_rows)
         own = own.plus(part.own)
@@ -64,13 +67,13 @@ def merge_statistics(parts: Iterable[Statistics]) -> Statistics:
         n_rows += part.n_rows
     farthest = Farthest(*(np.concatenate(each) for each in zip(*held, strict=True)))
     order = np.lexsort((farthest.rows, -farthest.squares))
-    if own.add(farthest).counts.all():
+    if own.counts_with(farthest).all():
         kept, rest = order[:0], np.sort(order)
     else:
         kept, rest = order[: len(own.counts)], np.sort(order[len(own.counts) :])
     own = own.add(farthest.select(rest))
     return Statistics(
-        n_rows, first.metric, first.mark, label_hash, first.scale, inertia, own,
+        n_rows, first.metric, first.mark, label_hash, scale, inertia, own,
         farthest.select(kept),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from .._data.problem import Problem, naming, problem_of
 from .._data.room import check_room
-from .._data.scaling import power_of_two
+from .._data.sparse import SparseRows
 from .._data.tables import Table, table_in_memory
 from .._data.validation import (
     NO_WEIGHTS,
@@ -24,10 +25,12 @@ from .._engines.base import work_of
 from .._engines.plain import label_rows
 from .._engines.sums import Sums, sum_of_squares
 from .._estimators.inputs import as_table
+from .._kernels.shared.differences import add_differences
+from .._kernels.shared.update import COUNT, WEIGHT, Terms
 from .._lloyd.empty import farthest, squared_distances_to_own
 from .._lloyd.predict import scaling_around
 from .._runtime.arrays import Floats, Labels
-from .._runtime.threads import Team
+from .._runtime.threads import Team, within
 from .labels import hash_of_labels, mark_of_centers
 from .statistics import Statistics
 from .totals import Farthest, Totals, no_rows, no_totals
@@ -108,8 +111,7 @@ def partial_statistics(
         points = directions(points, "centers")
     weights = _weights_for(table, sample_weight)
     (n, d), k = table.rows.shape, len(points)
-    scale = 1.0 if by_cosine else power_of_two(float(np.abs(points).max()), np.dtype(np.float64))
-    nothing = Statistics(n, metric, mark, 0, scale, 0.0, no_totals(k, d), no_rows(d))
+    nothing = Statistics(n, metric, mark, 0, math.inf, 0.0, no_totals(k, d), no_rows(d))
     if not n:
         return nothing
     size = check_finite(table, "block")
@@ -159,32 +161,54 @@ def _weights_for(table: Table, sample_weight: Any) -> Floats:
 
 def _measure(problem: Problem, centers: Floats, labels: Labels, nothing: Statistics) -> Statistics:
     """Return the statistics of labelled rows, for which ``nothing`` holds no sums yet."""
-    factor = nothing.scale / problem.scaling.unit
-    inertia = sum_of_squares(problem, labels, centers) * factor * factor
+    scale, inertia = problem.scaling.unit, sum_of_squares(problem, labels, centers)
     own, held = _totals(problem, centers, labels), nothing.farthest
     if not own.counts.all():
-        held = _farthest(problem, centers, labels, factor)
+        held = _farthest(problem, centers, labels)
         labels = labels.copy()
         labels[held.rows] = -1  # these rows stay apart
         own = _totals(problem, centers, labels)
-    return replace(nothing, scaled_inertia=inertia, own=own, farthest=held)
+    return replace(nothing, scale=scale, scaled_inertia=inertia, own=own, farthest=held)
 
 
 def _totals(problem: Problem, centers: Floats, labels: Labels) -> Totals:
-    """Return sums, weights and counts of the rows that have a label."""
-    scaling, sums = problem.scaling, Sums(problem, len(centers))
-    sums.clear()
-    sums.move_all(np.full(len(labels), -1, np.int32), labels)
-    total, (weights, counts) = sums.total(), sums.part_weights.sum(axis=0)
-    if scaling.by_cosine:
-        total -= weights[:, None] * centers
+    """Return scaled sums, weights and counts of the rows that have a label."""
+    scaling, team, k = problem.scaling, problem.team, len(centers)
+    own = centers if scaling.by_cosine else centers * scaling.scale
+    if isinstance(problem.rows, SparseRows):
+        sums, table = _sparse_sums(problem, problem.rows, own, labels)
     else:
-        total -= weights[:, None] * ((centers - scaling.shift) * scaling.scale)
-        total /= scaling.scale
-    return Totals(total, weights, counts.astype(np.int64))
+        ranges = Sums(problem, k)
+        ranges.clear()
+        opposite, no_offset = -own, np.zeros(centers.shape[1])
+        for part, X in problem.blocks():
+            touched, bounds = within(ranges.bounds, part.start, part.stop)
+            weights, inverse = problem.weights_of(part), problem.inverse_of(part)
+            terms = Terms(weights, no_offset, scaling.scale, inverse)
+            outputs = ranges.parts[touched], ranges.part_weights[touched]
+            team.run(add_differences, X, bounds, (terms, labels[part], opposite), outputs)
+        sums, table = ranges.total(), ranges.part_weights.sum(axis=0)
+    if scaling.by_cosine:
+        sums *= scaling.unit
+    return Totals(sums, table[WEIGHT], table[COUNT].astype(np.int64))
 
 
-def _farthest(problem: Problem, centers: Floats, labels: Labels, factor: float) -> Farthest:
+def _sparse_sums(
+    problem: Problem, rows: SparseRows, centers: Floats, labels: Labels
+) -> tuple[Floats, Floats]:
+    """Return the sums of the differences of sparse rows, and the table of weights and counts."""
+    from .._kernels.sparse.differences import add_differences as add_sparse_differences
+
+    (k, d), team = centers.shape, problem.team
+    n_tasks = max(1, min(k, 1 if team.serial else 4 * team.size))
+    bounds = np.arange(n_tasks + 1) * k // n_tasks
+    sums, table = np.zeros((2, k, d)), np.zeros((2, k))
+    arguments = bounds, problem.scaled, problem.weights, labels, centers, sums, table
+    team.run(add_sparse_differences, rows.values, np.arange(n_tasks + 1), arguments)
+    return sums[0], table
+
+
+def _farthest(problem: Problem, centers: Floats, labels: Labels) -> Farthest:
     """Return the farthest rows that count, as many as there are clusters.
 
     A cluster keeps a row.  So each cluster turns down one row at most, and there are as many
@@ -195,7 +219,5 @@ def _farthest(problem: Problem, centers: Floats, labels: Labels, factor: float) 
     rows = rows[squares[rows] > 0.0]
     points, own = problem.points(rows), labels[rows]
     weights = problem.weights[rows] if problem.weights.size else np.ones(len(rows))
-    return Farthest(
-        rows, own.astype(np.int64), weights, squares[rows] * factor * factor, points,
-        points - centers[own],
-    )  # fmt: skip
+    differences = (points - centers[own]) * problem.scaling.unit
+    return Farthest(rows, own.astype(np.int64), weights, squares[rows], points, differences)

@@ -12,7 +12,7 @@ a row away then needs no difference, which would cancel if that row has almost a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from .._lloyd.empty import ROUNDING
 from .._lloyd.loop import LABELS_REPEAT, SMALL_SHIFT
 from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
+from .._runtime.text import shown
 from .labels import mark_of_centers
 from .totals import Farthest, Integers, Totals
 
@@ -89,14 +90,29 @@ class Statistics:
     metric: str
     mark: int  # of the centers, see ``mark_of_centers``
     label_hash: int
-    scale: float  # power of two that brings centers to about 1
-    scaled_inertia: float  # of coordinates times ``scale``
+    scale: float  # power of two by which coordinates are scaled; infinite if no row counts
+    scaled_inertia: float
     own: Totals  # of all rows except ``farthest``
     farthest: Farthest
 
+    def scaled(self, scale: float) -> Statistics:
+        """Return the statistics in another scale."""
+        if scale == self.scale:
+            return self
+        factor, far = scale / self.scale, self.farthest
+        return replace(
+            self,
+            scale=scale,
+            scaled_inertia=self.scaled_inertia * factor * factor,
+            own=self.own._replace(sums=self.own.sums * factor),
+            farthest=far._replace(
+                squares=far.squares * factor * factor, differences=far.differences * factor
+            ),
+        )
+
     @property
     def totals(self) -> Totals:
-        """Sums, weights and counts of all rows."""
+        """Scaled sums, weights and counts of all rows."""
         return self.own.add(self.farthest)
 
     @property
@@ -105,7 +121,7 @@ class Statistics:
 
     @property
     def sums(self) -> Floats:
-        return self.totals.sums
+        return self.totals.sums / self.scale
 
     @property
     def weights(self) -> Floats:
@@ -113,7 +129,7 @@ class Statistics:
 
     @property
     def counts(self) -> Integers:
-        return self.totals.counts
+        return self.own.counts_with(self.farthest)
 
     @property
     def n_empty(self) -> int:
@@ -134,8 +150,7 @@ class Statistics:
         previous : array-like of shape (n_clusters, n_features)
             The centers that the statistics were made with.
         """
-        unit = 1.0 if self._by_cosine else self.scale
-        return self._scaled_variance(self._checked(previous)) / unit / unit
+        return self._scaled_variance(self._checked(previous)) / self.scale / self.scale
 
     def centers(self, previous: Any) -> Floats:
         """Return the next centers: means, and for empty clusters the farthest rows.
@@ -185,11 +200,12 @@ class Statistics:
             If ``previous`` are other centers, or no row has weight.
         """
         check_tolerance(tol)
+        if before is not None and not isinstance(before, Step):
+            raise TypeError(f"before must be None or the Step of before, got {shown(before)}.")
         old = self._checked(previous)
         new, n_relocated = self._next(old)
-        unit = 1.0 if self._by_cosine else self.scale
-        with np.errstate(over="ignore"):
-            moved = total_of(((new - old) * unit) ** 2)
+        with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
+            moved = total_of(((new - old) * self.scale) ** 2)
         small = moved <= tol * self._scaled_variance(old) and not n_relocated
         reason = ""
         if before is not None:
@@ -197,7 +213,7 @@ class Statistics:
                 reason = SMALL_SHIFT  # this pass labels the rows, and is no iteration
             elif self.label_hash == before.label_hash and not n_relocated:
                 reason = LABELS_REPEAT
-        shift = math.sqrt(moved) / unit
+        shift = math.sqrt(moved) / self.scale
         if reason:
             new = old
         return Step(new, shift, n_relocated, bool(reason), reason, self.label_hash, small)
@@ -223,7 +239,7 @@ class Statistics:
         stay = np.setdiff1d(np.arange(len(self.farthest.rows)), taken)
         sums, weights, counts = self.own.add(self.farthest.select(stay))
         new, found = old.copy(), counts > 0
-        means = old[found] + sums[found] / weights[found, None]
+        means = old[found] + sums[found] / weights[found, None] / self.scale
         if self._by_cosine:
             turns = np.sqrt(column_totals((means * means).T)) > NO_DIRECTION
             found[found] = turns
@@ -244,7 +260,7 @@ class Statistics:
             return taken
         floor = ROUNDING * self._scaled_variance(old) * old.shape[1]
         if self._by_cosine:  # rows of one direction, of any lengths, differ by rounding
-            floor = ROUNDING
+            floor = ROUNDING * self.scale * self.scale
         for at, (square, donor) in enumerate(
             zip(self.farthest.squares.tolist(), self.farthest.labels.tolist(), strict=True)
         ):
@@ -262,11 +278,10 @@ class Statistics:
         if not weight:
             return 0.0
         if self._by_cosine:
-            mean = column_totals(sums + weights[:, None] * old) / weight
-            return float(max(0.0, 1.0 - total_of(mean * mean)) / d)
+            mean = column_totals(sums / self.scale + weights[:, None] * old) / weight
+            return float(max(0.0, 1.0 - total_of(mean * mean)) / d * self.scale * self.scale)
         # Around the mean m, from sums around centers: |x - m|^2 = |x - c|^2 + ... + |c - m|^2.
-        unit = self.scale
-        beside, sums = (old - old[0]) * unit, sums * unit
+        beside = (old - old[0]) * self.scale
         beside = beside - column_totals(sums + weights[:, None] * beside) / weight
         between = total_of(2.0 * sums * beside + weights[:, None] * (beside * beside))
         return float(max(0.0, self.scaled_inertia + between) / weight / d)

@@ -1,4 +1,7 @@
-"""Sums, weights and counts of clusters, and the rows that stay apart from them."""
+"""Sums, weights and counts of clusters, and the rows that stay apart from them.
+
+*Scaled* are coordinates times a power of two, which brings them to about 1: no square overflows.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ class Farthest(NamedTuple):
     rows: Integers  # (n,), row numbers, counted from the first row of the first merged block
     labels: Integers  # (n,), their clusters
     weights: Floats  # (n,)
-    squares: Floats  # (n,), squared distances to their centers, of coordinates times ``scale``
+    squares: Floats  # (n,), squared distances to their centers, scaled
     points: Floats  # (n, n_features), the rows; by cosine of length 1
-    differences: Floats  # (n, n_features), points less their centers
+    differences: Floats  # (n, n_features), points less their centers, scaled
 
     def select(self, which: Any) -> Farthest:
         """Return some of the rows."""
@@ -36,7 +39,7 @@ def no_rows(n_features: int) -> Farthest:
 class Totals(NamedTuple):
     """Sums, weights and counts of the clusters."""
 
-    sums: Floats  # (k, d)
+    sums: Floats  # (k, d), scaled
     weights: Floats  # (k,)
     counts: Integers  # (k,)
 
@@ -44,11 +47,17 @@ class Totals(NamedTuple):
         """Return the totals with some rows added, in their order."""
         if not len(rows.rows):
             return self
-        sums, weights, counts = self.sums.copy(), self.weights.copy(), self.counts.copy()
-        np.add.at(sums, rows.labels, rows.weights[:, None] * rows.differences)
-        np.add.at(weights, rows.labels, rows.weights)
-        np.add.at(counts, rows.labels, 1)
-        return Totals(sums, weights, counts)
+        sums, weights = self.sums.copy(), self.weights.copy()
+        pairs = zip(rows.labels.tolist(), rows.weights.tolist(), rows.differences, strict=True)
+        for j, w, difference in pairs:
+            sums[j] += w * difference
+            weights[j] += w
+        return Totals(sums, weights, self.counts_with(rows))
+
+    def counts_with(self, rows: Farthest) -> Integers:
+        """Return the counts with some rows added."""
+        more = np.bincount(rows.labels, minlength=len(self.counts))
+        return self.counts + more.astype(np.int64, copy=False)
 
     def plus(self, other: Totals) -> Totals:
         """Return the sum of both."""

@@ -1,7 +1,8 @@
 """Kernels that several steps use.
 
-pack      points and centers, laid out for the tile
-update    the M step: sums and means
-lengths   lengths of rows, for clustering by cosine
-moments   mean, variance and extremes of the columns
+pack          points and centers, laid out for the tile
+update        the M step: sums and means
+differences   sums of differences to the centers, for statistics that are merged
+lengths       lengths of rows, for clustering by cosine
+moments       mean, variance and extremes of the columns
 """

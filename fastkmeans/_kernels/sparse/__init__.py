@@ -7,6 +7,7 @@ score       the micro-kernel: one row against a tile of centers
 assign      labels, certified
 directions  the cosine: lengths of rows, and the labels that float32 leaves open
 update      sums of the clusters; distances of rows to their own centers
+differences sums of differences to the centers, for statistics that are merged
 distances   distances of rows to all centers
 seeding     greedy k-means++ by passes over all rows
 postings    greedy k-means++ by the rows that share a column with a candidate
