@@ -83,6 +83,13 @@ def partial_statistics(
     Labels are those of ``KMeans.predict``: exact, ties go to the lowest index.  The result depends
     on the arguments only, not on threads or processor cores.
 
+    Sums are of ``x - centers[label]`` in float64, so no digit is lost to a large mean.  If a
+    cluster has no row in the block, it may be empty in all blocks.  So the farthest rows come
+    along, one for each cluster at most, and it takes the row that it takes on one machine.
+
+    For the labels of a block, pass the final centers to ``find_closest_centroids``; by cosine, the
+    rows brought to length 1.
+
     Examples
     --------
     A fit of three blocks, with the rules of ``KMeans``.  On a cluster the list comprehension is a

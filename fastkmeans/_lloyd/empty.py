@@ -49,6 +49,7 @@ def squared_distances_to_own(problem: Problem, labels: Labels, centers: Floats) 
                 difference = (points - own) * problem.scaling.unit
             else:
                 difference = (rows.astype(np.float64) - own) * scale
+            difference = np.ascontiguousarray(difference)  # in this order the squares are added
             out[part] = np.einsum("ij,ij->i", difference, difference)
             if inverse.size:
                 out[part][inverse[part] == 0.0] = -1.0

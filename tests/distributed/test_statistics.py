@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +20,7 @@ from tests.helpers import reference
 from tests.helpers.sparse import group_means, texts
 
 Array = NDArray[Any]
+pytestmark = pytest.mark.slow
 CUTS = (0, 0, 7, 8, 150, 301, 400)
 """Where rows are cut into blocks: one without rows, one of one row, others of several lengths."""
 
@@ -302,6 +302,8 @@ def test_the_hash_of_labels_sees_a_row_that_moves() -> None:
     swapped = np.roll(X, 1, axis=0)
     hashes.add(Case(swapped, start).merged(start).label_hash)
     assert len(hashes) == 6
+    halves = [partial_statistics(half, start) for half in (X[:200], X[200:])]
+    assert merge_statistics(halves).label_hash != merge_statistics(halves[::-1]).label_hash
 
 
 def test_a_block_without_weight_counts_for_nothing_but_its_rows() -> None:
@@ -317,101 +319,3 @@ def test_a_block_without_weight_counts_for_nothing_but_its_rows() -> None:
         assert both.sums.tobytes() == rest.sums.tobytes()
         assert both.inertia == rest.inertia
         check_centers(case, both.centers(start), case.local(max_iter=1)[1][0])
-
-
-def test_blocks_of_any_kind(tmp_path: Any) -> None:
-    """Frames, sparse matrices, files: what a fit takes; without rows, too."""
-    pandas, pyarrow = (pytest.importorskip(name) for name in ("pandas", "pyarrow"))
-    X, start = apart(40), apart(40)[:3]
-    np.save(tmp_path / "block.npy", X)
-    frame = pandas.DataFrame(X, columns=list("abcd"))
-    expected = partial_statistics(X, start)
-    batch = pyarrow.RecordBatch.from_pandas(frame)
-    for block in (frame, batch, pyarrow.table(frame), scipy.sparse.csr_array(X), X.tolist()):
-        assert partial_statistics(block, start).label_hash == expected.label_hash
-    assert partial_statistics(tmp_path / "block.npy", start).inertia == expected.inertia
-    kinds = (X, frame, batch, pyarrow.table(frame), scipy.sparse.csr_array(X), frame.astype(object))
-    for block in kinds:
-        none = partial_statistics(block[:0], start)
-        assert (none.n_rows, none.inertia, none.n_empty) == (0, 0.0, 3)
-        merged = merge_statistics([none, expected, none])
-        assert pickle.dumps(merged) == pickle.dumps(merge_statistics([expected]))
-
-
-X, START = apart(5), apart(3)
-
-
-def spoiled(value: float, row: int, column: int) -> Array:
-    block = X.copy()
-    block[row, column] = value
-    return block
-
-
-REFUSED: list[tuple[Any, str]] = [
-    (partial(partial_statistics, spoiled(np.nan, 3, 2), START), "block.*NaN at row 3, column 2"),
-    (
-        partial(partial_statistics, spoiled(np.inf, 1, 0), START, metric="cosine"),
-        "block.*infinity at row 1, column 0",
-    ),
-    (partial(partial_statistics, [["a", "b", "c", "d"]], START), "block holds text.*'a'"),
-    (partial(partial_statistics, [[1, 2, 3, 4], [5]], START), "block is ragged: row 0.*row 1"),
-    (partial(partial_statistics, X[0], START), "block has shape"),
-    (partial(partial_statistics, X[:, :3], START), "block has 3 columns, but centers has 4"),
-    (partial(partial_statistics, X[:0, :3], START), "block has 3 columns, but centers has 4"),
-    (partial(partial_statistics, X, spoiled(np.nan, 1, 1)), "centers.*NaN at row 1, column 1"),
-    (partial(partial_statistics, X, START[0]), "centers has shape"),
-    (
-        partial(partial_statistics, X, np.zeros((2, 4)), metric="cosine"),
-        "centers has length 0 in row 0",
-    ),
-    (partial(partial_statistics, X, START, [1, 2]), r"sample_weight.shape == \(2,\), expected"),
-    (partial(partial_statistics, X, START, [1, 2, -1, 0, 0]), "sample_weight holds -1.0 at row 2"),
-    (partial(partial_statistics, X, START, [1e300] * 5), "sample_weight is 1e.300 at most"),
-    (partial(partial_statistics, X, START, metric="l1"), "metric must be"),
-    (partial(partial_statistics, X, START, n_threads=0), "n_threads must be at least 1"),
-    (partial(merge_statistics, []), "parts is empty"),
-    (
-        lambda: merge_statistics([partial_statistics(X, c) for c in (START, START + 1)]),
-        r"parts\[1\] belongs to other centers than parts\[0\]",
-    ),
-    (
-        lambda: merge_statistics(
-            [partial_statistics(X, START, metric=m) for m in ("cosine", "euclidean")]
-        ),
-        r"parts\[1\] belongs to another metric",
-    ),
-    (lambda: partial_statistics(X, START).centers(START + 1), "previous are not the centers"),
-    (lambda: partial_statistics(X, START).step(START[:2]), "previous needs one row per cluster"),
-    (lambda: partial_statistics(X, START).step(START, tol=-1), "tol must be finite"),
-    (lambda: partial_statistics(X[:0], START).centers(START), "there is no row"),
-    (lambda: partial_statistics(X, START, [0] * 5).step(START), "no row has a positive weight"),
-]
-
-
-@pytest.mark.parametrize(("call", "message"), REFUSED)
-def test_errors_name_the_argument_and_the_place(call: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        call()
-
-
-def test_errors_of_type() -> None:
-    now = partial_statistics(X, START)
-    for call, message in (
-        (lambda: merge_statistics([now, None]), r"parts\[1\] is None"),  # type: ignore[list-item]
-        (lambda: merge_statistics(now), "parts must be several"),  # type: ignore[arg-type]
-        (lambda: now.step(START, 3), "before must be None or the Step"),  # type: ignore[arg-type]
-    ):
-        with pytest.raises(TypeError, match=message):
-            call()
-
-
-def test_a_standardised_dataset_is_refused(tmp_path: Any) -> None:
-    """Each block would be standardised by its own mean."""
-    from fastkmeans import open_dataset
-
-    np.save(tmp_path / "block.npy", X)
-    with (
-        open_dataset(tmp_path / "block.npy", standardize=True) as dataset,
-        pytest.raises(ValueError, match="block is a dataset that was standardised by its own"),
-    ):
-        partial_statistics(dataset, START)

@@ -10,7 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans
-from fastkmeans._lloyd.empty import farthest
+from fastkmeans._data.problem import problem_of
+from fastkmeans._data.rows import ArrayRows
+from fastkmeans._data.validation import NO_WEIGHTS
+from fastkmeans._lloyd.empty import farthest, squared_distances_to_own
+from fastkmeans._runtime.threads import Team
 from tests.helpers.reference import closest, inertia, lloyd
 
 Array = NDArray[Any]
@@ -226,3 +230,20 @@ def test_a_fit_ends_when_no_center_moves() -> None:
     assert (model.n_iter_, model.stop_reason_) == (1, "the centers moved less than tol")
     assert model.labels_.tolist() == [0, 1, 1, 3, 4]
     assert model.inertia_ == 0.0
+
+
+def test_layouts_change_no_bit_of_a_distance() -> None:
+    """Ties are decided by these bits.  NumPy works in place, in any order, on large arrays only."""
+    X = np.random.default_rng(0).normal(size=(10_000, 7))
+    labels, centers = np.zeros(len(X), np.int32), X[:1]
+    found = []
+    for rows in (
+        X,
+        np.asfortranarray(X),
+        np.hstack([X, X])[:, :7],
+        np.repeat(X, 2, axis=1)[:, ::2],
+    ):
+        with Team(1, 0.0) as team:
+            problem = problem_of(ArrayRows(rows), NO_WEIGHTS, team)
+            found.append(squared_distances_to_own(problem, labels, centers).tobytes())
+    assert len(set(found)) == 1
