@@ -138,20 +138,7 @@ class Estimator(Routed):
         """Wrap ``X`` and compare its features with those of ``fit``."""
         self._check_fitted()
         table = as_table(X, columns=getattr(self, "feature_names_in_", None))
-        name, d = type(self).__name__, table.rows.shape[1]
-        seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
-        if seen is not None and names is not None:
-            _compare_names(list(seen), names)
-        elif names is not None or seen is not None:
-            have, had = ("has", "without") if seen is None else ("does not have valid", "with")
-            message = f"X {have} feature names, but {name} was fitted {had} feature names"
-            warnings.warn(message, UserWarning, stacklevel=3)
-        if d != self.n_features_in_:
-            raise ValueError(
-                f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
-                "as input."
-            )
-        refuse_by_cosine(getattr(self, "metric", "euclidean"), table)
+        self._check_like_fit(table)
         own, theirs = self.preparation_, table.preparation
         if own is not None and theirs is not None:
             own = own.after(theirs)
@@ -163,6 +150,23 @@ class Estimator(Routed):
                 )
             table = table._replace(rows=StandardizedRows(table.rows, own.shift, own.scale))
         return table
+
+    def _check_like_fit(self, table: Table) -> None:
+        """Compare the features of a table with those of ``fit``."""
+        name, d = type(self).__name__, table.rows.shape[1]
+        seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
+        if seen is not None and names is not None:
+            _compare_names(list(seen), names)
+        elif names is not None or seen is not None:
+            have, had = ("has", "without") if seen is None else ("does not have valid", "with")
+            message = f"X {have} feature names, but {name} was fitted {had} feature names"
+            warnings.warn(message, UserWarning, stacklevel=4)
+        if d != self.n_features_in_:
+            raise ValueError(
+                f"X has {d} features, but {name} is expecting {self.n_features_in_} features "
+                "as input."
+            )
+        refuse_by_cosine(getattr(self, "metric", "euclidean"), table)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file, for ``load``.
