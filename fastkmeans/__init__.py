@@ -9,13 +9,14 @@ k-means is one loop over blocks of rows::
 
 Folders; each imports only the folders below it::
 
-    __main__ warmup lesson     public modules
+    __main__ warmup lesson     public modules, and dask
     _cli                       the command line
     _choosing                  how many clusters: fits for several k
     compat                     the same in the shape of other libraries
     _report                    a page of HTML about a model
     plots                      pictures of clusters
     metrics                    how good a clustering is
+    _dask                      KMeans on a Dask cluster
     _distributed               statistics of blocks of rows, for many machines
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _minibatch                 fits by batches of rows

@@ -32,6 +32,7 @@ CACHES_KEPT = 8
 
 MARKS = {
     "slow": {
+        "on_dask",
         "test_choose",
         "test_compare_program",
         "test_compare_tasks",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
-EXTRAS = ("csv", "plots", "report", "sklearn", "test")
+EXTRAS = ("csv", "dask", "plots", "report", "sklearn", "test")
 """The extras whose libraries fastkmeans or its tests import."""
 
 TOOLS = {

@@ -14,6 +14,7 @@ name = "some"
 dependencies = ["numpy>=1.26"]
 [project.optional-dependencies]
 csv = ["tqdm >= 4.60; python_version > '3'"]
+dask = []
 plots = []
 report = []
 sklearn = []

@@ -25,9 +25,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 60
 
 ORDER = [
-    "__main__", "warmup", "lesson", "_cli", "_choosing", "compat", "_report", "plots",
-    "metrics", "_distributed", "_estimators", "_minibatch", "_seeding", "_metrics", "_lloyd",
-    "_files", "_engines", "_data", "_kernels", "_runtime",
+    "__main__", "warmup", "lesson", "dask", "_cli", "_choosing", "compat", "_report", "plots",
+    "metrics", "_dask", "_distributed", "_estimators", "_minibatch", "_seeding", "_metrics",
+    "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
 KERNELS = ["metrics", "sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]

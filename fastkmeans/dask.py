@@ -1,0 +1,5 @@
+"""KMeans on a Dask cluster (extra ``dask``)."""
+
+from ._dask.kmeans import KMeans
+
+__all__ = ["KMeans"]
