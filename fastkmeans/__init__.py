@@ -19,6 +19,7 @@ Folders; each imports only the folders below it::
     _dask                      KMeans on a Dask cluster
     _distributed               statistics of blocks of rows, for many machines
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
+    _optimum                   the global optimum of one feature
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
     _metrics                   indices of the quality of a clustering

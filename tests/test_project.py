@@ -26,11 +26,13 @@ MOST_LINES = 60
 
 ORDER = [
     "__main__", "warmup", "lesson", "dask", "_cli", "_choosing", "compat", "_report", "plots",
-    "metrics", "_dask", "_distributed", "_estimators", "_minibatch", "_seeding", "_metrics",
-    "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
+    "metrics", "_dask", "_distributed", "_estimators", "_optimum", "_minibatch", "_seeding",
+    "_metrics", "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
-KERNELS = ["metrics", "sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit"]
+KERNELS = [
+    "metrics", "line", "sparse", "seeding", "bytes", "boxes", "plain", "text", "shared", "emit",
+]  # fmt: skip
 """The folders of the kernels, likewise."""
 KERNEL_FILES = [*sorted((PACKAGE / "_kernels").rglob("*.py")), PACKAGE / "_runtime" / "drive.py"]
 JIT = {"jit", "jit_inline", "jit_unfused", "jit_with_scratch", "parallel_jit"}

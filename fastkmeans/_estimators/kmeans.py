@@ -24,6 +24,7 @@ from .._engines.base import work_of
 from .._lloyd.loop import finish
 from .._lloyd.run import Outcome, Resumed, Workspace
 from .._lloyd.watch import STOPPED, Watch
+from .._optimum.fit import has_optimum, optimum
 from .._runtime.errors import convergence_warning, plain, warn
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
@@ -75,7 +76,7 @@ class KMeans(Clusterer):
         and by scores in small integers (many features).  ``"auto"`` chooses by the shape of ``X``,
         and returns to ``"lloyd"`` if pruning does not pay.  scikit-learn's names mean ours:
         ``"elkan"`` is ``"auto"``, ``"full"`` is ``"lloyd"``.  Sparse rows have one engine of their
-        own, for any ``algorithm``.
+        own, for any ``algorithm``.  For one feature see Notes.
     metric : {"euclidean", "cosine"}, default="euclidean"
         What a cluster is.  ``"cosine"``: spherical k-means.  Rows count with length 1, and a row
         goes to the center of largest cosine.  A center is the mean of its rows brought back to
@@ -132,12 +133,22 @@ class KMeans(Clusterer):
     --------
     k_means : The same as a function.
 
+    Notes
+    -----
+    With one feature, ``fit`` finds the global optimum: the clusters are runs of the sorted values.
+    It does so if ``algorithm`` is ``"auto"``, ``init`` a name, the metric Euclidean, the table
+    dense and in memory, and ``n_samples * n_clusters`` at most 2^25.  Equal values count as one,
+    with the sum of their weights.  The centers rise, ``n_iter_`` is 1, and ``stop_reason_`` says
+    that this is the optimum.  ``n_init``, ``max_iter``, ``tol`` and ``random_state`` then change
+    nothing.  Other fits of one feature run Lloyd's algorithm.
+
     References
     ----------
     Lloyd (1982), "Least squares quantization in PCM", IEEE Transactions on Information Theory
     28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
     Dhillon and Modha (2001), "Concept decompositions for large sparse text data using clustering",
-    Machine Learning 42.
+    Machine Learning 42.  Groenlund et al. (2017), "Fast Exact k-Means, k-Medians and Bregman
+    Divergence Clustering in 1D", arXiv 1701.07204.
 
     Examples
     --------
@@ -221,9 +232,14 @@ class KMeans(Clusterer):
         work = work_of(rows.shape, k)
         opened = open_problem(rows, weights.values, self.n_threads, work, self._by_cosine)
         with naming(table), opened as problem:
-            workspace = Workspace(problem, k, algorithm)
+            is_line = has_optimum(self.init, self.algorithm, problem, k) and checkpoint is None
+            n_runs = 1 if is_line else n_runs
             watch.fit_begins(table, n_runs, weights.unit)
-            best = self._best_run(X, workspace, n_runs, watch, checkpoint)
+            if is_line:
+                best = optimum(problem, k, watch)
+            else:
+                workspace = Workspace(problem, k, algorithm)
+                best = self._best_run(X, workspace, n_runs, watch, checkpoint)
             best = watch.kept(problem, best)
         self._learn_features(table)
         self._keep(best, weights.unit)

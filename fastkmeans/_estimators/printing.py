@@ -5,6 +5,7 @@ from .._lloyd.loop import LABELS_REPEAT, SMALL_SHIFT
 from .._lloyd.run import Iteration, Outcome
 from .._lloyd.watch import Label, Watch
 from .._minibatch.step import NO_IMPROVEMENT, BatchStep, Course
+from .._optimum.fit import OPTIMUM
 from .._runtime.arrays import Floats
 
 CONVERGED = {
@@ -39,9 +40,10 @@ class PrintRuns(Watch):
         how = {
             LABELS_REPEAT: "strict convergence, ",
             SMALL_SHIFT: f"center shift {run.history[-1].center_shift:.3g} within tolerance, ",
-        }.get(run.stop_reason, "")
+            OPTIMUM: "",
+        }.get(run.stop_reason)
         print(
-            f"{'Converged' if how else 'Stopped'} at iteration {run.n_iter}: {how}"
+            f"{'Stopped' if how is None else 'Converged'} at iteration {run.n_iter}: {how or ''}"
             f"{run.stop_reason}; inertia {run.inertia * self._unit:.8g}"
         )
         return False
