@@ -18,6 +18,15 @@ DOMINANT = 0.9
 """Share of the total variance (0 to 1) above which one column outweighs all others."""
 
 
+def check_metric(args: argparse.Namespace) -> None:
+    """Refuse directions from an origin that is moved."""
+    if args.metric == "cosine" and args.standardize:
+        raise UserError(
+            "--metric cosine compares directions from the origin, which --standardize moves: leave "
+            "one of them out"
+        )
+
+
 def check_table(args: argparse.Namespace, dataset: Dataset, k: int) -> None:
     """Refuse more clusters than rows, and an engine that takes too much memory."""
     rows = rows_of(dataset)

@@ -14,7 +14,7 @@ from .._files import Dataset, open_dataset
 from .._files.options import Question
 from .._runtime.extras import need
 from .._runtime.text import is_hidden
-from .checks import check_table, note_columns, preparation_of
+from .checks import check_metric, check_table, note_columns, preparation_of
 from .console import UserError, note, remembered
 from .labels import write_skipped
 from .outputs import blamed_on, check_formats, check_outputs, whole_files
@@ -38,6 +38,7 @@ def choose(args: argparse.Namespace) -> None:
     outputs = {"--plot": args.plot, "--report": args.report, "--skipped-out": args.skipped_out}
     check_outputs(outputs, inputs=args.files)
     check_formats({"--skipped-out": args.skipped_out})
+    check_metric(args)
     if args.plot is not None:
         if args.plot.suffix.lower() != ".png":
             raise UserError(f"--plot {args.plot} must end in .png")

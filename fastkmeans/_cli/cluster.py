@@ -22,7 +22,7 @@ from .._metrics.simplified import Quality
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .centers import blaming, read_centers
-from .checks import check_table, note_columns, preparation_of
+from .checks import check_metric, check_table, note_columns, preparation_of
 from .console import UserError, note, remembered
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
@@ -84,11 +84,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
         from .page import check_report
 
         check_report(args.report)
-    if args.metric == "cosine" and args.standardize:
-        raise UserError(
-            "--metric cosine compares directions from the origin, which --standardize moves: leave "
-            "one of them out"
-        )
+    check_metric(args)
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
     if args.representatives is not None and args.representatives_out is None:

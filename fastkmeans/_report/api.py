@@ -18,6 +18,7 @@ from .described import describe
 from .facts import facts_of
 from .page import Subject, page
 from .source import Source, source_of
+from .words import some_of
 
 ENDINGS = (".html", ".htm")
 
@@ -115,8 +116,7 @@ def write(
 
     ``labels`` are those of the rows, if they are known; ``follow`` are the commands to run next.
     """
-    if title is None:
-        title = _title(source, choice)
+    title = title or _title(source, choice)
     about = describe(model, table, weights, source)
     facts = None
     if choice is None or choice.best_k is not None:
@@ -131,7 +131,7 @@ def write(
 
 
 def _title(source: Source, choice: Any) -> str:
-    names = ", ".join(Path(file).name for file in source.files[:3])
+    names = some_of([Path(file).name for file in source.files], 3)
     if choice is not None:
         return f"How many clusters{f' in {names}' if names else ''}?"
     return f"Clusters{f' of {names}' if names else ''}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..plots._criteria import criteria, drawable
+from ..plots._criteria import criteria
 from . import tables
 from .pictures import picture
 from .words import count
@@ -29,12 +29,10 @@ def choice_parts(choice: Any, follow: list[str]) -> dict[str, Any]:
     best = choice.best_k
     said = "no k stands out" if best is None else f"k = {best} stands out"
     ks = f"{count(len(choice.k), 'number')} of clusters from {choice.k[0]} to {choice.k[-1]}"
-    drawn = None
-    if drawable(choice):
-        drawn = picture(
-            lambda ax: criteria(choice, ax=ax), (6.4, 4.8),
-            f"Lines of the criteria against {ks}; {said}. The table below has the numbers.",
-        )  # fmt: skip
+    drawn = picture(
+        lambda ax: criteria(choice, ax=ax), (6.4, 4.8),
+        f"Lines of the criteria against {ks}; {said}. The table below has the numbers.",
+    )  # fmt: skip
     return {
         "reason": choice.reason,
         "criteria": drawn,

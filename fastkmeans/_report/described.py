@@ -10,12 +10,12 @@ import numpy as np
 from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._runtime.arrays import Floats
-from .._runtime.text import literal
 from ..plots._rows import Spread, names_of, spread_of
 from .source import Source
+from .words import column_name, some_of
 
-MOST_LETTERS = 120
-"""Longest name of a column."""
+MOST_FILES = 20
+"""Most files that are named."""
 DOMINANT = 0.9
 """Share of the variance above which one column outweighs all others."""
 
@@ -59,7 +59,7 @@ def describe(model: Any, table: Table, weights: Floats, source: Source) -> Descr
     """Describe the rows of a table that has the coordinates of the fit of ``model``."""
     own, d, by_cosine = model.preparation_, table.rows.shape[1], model.metric == "cosine"
     shift, scale = (np.zeros(d), np.ones(d)) if own is None else (own.shift, own.scale)
-    names = [literal(name, MOST_LETTERS) for name in names_of(model, table)]
+    names = [column_name(name) for name in names_of(model, table)]
     spread = spread_of(table, weights, by_cosine, model.n_threads)
     return Described(source, names, shift, scale, spread, by_cosine, bool(weights.size))
 
@@ -67,7 +67,7 @@ def describe(model: Any, table: Table, weights: Floats, source: Source) -> Descr
 def read_pairs(about: Described) -> list[tuple[str, str]]:
     """Return what was read, as names and texts."""
     source = about.source
-    read = [("files", ", ".join(source.files))] if source.files else []
+    read = [("files", some_of(source.files, MOST_FILES))] if source.files else []
     of = "" if source.total == source.used else f" of {source.total:,}"
     read += [("rows", f"{source.used:,}{of}"), ("columns", f"{len(about.names):,}")]
     if source.missing is not None:

@@ -23,6 +23,7 @@ from .clusters import SECTIONS as SECTIONS_OF_CLUSTERS
 from .clusters import cluster_parts, lead
 from .described import Described, column_warnings, read_pairs
 from .facts import Facts, fit_warnings
+from .words import column_name
 
 
 @dataclass
@@ -117,7 +118,9 @@ def _said(subject: Subject) -> dict[str, Any]:
         "warnings": warned + column_warnings(about, subject.table),
         "read": read_pairs(about),
         "left_out_rows": about.source.left_out_rows,
-        "left_out_columns": about.source.left_out_columns,
+        "left_out_columns": [
+            (column_name(name), reason) for name, reason in about.source.left_out_columns
+        ],
         "columns": tables.columns_table(about),
         "command": subject.command,
         "parameters": _parameters(subject),

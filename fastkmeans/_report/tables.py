@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._runtime.text import literal
 from .described import Described
 from .facts import MOST_LISTED, Facts
-from .words import count, number, profile_words, share
+from .words import column_name, count, number, profile_words, share
 
 MOST_LETTERS = 200
 """Longest id of a row."""
@@ -167,7 +167,7 @@ def representatives_table(facts: Facts) -> HtmlTable:
     )
     values = facts.about.to_units(facts.rows_closest)
     heads = [Head("cluster"), Head(source.row_heading)]
-    heads += [] if source.ids is None else [Head(literal(source.id_heading, SHORT), False)]
+    heads += [] if source.ids is None else [Head(column_name(source.id_heading, SHORT), False)]
     heads += [Head(literal(facts.names[f], SHORT)) for f in facts.columns]
     rows = []
     for i, j in enumerate(clusters.tolist()):

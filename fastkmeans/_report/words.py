@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 
 from .._runtime.arrays import Floats
+from .._runtime.text import literal
 
 HIGH, VERY_HIGH = 0.5, 1.5
 """Standard deviations from the mean of all rows from which a center is high, and very high."""
+MOST_LETTERS = 120
+"""Longest name of a column."""
 MOST_NAMED = 4
 """Most columns that the words about a cluster name."""
 
@@ -25,6 +28,18 @@ def number(value: float) -> str:
 def count(value: int, what: str, plural: str | None = None) -> str:
     """Write a number of things."""
     return f"{value:,} {what if value == 1 else plural or what + 's'}"
+
+
+def column_name(name: object, most: int = MOST_LETTERS) -> str:
+    """Return a name as a page shows it: short, on one line, and never blank."""
+    text = literal(name, most)
+    return text if text.strip() else "(no name)"
+
+
+def some_of(texts: Sequence[str], most: int) -> str:
+    """List some texts, and say how many more there are."""
+    more = len(texts) - most
+    return ", ".join(texts[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def share(part: float, total: float) -> str:

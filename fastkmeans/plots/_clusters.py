@@ -140,7 +140,9 @@ def _limits(at: Floats) -> Floats:
     room = 0.25 * (inner_high - inner_low)
     low = np.where(far, np.maximum(low, inner_low - room), low)
     high = np.where(far, np.minimum(high, inner_high + room), high)
-    edge = np.where(high > low, 0.04 * (high - low), 1.0)
+    # Limits far from zero must differ as well.
+    edge = np.maximum(0.04 * (high - low), 1e-9 * np.maximum(np.abs(low), np.abs(high)))
+    edge = np.where(edge > 0.0, edge, 1.0)
     return np.stack([low - edge, high + edge], axis=1)
 
 

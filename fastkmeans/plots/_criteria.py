@@ -35,6 +35,7 @@ def criteria(choice: Any, *, ax: Any = None) -> Any:
     -------
     matplotlib.axes.Axes
         One line per criterion, from its worst value (0) to its best (1); the legend has the best.
+        Criteria without a finite value are left out.
         The inertia falls with every further cluster, so its best k says nothing: look at where it
         falls less than before.
 
@@ -46,7 +47,8 @@ def criteria(choice: Any, *, ax: Any = None) -> Any:
         An ``ImportError``, if matplotlib is not installed.
     """
     k = np.atleast_1d(np.asarray(getattr(choice, "k", ())))
-    found = {name: getattr(choice, name) for name in CRITERIA if _has(choice, name)}
+    found = {name: getattr(choice, name, None) for name in CRITERIA}
+    found = {name: values for name, values in found.items() if values is not None}
     if not k.size or not found:
         raise ValueError(
             f"choice must have k and one of {', '.join(CRITERIA)} at least, got "
@@ -57,8 +59,12 @@ def criteria(choice: Any, *, ax: Any = None) -> Any:
         if values.shape != k.shape:
             raise ValueError(f"choice.{name} has shape {values.shape}, k has {k.shape}.")
     ax = axes_or_new(ax)
+    lines = {name: values for name, values in lines.items() if np.isfinite(values).any()}
     for i, (name, values) in enumerate(lines.items()):
         _line(ax, k, values, name, i)
+    if not lines:
+        ax.text(0.5, 0.5, "no criterion is finite", ha="center", transform=ax.transAxes)
+        ax.set_xlim(k[0] - 1, k[-1] + 1)
     best = getattr(choice, "best_k", None)
     if best is not None:
         ax.axvline(best, color="0.45", linestyle=":", linewidth=1.5, label=f"recommended: {best}")
@@ -67,19 +73,10 @@ def criteria(choice: Any, *, ax: Any = None) -> Any:
     ax.set_ylim(-0.04, 1.06)
     whole_ticks(ax.xaxis)
     bare(ax)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False,
-              fontsize="small")  # fmt: skip
+    if lines:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False,
+                  fontsize="small")  # fmt: skip
     return ax
-
-
-def drawable(choice: Any) -> bool:
-    """Return whether a choice has a finite figure."""
-    return any(_has(choice, name) for name in CRITERIA)
-
-
-def _has(choice: Any, name: str) -> bool:
-    values = getattr(choice, name, None)
-    return values is not None and bool(np.isfinite(np.asarray(values, np.float64)).any())
 
 
 def _line(ax: Any, k: NDArray[Any], values: Floats, name: str, i: int) -> None:

@@ -14,6 +14,8 @@ LIMIT = 3.0
 """Standard deviations from the mean that have the strongest colour."""
 MOST_TEXTS = 150
 """Most cells that have their number written in them."""
+LEAST_HEIGHT = 9.0
+"""Points of height that a cell needs for its number."""
 
 
 def profile(
@@ -82,7 +84,8 @@ def draw_profile(
     ax.set_ylabel("cluster")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    if k * d <= MOST_TEXTS and d <= 15:
+    high = 72.0 * ax.get_window_extent().height / ax.figure.dpi / k  # points of a row
+    if k * d <= MOST_TEXTS and d <= 15 and high >= LEAST_HEIGHT:
         for (j, f), value in np.ndenumerate(z):
             # The middle of the map is light, its ends are dark, on any background.
             ink = "white" if abs(value) > 0.62 * LIMIT else "black"

@@ -139,6 +139,7 @@ def test_every_shared_flag_is_passed_on() -> None:
         (["--report", "nowhere/k.html"], "does not exist"),
         (["--plot", "nowhere/k.png"], "does not exist"),
         (["--columns", "c"], "c"),
+        (["--metric", "cosine", "--standardize"], "leave one of them out"),
     ],
 )
 def test_mistakes_get_one_line(argv: list[str], text: str, command: Command) -> None:

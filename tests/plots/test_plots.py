@@ -232,3 +232,35 @@ def test_silhouettes_refuse(values: Any, labels: Any, message: str, pyplot: Any)
     with pytest.raises(ValueError, match=message):
         plots.silhouettes(values, labels)
     assert not pyplot.get_fignums()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e150, 1e300])
+@pytest.mark.parametrize("spread", [0.0, 1e-12, 1.0])
+def test_equal_rows_of_any_size_have_limits(size: float, spread: float, pyplot: Any) -> None:
+    """Matplotlib warns of limits that do not differ."""
+    rows = size * (1.0 + spread * np.random.default_rng(0).normal(size=(30, 3)))
+    rows[0] = 0.0
+    for X in (rows, rows[1:]):
+        ax = _clusters.draw_clusters(X, np.zeros(len(X), np.int32), X[:1])
+        (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+        assert left < right
+        assert bottom < top
+        ax.figure.canvas.draw()
+
+
+def test_criteria_without_a_finite_value(pyplot: Any) -> None:
+    nothing = np.full(6, np.inf)
+    ax = plots.criteria(choice(davies_bouldin=nothing))
+    assert "Davies-Bouldin" not in {line.get_label().partition(":")[0] for line in ax.lines}
+    names = ("inertia", "davies_bouldin", "simplified_silhouette")
+    ax = plots.criteria(choice(best_k=None, **dict.fromkeys(names, nothing)))
+    assert [text.get_text() for text in ax.texts] == ["no criterion is finite"]
+    ax.figure.canvas.draw()
+
+
+def test_numbers_are_written_where_there_is_room(pyplot: Any) -> None:
+    from fastkmeans.plots._profile import draw_profile
+
+    z = np.zeros((40, 3))
+    assert len(draw_profile(z, "abc").texts) == 120
+    assert not draw_profile(z, "abc", pyplot.subplots(figsize=(4, 3))[1]).texts

@@ -187,6 +187,8 @@ def test_names_are_text(tmp_path: Path, pictures: None) -> None:
     assert names[5] == r"a\nb\x00\x07\x1b[31m"
     assert names[6] == r"\u202egnp.exe"
     assert len(names[11]) == 120
+    assert names[12] == "(no name)"
+    assert "" not in page.table("centers")[0]
     assert "<script>alert(1)</script> " in page.table("sizes")[1][1]
     assert "49" not in page.table("centers")[0]
 
