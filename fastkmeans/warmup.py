@@ -61,6 +61,7 @@ def warmup() -> float:
                 model.representatives(X)
                 model.score(X)
                 simplified_silhouette_score(X, model.labels_, model.cluster_centers_)
+                KMeans(8).fit(np.arange(float(n_rows)).reshape(-1, 1))  # one feature
             # For a large table, passes that are made once run in numba's threads as well.
             X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)
             KMeans(8, max_iter=2, init=X[:8], algorithm="bytes", n_threads=2).fit(X)

@@ -137,10 +137,10 @@ class KMeans(Clusterer):
     -----
     With one feature, ``fit`` finds the global optimum: the clusters are runs of the sorted values.
     It does so if ``algorithm`` is ``"auto"``, ``init`` a name, the metric Euclidean, the table
-    dense and in memory, and ``n_samples * n_clusters`` at most 2^25.  Equal values count as one,
-    with the sum of their weights.  The centers rise, ``n_iter_`` is 1, and ``stop_reason_`` says
-    that this is the optimum.  ``n_init``, ``max_iter``, ``tol`` and ``random_state`` then change
-    nothing.  Other fits of one feature run Lloyd's algorithm.
+    dense and in memory, and there are at most 2^22 rows and 128 clusters.  Equal values count as
+    one, with the sum of their weights.  The centers rise, ``n_iter_`` is 1, and ``stop_reason_``
+    says that this is the optimum.  ``n_init``, ``max_iter``, ``tol`` and ``random_state`` then
+    change nothing.  Other fits of one feature run Lloyd's algorithm.
 
     References
     ----------

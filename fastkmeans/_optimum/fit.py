@@ -22,8 +22,9 @@ from .._runtime.arrays import Floats, Labels
 from .cuts import best_cuts, line_of
 
 OPTIMUM = "this is the global optimum of one feature"
-MOST_WORK = 1 << 25
-"""Most rows times clusters.  Beyond them, divide and conquer may take a minute."""
+MOST_ROWS, MOST_CLUSTERS = 1 << 22, 128
+"""Beyond these, Lloyd's algorithm runs: the optimum takes about 150 bytes per distinct value, and
+more seconds than Lloyd's runs if clusters are many."""
 
 
 def has_optimum(init: Any, algorithm: str, problem: Problem, n_clusters: int) -> bool:
@@ -31,7 +32,8 @@ def has_optimum(init: Any, algorithm: str, problem: Problem, n_clusters: int) ->
     n, d = problem.shape
     named = isinstance(init, str) and algorithm == "auto"
     dense = d == 1 and not isinstance(problem.rows, SparseRows) and not problem.scaling.by_cosine
-    return named and dense and problem.rows.room == math.inf and n * n_clusters <= MOST_WORK
+    within = n <= MOST_ROWS and n_clusters <= MOST_CLUSTERS
+    return named and dense and problem.rows.room == math.inf and within
 
 
 def optimum(problem: Problem, n_clusters: int, watch: Watch) -> Outcome:

@@ -1,6 +1,6 @@
 """The faults that ``tests/mutations.py`` makes, by folder of the package.
 
-plain, shared (with emit), boxes, bytes, seeding, sparse, metrics
+plain, shared (with emit), boxes, bytes, seeding, sparse, metrics, line
     in ``_kernels``
 engines
     in ``_engines``
@@ -12,7 +12,7 @@ mutation
 
 from __future__ import annotations
 
-from faults import boxes, bytes, engines, lloyd, metrics, plain, seeding, shared, sparse
+from faults import boxes, bytes, engines, line, lloyd, metrics, plain, seeding, shared, sparse
 from faults.mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -23,6 +23,7 @@ MUTATIONS: list[Mutation] = [
     *seeding.MUTATIONS,
     *sparse.MUTATIONS,
     *metrics.MUTATIONS,
+    *line.MUTATIONS,
     *boxes.MUTATIONS,
     *bytes.MUTATIONS,
     *engines.MUTATIONS,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fastkmeans import KMeans, k_means
-from fastkmeans._optimum import cuts, fit
+from fastkmeans._optimum import cuts, fit, limits
 from fastkmeans._optimum.fit import OPTIMUM, best_means
 from tests.helpers import reference
 
@@ -112,13 +112,14 @@ def tables(n: int) -> dict[str, Array]:
     }
 
 
-@pytest.mark.parametrize("fewest", [0.5, 4.0, 1e9])
+@pytest.mark.parametrize("per_cell", [1, 5, 16, 10**9])
 @pytest.mark.parametrize("k", [2, 3, 9, 40])
 def test_a_slow_programme_finds_the_same(
-    k: int, fewest: float, monkeypatch: pytest.MonkeyPatch
+    k: int, per_cell: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also if lower bounds rule most cuts out, or none."""
-    monkeypatch.setattr(cuts, "FEWEST_CELLS", fewest)
+    monkeypatch.setattr(limits, "VALUES_PER_CELL", per_cell)
+    monkeypatch.setattr(limits, "FEWEST_CELLS", 1)
     weights = np.random.default_rng(1).integers(1, 5, 700).astype(float)
     for name, values in tables(700).items():
         x = np.unique(values)
@@ -132,10 +133,11 @@ def test_a_slow_programme_finds_the_same(
         assert total == pytest.approx(dynamic_programme(x, w, k), rel=1e-9), name
 
 
-def test_lower_bounds_rule_most_cuts_out() -> None:
-    x = np.sort(np.random.default_rng(0).normal(size=20_000))
-    limits = cuts.limits_of(cuts.line_of(x, np.ones(len(x))), 5)
-    assert np.diff(limits, axis=0).max() < len(x) / 4
+@pytest.mark.parametrize("kind", ["normal", "tails"])
+def test_lower_bounds_rule_most_cuts_out(kind: str) -> None:
+    x = np.sort(tables(20_000)[kind])
+    found = limits.limits_of(cuts.line_of(x, np.ones(len(x))), 5)
+    assert np.diff(found, axis=0).max() < len(x) / 8
 
 
 HOSTILE = {
@@ -228,8 +230,10 @@ def test_who_runs_lloyd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert KMeans(3).fit(tmp_path / "table.npy").stop_reason_ != OPTIMUM
     assert KMeans(3).fit(np.hstack([X, X])).stop_reason_ != OPTIMUM
     assert KMeans(3).fit(X).stop_reason_ == OPTIMUM
-    monkeypatch.setattr(fit, "MOST_WORK", 599)
-    assert KMeans(3).fit(X).stop_reason_ != OPTIMUM
+    for limit, value in (("MOST_ROWS", 199), ("MOST_CLUSTERS", 2)):
+        with monkeypatch.context() as patch:
+            patch.setattr(fit, limit, value)
+            assert KMeans(3).fit(X).stop_reason_ != OPTIMUM
 
 
 def test_listeners(capsys: pytest.CaptureFixture[str]) -> None:

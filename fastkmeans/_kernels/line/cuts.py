@@ -62,8 +62,7 @@ def try_cell(
 ):
     """Return the least squares for cuts in one cell, and the first cut that has it."""
     weight, from_first, _, own = rest
-    stop = ((low >> BITS) + 1) * CELL
-    distance = line.values[stop] - line.values[stop - 1] + from_first
+    distance = line.runs.gaps[(low >> BITS) + 1] + from_first
     to_last, w = line.to_end[TO_LAST, low : high + 1], line.to_end[WEIGHT, low : high + 1]
     inner, earlier = line.to_end[SQUARES, low : high + 1], before[low : high + 1]
     for p in range(w.size):
@@ -106,9 +105,7 @@ def best_cut(
             best, where = found, at
         if cell == bottom:
             return best, where
-        stop = first + CELL
-        gap = line.values[stop] - line.values[stop - 1]
-        rest = merged(column(line.to_end, first), gap, rest)
+        rest = merged(column(line.runs.whole, cell), line.runs.gaps[cell + 1], rest)
         cell -= 1
 
 

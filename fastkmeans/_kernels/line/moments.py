@@ -10,10 +10,10 @@ sum of squares keeps its digits, whatever the offset.
 
 The moments of any segment come from two or three merges.  The values are cut into cells of
 ``CELL``.  Kept are the moments from each value to the end of its cell, from the beginning of the
-cell to each value, and those of some runs of whole cells.  Row h of the table has, for each cell,
-the run between it and the closest boundary that is a multiple of ``2^h`` but not of ``2^(h+1)``.
-Two cells l < r differ first in bit h.  The boundary ``(r >> h) << h`` lies between them, so they
-take two runs of row h.
+cell to each value, and those of some runs of whole cells (``Runs``).  Row h of their table has, for
+each cell, the run between it and the closest boundary that is a multiple of ``2^h`` but not of
+``2^(h+1)``.  Two cells l < r differ first in bit h.  The boundary ``(r >> h) << h`` lies between
+them, so they take two runs of row h.
 
 Nothing here fuses (``jit_unfused``), so that a choice between two equal sums of squares does not
 depend on the processor.  Loop order: cells, then the values of a cell, or levels, then cells.
@@ -33,6 +33,16 @@ WEIGHT, FROM_FIRST, TO_LAST, SQUARES = range(4)
 """Moments of a segment: its weight, mean minus first value, last value minus mean, squares."""
 
 
+class Runs(NamedTuple):
+    """Cells of values, and the moments of all runs of them."""
+
+    whole: Any  # in (4, n_cells) float64, moments of each cell
+    gaps: Any  # in (n_cells,) float64, first value of a cell minus last value before it
+    last: Any  # in (n_cells,) float64, weight of the last value of each cell
+    table: Any  # in (n_levels, 4, n_cells) float64, moments of runs
+    heights: Any  # in (2^n_levels,) uint8, the highest bit that is set, by number
+
+
 class Line(NamedTuple):
     """Distinct values in rising order, and the moments of their segments."""
 
@@ -40,8 +50,7 @@ class Line(NamedTuple):
     weights: Any  # in (n,) float64, above zero
     to_end: Any  # in (4, n) float64, moments from each value to the end of its cell
     from_start: Any  # in (4, n) float64, moments from the beginning of its cell to each value
-    runs: Any  # in (n_levels, 4, n_cells) float64, moments of runs of cells
-    heights: Any  # in (2^n_levels,) uint8, the highest bit that is set, by number
+    runs: Any  # in Runs, of the cells of CELL values
 
 
 @jit_unfused
@@ -119,48 +128,41 @@ def column(
 
 @jit_unfused
 def fill_runs(
-    values,  # in (n,) float64, rising
-    to_end,  # in (4, n) float64
-    runs,  # out (n_levels, 4, n_cells) float64, see Line
-    heights,  # out (2^n_levels,) uint8, see Line
+    runs,  # in/out Runs; the table and the heights are written
 ):
     """Write the moments of runs of cells, and the highest bits."""
-    n_levels, _, n_cells = runs.shape
-    for c in range(heights.size):
-        heights[c] = 0 if c < 2 else heights[c >> 1] + 1
+    n_levels, _, n_cells = runs.table.shape
+    for i in range(runs.heights.size):
+        runs.heights[i] = 0 if i < 2 else runs.heights[i >> 1] + 1
     for h in range(n_levels):
         half = 1 << h
         for middle in range(half, n_cells, 2 * half):
-            moments = column(to_end, (middle - 1) * CELL)
+            moments = column(runs.whole, middle - 1)
             for c in range(middle - 1, middle - half - 1, -1):
                 if c < middle - 1:
-                    next_first = (c + 1) * CELL
-                    gap = values[next_first] - values[next_first - 1]
-                    moments = merged(column(to_end, c * CELL), gap, moments)
+                    moments = merged(column(runs.whole, c), runs.gaps[c + 1], moments)
                 for m in range(4):
-                    runs[h, m, c] = moments[m]
-            moments = column(to_end, middle * CELL)
+                    runs.table[h, m, c] = moments[m]
+            moments = column(runs.whole, middle)
             for c in range(middle, min(middle + half, n_cells)):
                 if c > middle:
-                    gap = values[c * CELL] - values[c * CELL - 1]
-                    moments = merged(moments, gap, column(to_end, c * CELL))
+                    moments = merged(moments, runs.gaps[c], column(runs.whole, c))
                 for m in range(4):
-                    runs[h, m, c] = moments[m]
+                    runs.table[h, m, c] = moments[m]
 
 
 @jit_unfused
 def run_of_cells(
-    line,  # in Line
+    runs,  # in Runs
     first,  # in int, first cell
     last,  # in int, last cell, not before it
 ):
     """Return the moments of whole cells."""
     if first == last:
-        return column(line.to_end, first * CELL)
-    h = np.int64(line.heights[first ^ last])
-    start = ((last >> h) << h) * CELL
-    gap = line.values[start] - line.values[start - 1]
-    return merged(column(line.runs[h], first), gap, column(line.runs[h], last))
+        return column(runs.whole, first)
+    h = np.int64(runs.heights[first ^ last])
+    gap = runs.gaps[(last >> h) << h]
+    return merged(column(runs.table[h], first), gap, column(runs.table[h], last))
 
 
 @jit_unfused
@@ -174,9 +176,7 @@ def from_cell(
     part = column(line.from_start, stop - 1)
     if cell == last:
         return part
-    start = last * CELL
-    gap = line.values[start] - line.values[start - 1]
-    return merged(run_of_cells(line, cell, last - 1), gap, part)
+    return merged(run_of_cells(line.runs, cell, last - 1), line.runs.gaps[last], part)
 
 
 @jit_unfused
@@ -188,9 +188,8 @@ def segment(
     """Return the moments of the values ``start:stop``."""
     cell = start >> BITS
     if cell != (stop - 1) >> BITS:
-        next_first = (cell + 1) * CELL
-        gap = line.values[next_first] - line.values[next_first - 1]
-        return merged(column(line.to_end, start), gap, from_cell(line, cell + 1, stop))
+        rest = from_cell(line, cell + 1, stop)
+        return merged(column(line.to_end, start), line.runs.gaps[cell + 1], rest)
     moments = (line.weights[start], 0.0, 0.0, 0.0)
     for i in range(start + 1, stop):
         own = (line.weights[i], 0.0, 0.0, 0.0)
