@@ -22,6 +22,7 @@ Folders; each imports only the folders below it::
     _optimum                   the global optimum of one feature
     _minibatch                 fits by batches of rows
     _seeding                   initial centers: k-means++, random rows
+    _search                    local search: better centers after a run
     _metrics                   indices of the quality of a clustering
     _lloyd                     one run: the loop, empty clusters, checkpoints, predict
     _files                     tables in files, of any size, as rows of a memory map

@@ -27,7 +27,7 @@ MOST_LINES = 60
 ORDER = [
     "__main__", "warmup", "lesson", "dask", "_cli", "_choosing", "compat", "_report", "plots",
     "metrics", "_dask", "_distributed", "_estimators", "_optimum", "_minibatch", "_seeding",
-    "_metrics", "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
+    "_search", "_metrics", "_lloyd", "_files", "_engines", "_data", "_kernels", "_runtime",
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
 KERNELS = [

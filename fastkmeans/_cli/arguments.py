@@ -145,6 +145,10 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     add_start(clustering)
     add_clustering(clustering)
     # fmt: off
+    clustering("--local-search", type=whole_number(0), default=0, metavar="N",
+        help="after the best run, try N times to put a row in the place of a center, and keep what "
+        "lowers the inertia; takes a copy of the table in memory; not with --metric cosine "
+        "(default: %(default)s, none)")
     clustering("--order", choices=("none", "size"), default="none",
         help="size numbers the clusters by falling size, ties by their first rows, so that labels "
         "mean the same in two runs that find the same clusters (default: %(default)s)")

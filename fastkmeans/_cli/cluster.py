@@ -22,7 +22,7 @@ from .._metrics.simplified import Quality
 from .._runtime.arrays import Floats
 from .._runtime.extras import need
 from .centers import blaming, read_centers
-from .checks import check_metric, check_table, note_columns, preparation_of
+from .checks import check_metric, check_search, check_table, note_columns, preparation_of
 from .console import UserError, note, remembered
 from .job import Job
 from .labels import own_distances, write_centers, write_labels, write_skipped
@@ -34,7 +34,7 @@ from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
-FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric")
+FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric", "local_search")
 """Arguments of clustering that the result depends on, besides k, the seed and the start."""
 
 
@@ -55,6 +55,7 @@ def cluster(args: argparse.Namespace) -> None:
             job.table_is_done()
             start = args.init if centers is None else centers.start(dataset)
             check_table(args, dataset, args.k)
+            check_search(args, dataset)
             note_columns(args, dataset)
             seconds["clustering"] = time.perf_counter()
             model, quality = _fit(args, job, dataset, progress, start)
@@ -85,6 +86,8 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
 
         check_report(args.report)
     check_metric(args)
+    if args.metric == "cosine" and args.local_search:
+        raise UserError("--local-search is for Euclidean distances: leave out --metric cosine")
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")
     if args.representatives is not None and args.representatives_out is None:

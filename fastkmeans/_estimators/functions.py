@@ -104,6 +104,7 @@ def k_means(
     random_state: Any = None,
     copy_x: bool = True,
     algorithm: str = "auto",
+    local_search: int = 0,
     return_n_iter: bool = False,
     n_threads: int | None = None,
     callback: Callable[[int, View], Any] | None = None,
@@ -121,7 +122,7 @@ def k_means(
         Whether to return the number of iterations as well.
     sample_weight, init, n_init, max_iter, verbose, tol, random_state
         See ``KMeans``.
-    copy_x, algorithm, n_threads, callback, metric
+    copy_x, algorithm, local_search, n_threads, callback, metric
         See ``KMeans``.
 
     Returns
@@ -142,6 +143,7 @@ def k_means(
         random_state=random_state,
         copy_x=copy_x,
         algorithm=algorithm,
+        local_search=local_search,
         n_threads=n_threads,
         callback=callback,
         metric=metric,

@@ -7,12 +7,15 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from .._data.problem import naming, open_problem
 from .._data.room import check_room
 from .._data.rows import sizes_of
 from .._data.tables import Table
 from .._data.validation import (
     as_generator,
+    check_count,
     check_fits,
     check_random_state,
     check_switch,
@@ -21,11 +24,12 @@ from .._data.validation import (
 )
 from .._engines.auto import ALGORITHMS, beyond_limit
 from .._engines.base import work_of
-from .._lloyd.loop import finish
+from .._lloyd.loop import CUT_SHORT, finish
 from .._lloyd.run import Outcome, Resumed, Workspace
 from .._lloyd.watch import STOPPED, Watch
 from .._optimum.fit import has_optimum, optimum
 from .._runtime.errors import convergence_warning, plain, warn
+from .._search.swaps import Search, refuse_search, search_from
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
@@ -82,6 +86,13 @@ class KMeans(Clusterer):
         goes to the center of largest cosine.  A center is the mean of its rows brought back to
         length 1; if the mean has length 0, the center stays.  A row of length 0 has cosine 0 to all
         centers: it gets label 0 and moves no center, and a warning counts such rows.
+    local_search : int, default=0
+        Tries of a local search after the best run; 0 is none.  A try gives a row, drawn as in
+        k-means++, the place of the center whose loss costs least, and iterates the clusters around
+        both.  It is kept if the inertia falls.  A run from the centers found follows, so labels and
+        inertia are exact, and the inertia is never higher.  A run that ``max_iter`` or a callback
+        ended is not searched.  For dense rows and the Euclidean metric; rows that are not an array
+        of floats are copied for it.
     n_threads : int, optional
         Most threads to use; by default those of numba, within the CPU affinity and the quota of
         the container.
@@ -112,7 +123,12 @@ class KMeans(Clusterer):
         Why it stopped, in words; or that a callback ended the fit, in whichever run.
     history_ : list of Iteration
         For each iteration ``inertia`` (before the centers move), ``center_shift``, ``n_moved``,
-        ``seconds`` and ``avoided``: the share of the distances that were not computed.
+        ``seconds`` and ``avoided``: the share of the distances that were not computed.  It is that
+        of the run, like ``n_iter_``, whatever a local search did after it.
+    search_ : Search or None
+        What the local search did: ``tries``, swaps ``kept``, ``iterations`` after the swaps,
+        ``n_distances``, ``seconds``, ``gain`` of inertia, and ``reason``, why it ended.  None if
+        there was none.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -148,7 +164,8 @@ class KMeans(Clusterer):
     28(2).  Arthur and Vassilvitskii (2007), "k-means++: The Advantages of Careful Seeding", SODA.
     Dhillon and Modha (2001), "Concept decompositions for large sparse text data using clustering",
     Machine Learning 42.  Groenlund et al. (2017), "Fast Exact k-Means, k-Medians and Bregman
-    Divergence Clustering in 1D", arXiv 1701.07204.
+    Divergence Clustering in 1D", arXiv 1701.07204.  Kanungo and others (2004), "A local search
+    approximation algorithm for k-means clustering", Computational Geometry 28.
 
     Examples
     --------
@@ -163,13 +180,14 @@ class KMeans(Clusterer):
     _: KW_ONLY
     copy_x: bool = True
     algorithm: str = "auto"
+    local_search: int = 0
 
     _RANDOM_RUNS = 10
     _stored = (
         "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
         "n_features_in_",
     )  # fmt: skip
-    _stored_too = ("cluster_sizes_",)
+    _stored_too = ("cluster_sizes_", "search_")
 
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
@@ -178,6 +196,7 @@ class KMeans(Clusterer):
         if not isinstance(self.algorithm, str) or self.algorithm not in (*ALGORITHMS, *THEIRS):
             names = ", ".join(map(repr, (*ALGORITHMS, *THEIRS)))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
+        check_count(self.local_search, "local_search", low=0)
         k, n_runs = self._check_common()
         if k == 1 and self.algorithm == "elkan":
             warn(
@@ -223,6 +242,8 @@ class KMeans(Clusterer):
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         check_room(rows, k)
+        if self.local_search:
+            refuse_search(rows, self._by_cosine)
         algorithm = THEIRS.get(self.algorithm, self.algorithm)
         if takes := beyond_limit(algorithm, rows):
             raise ValueError(
@@ -235,14 +256,21 @@ class KMeans(Clusterer):
             is_line = has_optimum(self.init, self.algorithm, problem, k) and checkpoint is None
             n_runs = 1 if is_line else n_runs
             watch.fit_begins(table, n_runs, weights.unit)
+            search = None
             if is_line:
                 best = optimum(problem, k, watch)
             else:
                 workspace = Workspace(problem, k, algorithm)
-                best = self._best_run(X, workspace, n_runs, watch, checkpoint)
+                best, rng = self._best_run(X, workspace, n_runs, watch, checkpoint)
+                if self.local_search and best.stop_reason not in CUT_SHORT:
+                    assert rng is not None
+                    best, search = search_from(
+                        workspace, best, self.local_search, rng, self.max_iter, self.tol, watch
+                    )
+                    watch.searched(best.inertia, search)
             best = watch.kept(problem, best)
         self._learn_features(table)
-        self._keep(best, weights.unit)
+        self._keep(best, weights.unit, search)
         self._note_zeros(problem.lengths)
         self._n_init = n_runs
         if best.n_found < k:
@@ -254,9 +282,9 @@ class KMeans(Clusterer):
 
     def _best_run(
         self, X: Any, workspace: Workspace, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
-    ) -> Outcome:
-        """Return the run of lowest inertia, the first of several equal ones."""
-        draws = isinstance(self.init, str) or callable(self.init)
+    ) -> tuple[Outcome, np.random.Generator | None]:
+        """Return the run of lowest inertia, the first of several equal ones, and the generator."""
+        draws = isinstance(self.init, str) or callable(self.init) or self.local_search > 0
         rng = as_generator(self.random_state) if draws or checkpoint is not None else None
         first, run, history, best = Resumed(0, None, [], None)
         save: Callable[..., None] | None = None
@@ -281,13 +309,13 @@ class KMeans(Clusterer):
                 best = ended
             run = None
             if over:
-                return best._replace(converged=False, stop_reason=STOPPED)
+                return best._replace(converged=False, stop_reason=STOPPED), rng
             if save is not None:
                 save(number + 1, best, None, [])
         assert best is not None
-        return best
+        return best, rng
 
-    def _keep(self, run: Outcome, unit: float) -> None:
+    def _keep(self, run: Outcome, unit: float, search: Search | None = None) -> None:
         self.cluster_centers_ = run.centers
         self.labels_ = run.labels
         self.cluster_sizes_ = sizes_of(run.labels, len(run.centers))
@@ -296,5 +324,7 @@ class KMeans(Clusterer):
         self.converged_ = run.converged
         self.stop_reason_ = run.stop_reason
         self.history_ = run.history
+        self.search_ = search
         if unit != 1.0:
             self.history_ = [step._replace(inertia=step.inertia * unit) for step in run.history]
+            self.search_ = search and search._replace(gain=search.gain * unit)

@@ -20,6 +20,7 @@ from .._data.tables import Preparation
 from .._data.validation import METRICS
 from .._lloyd.run import Iteration
 from .._runtime.archive import read_archive, write_archive
+from .._search.swaps import Search
 
 MODEL = "fastkmeans model"
 VERSION = 1
@@ -60,6 +61,8 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
         value = getattr(model, name)
         if name == "history_":
             value = [step._replace(seconds=0.0) for step in value]
+        if name == "search_" and value is not None:
+            value = value._replace(seconds=0.0)
         if isinstance(value, np.ndarray):
             arrays[name] = value
         else:
@@ -123,6 +126,8 @@ def read_model(path: str | os.PathLike[str], expected: type[Any] | None = None) 
         fitted = metadata["fitted"] | arrays
         if "history_" in model_class._stored:
             fitted["history_"] = [Iteration(*step) for step in fitted["history_"]]
+        if fitted.get("search_") is not None:
+            fitted["search_"] = Search(*fitted["search_"])
         present = [name for name in model_class._stored_too if name in fitted]
         for name in (*model_class._stored, *present):
             setattr(model, name, fitted[name])

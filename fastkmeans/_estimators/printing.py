@@ -7,6 +7,7 @@ from .._lloyd.watch import Label, Watch
 from .._minibatch.step import NO_IMPROVEMENT, BatchStep, Course
 from .._optimum.fit import OPTIMUM
 from .._runtime.arrays import Floats
+from .._search.swaps import Search
 
 CONVERGED = {
     SMALL_SHIFT: "Converged (small centers change)",
@@ -47,6 +48,12 @@ class PrintRuns(Watch):
             f"{run.stop_reason}; inertia {run.inertia * self._unit:.8g}"
         )
         return False
+
+    def searched(self, inertia: float, search: Search) -> None:
+        print(
+            f"Local search: {search.kept} of {search.tries} swaps kept, {search.reason}; inertia "
+            f"{inertia * self._unit:.8g}"
+        )
 
 
 class PrintBatches(Watch):

@@ -61,6 +61,9 @@ class Watch:
         """Note that the run has ended with an outcome; return whether the whole fit ends."""
         return False
 
+    def searched(self, inertia: float, search: Any) -> None:
+        """Note that a local search has ended, with an inertia and what it did."""
+
     def kept(self, problem: Problem, best: Outcome) -> Outcome:
         """Return the outcome that ``KMeans`` keeps: that of its best run, or one as good."""
         return best
@@ -101,6 +104,10 @@ class Watches(Watch):
         asked = (watch.last_pass(problem, centers) for watch in self._watches)
         takes = [take for take in asked if take is not None]
         return (lambda *rows: [take(*rows) for take in takes]) if takes else None
+
+    def searched(self, inertia: float, search: Any) -> None:
+        for watch in self._watches:
+            watch.searched(inertia, search)
 
     def kept(self, problem: Problem, best: Outcome) -> Outcome:
         for watch in self._watches:

@@ -54,7 +54,7 @@ FLAGS = [
     *("--skipped-out", "--delimiter", "--decimal", "--encoding", "--init", "--n-init"),
     *("--max-iter", "--tol", "--seed", "--algorithm", "--threads", "--memory-limit", "--dtype"),
     *("--cache", "--labels-out", "--centers-out", "--model-out", "--unknown", "--version"),
-    *("--representatives", "--representatives-out"),
+    *("--representatives", "--representatives-out", "--local-search"),
 ]
 
 values = st.sampled_from(HOSTILE) | st.text(max_size=3)

@@ -237,3 +237,22 @@ def test_help_needs_no_libraries() -> None:
         assert done.returncode == 0, done.stderr
         assert "exit codes:" in done.stdout
         assert "130  interrupted" in done.stdout
+
+
+@pytest.mark.slow
+def test_local_search(call: Any, monkeypatch: Any) -> None:
+    """It improves a start with two centers in one group; what it cannot do is refused before."""
+    monkeypatch.setattr(progress, "memory_taken", lambda: 0)  # of all the tests before
+    rng = np.random.default_rng(0)
+    np.save("d.npy", np.repeat(np.eye(4), 50, axis=0) + 0.01 * rng.normal(size=(200, 4)))
+    Path("start.csv").write_text("x1,x2,x3,x4\n1,0,0,0\n0.99,0,0,0\n0,1,0,0\n0,0,1,1\n")
+    inertia = []
+    for tries in (0, 20):
+        done = call("csv", "d.npy", "--init", "start.csv", "--local-search", tries, "--json")
+        inertia.append(json.loads(done.out)["inertia"])
+    assert inertia[1] < 0.1 < 10.0 < inertia[0]
+    refused(call("csv", "d.npy", "-k", 4, "--local-search", 5, "--metric", "cosine"),
+            "--local-search is for Euclidean distances")  # fmt: skip
+    np.save("d.npy", rng.normal(size=(100_000, 2)))
+    done = call("csv", "d.npy", "-k", 4, "--local-search", 5, "--memory-limit", "310MB")
+    refused(done, "--local-search takes a copy of the table in memory, 1.6 MB, which is more than")

@@ -160,6 +160,19 @@ def check_callback(case: Case, data: Data) -> None:
     np.testing.assert_array_equal(model.predict(data.rows(case)), model.labels_)
 
 
+def check_local_search(case: Case, data: Data) -> None:
+    """The inertia is exact, and lower than without a search."""
+    X, _, weights = data.float64(case)
+    options = {"random_state": 0} | ({} if case.kind is MiniBatchKMeans else {"local_search": 30})
+    model = model_of(case, data, **options)
+    if case.kind is MiniBatchKMeans:
+        model.set_params(local_search=30)
+    model.fit(data.rows(case), **weights_of(case, data))
+    assert model.search_.kept
+    assert model.inertia_ < fitted(case, data).inertia_
+    assert model.inertia_ == pytest.approx(inertia(case, X, model.cluster_centers_, weights), 1e-5)
+
+
 def check_to_sklearn(case: Case, data: Data) -> None:
     model = fitted(case, data)
     theirs = model.to_sklearn()
@@ -212,6 +225,8 @@ def do(case: Case, data: Data, folder: Path) -> None:
             assert random.inertia_ < 1.3 * fitted(case, data).inertia_
     elif case.use == "callback":
         check_callback(case, data)
+    elif case.use == "local_search":
+        check_local_search(case, data)
     elif case.use == "to_sklearn":
         check_to_sklearn(case, data)
     elif case.use == "partial_fit":

@@ -1,6 +1,6 @@
 """The faults that ``tests/mutations.py`` makes, by folder of the package.
 
-plain, shared (with emit), boxes, bytes, seeding, sparse, metrics, line
+plain, shared (with emit), boxes, bytes, seeding, search, sparse, metrics, line
     in ``_kernels``
 engines
     in ``_engines``
@@ -12,7 +12,19 @@ mutation
 
 from __future__ import annotations
 
-from faults import boxes, bytes, engines, line, lloyd, metrics, plain, seeding, shared, sparse
+from faults import (
+    boxes,
+    bytes,
+    engines,
+    line,
+    lloyd,
+    metrics,
+    plain,
+    search,
+    seeding,
+    shared,
+    sparse,
+)
 from faults.mutation import Mutation
 
 __all__ = ["MUTATIONS", "Mutation"]
@@ -21,6 +33,7 @@ MUTATIONS: list[Mutation] = [
     *plain.MUTATIONS,
     *shared.MUTATIONS,
     *seeding.MUTATIONS,
+    *search.MUTATIONS,
     *sparse.MUTATIONS,
     *metrics.MUTATIONS,
     *line.MUTATIONS,

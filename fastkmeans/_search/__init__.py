@@ -1,0 +1,4 @@
+"""Local search: what Lloyd's algorithm leaves undone.
+
+swaps    rows in the place of centers, after the run of a fit
+"""
