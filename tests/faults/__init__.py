@@ -6,6 +6,8 @@ engines
     in ``_engines``
 lloyd
     in ``_lloyd``, and in ``_data``
+distributed
+    in ``_distributed``, with its kernels
 mutation
     what one of them holds
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 from faults import (
     boxes,
     bytes,
+    distributed,
     engines,
     line,
     lloyd,
@@ -41,4 +44,5 @@ MUTATIONS: list[Mutation] = [
     *bytes.MUTATIONS,
     *engines.MUTATIONS,
     *lloyd.MUTATIONS,
+    *distributed.MUTATIONS,
 ]
