@@ -4,6 +4,7 @@ kmeans       parameters and the fit
 model        the methods of a fitted model
 loop         one run of Lloyd's algorithm
 seeding      initial centers
+parallel     k-means||, on a sample of the rows
 passes       one task per partition, and the tree of merges
 worker       what the tasks do
 partitions   from ``X`` to keys of a graph and futures

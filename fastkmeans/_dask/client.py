@@ -47,7 +47,7 @@ def _in_memory(keys: Iterable[Any], dask_scheduler: Any) -> int:
     return sum(key in dask_scheduler.tasks for key in keys)
 
 
-def wait_for_release(client: Any, keys: Iterable[Any], patience: float = 10.0) -> None:
+def wait_for_release(client: Any, keys: Iterable[Any], patience: float = 5.0) -> None:
     """Wait until the cluster has dropped results that this client released.
 
     Releases travel in messages of their own: without this, ``Client.who_has`` could still list

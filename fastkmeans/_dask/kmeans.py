@@ -55,10 +55,10 @@ class KMeans(ClusterModel):
     n_clusters : int, default=8
         The number of clusters.
     init : {"k-means++", "random"}, array-like or callable, default="k-means++"
-        Initial centers.  ``"k-means++"`` runs on a sample of 65536 rows, or 256 per cluster if
-        those are more; it takes all rows of a smaller table.  ``"random"`` takes distinct rows.  Or
-        an array of shape ``(n_clusters, n_features)``, or ``init(sample, n_clusters,
-        random_state)`` with such a sample.
+        Initial centers.  ``"k-means++"`` takes a sample of 65536 rows, or 256 per cluster if those
+        are more: k-means|| draws candidates, and greedy k-means++ chooses among them.  A smaller
+        table is seeded as on one machine.  ``"random"`` takes distinct rows.  Or an array of shape
+        ``(n_clusters, n_features)``, or ``init(sample, n_clusters, random_state)`` with a sample.
     n_init : "auto" or int, default="auto"
         Number of runs from different initial centers.  ``"auto"`` means 10 for ``"random"`` and
         callables, 1 for ``"k-means++"`` and arrays.

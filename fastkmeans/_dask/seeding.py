@@ -1,8 +1,8 @@
 """Initial centers of rows on a cluster.
 
-``k-means++`` and callables get a sample of the rows, drawn evenly or by weight.  The sample comes
-to the client, which chooses centers from it as on one machine.  A table that is no larger than
-the sample comes as it is: the centers are then those of a local fit.
+``k-means++`` and callables get a sample of the rows, drawn evenly or by weight, which comes to the
+client.  A table that is no larger than the sample comes as it is: the centers are then those of a
+local fit.  Of a sample, ``k-means++`` chooses by k-means|| (``parallel``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .._data.sparse import is_sparse
 from .._data.validation import as_centers, directions
 from .._estimators.functions import kmeans_plusplus
 from .._runtime.arrays import Floats
+from .parallel import candidates
 from .passes import Passes
 from .worker import Expected, Measured, Share, draw, keys, merge_keys, merge_lists, take
 
@@ -48,6 +49,8 @@ def initial_centers(
                 state = np.random.RandomState(rng.integers(0, 1 << 31, size=4))
                 centers = init(rows, k, random_state=state)
             else:
+                if sum(measured.n_rows) > sample_size(k):
+                    rows, weights = candidates(rows, k, rng, by_cosine)
                 centers, _ = kmeans_plusplus(
                     rows, k, sample_weight=weights, random_state=rng, metric=model.metric
                 )

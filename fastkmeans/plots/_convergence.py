@@ -21,7 +21,7 @@ def convergence(model: Any, *, ax: Any = None) -> Any:
     -------
     matplotlib.axes.Axes
         The Axes of the inertia, on the left.  Those of the rows that moved to another cluster
-        (for mini-batches: of the shift of the centers) are on the right.
+        (for mini-batches, and on a cluster: of the shift of the centers) are on the right.
 
     Raises
     ------
@@ -38,8 +38,10 @@ def convergence(model: Any, *, ax: Any = None) -> Any:
         )
     ax = axes_or_new(ax)
     steps = np.arange(1, len(history) + 1)
-    exact = hasattr(history[0], "n_moved")
-    unit, what = ("iteration", "inertia") if exact else ("batch", "inertia of the batch")
+    whole = hasattr(history[0], "n_moved")
+    # On a cluster nobody counts the rows that move: n_moved is -1.
+    exact = whole and all(step.n_moved >= 0 for step in history)
+    unit, what = ("iteration", "inertia") if whole else ("batch", "inertia of the batch")
     marker = "o" if len(history) <= 40 else ""
     line = ax.plot(steps, [step.inertia for step in history], color=COLORS[0], marker=marker,
                    markersize=4, label=what)  # fmt: skip

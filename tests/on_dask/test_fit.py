@@ -206,3 +206,19 @@ def test_random_rows_by_weight(client: Any, rows: Array) -> None:
     found = model.cluster_centers_[model.cluster_centers_[:, 0].argsort()]
     wanted = rows[[3, 701, 2999]]
     np.testing.assert_array_equal(found, wanted[wanted[:, 0].argsort()])
+
+
+def test_candidates_are_enough_and_stand_for_all_rows(rows: Array) -> None:
+    """Also of a few distinct rows, and by cosine without rows of length 0."""
+    from fastkmeans._dask.parallel import candidates
+
+    rng = np.random.default_rng(0)
+    points, weights = candidates(rows, 9, rng, False)
+    assert 9 <= len(points) < 200
+    assert weights.sum() == len(rows)
+    few = np.repeat(np.eye(3), 40, axis=0)
+    points, weights = candidates(few, 8, rng, False)
+    assert len(points) >= 8
+    assert weights.sum() == len(few)
+    points, _ = candidates(np.vstack([few, np.zeros((40, 3))]), 3, rng, True)
+    np.testing.assert_allclose((points**2).sum(axis=1), 1.0)
