@@ -29,10 +29,10 @@ MUTATIONS = [
         SLOW,
     ),
     Mutation(
-        "the bits of best cuts begin one word late",
+        "the bits of best cuts are counted from the first value",
         "_kernels/line/pointers.py",
-        "        own = 64 - count_ones(bits[word])\n        if zeros + own > number:",
-        "        own = 64 - count_ones(bits[word])\n        if zeros + own >= number:",
+        "return least + place - number",
+        "return place - number",
         SLOW,
     ),
 ]
