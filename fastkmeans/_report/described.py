@@ -92,8 +92,7 @@ def column_warnings(about: Described, table: Table) -> list[str]:
     names = [about.names[j] for j in np.flatnonzero(deviation == 0.0)[:20]]
     if names:
         found.append(f"constant columns tell no rows apart: {', '.join(names)}")
-    with np.errstate(over="ignore"):
-        variance = np.square(deviation)
+    variance = np.square(deviation / (deviation.max() or 1.0))
     j, total = int(variance.argmax()), float(variance.sum())
     if len(variance) > 1 and not about.standard and variance[j] > DOMINANT * total:
         found.append(

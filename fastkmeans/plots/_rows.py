@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.moments import moments
+from .._data.rows import Rows
+from .._data.scaling import power_of_two
 from .._data.sparse import SparseRows
 from .._data.tables import Table
 from .._data.validation import NO_WEIGHTS
 from .._engines.base import work_of
-from .._kernels.shared.moments import M2, MEAN, WEIGHT
+from .._kernels.shared.moments import M2, MAXIMUM, MEAN, MINIMUM, WEIGHT
 from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 
@@ -22,6 +24,9 @@ MOST_VALUES = 1 << 22
 """Most values of a sample of more than ``FEWEST_ROWS`` rows."""
 MOST_COLUMNS = 1 << 16
 """Most columns: a sample is dense."""
+SMALL = 1e-150
+"""Deviations below this are made of squares that lost digits."""
+TINY = np.finfo(np.float64).tiny
 
 
 class Spread(NamedTuple):
@@ -71,14 +76,34 @@ def spread_of(table: Table, weights: Floats, by_cosine: bool, n_threads: int | N
         indices = sample_indices(n, room_for(d))
         X = taken(table, indices, by_cosine)
         w = weights[indices] if weights.size else np.ones(len(indices))
+        w = w / max(float(w.max()), TINY)  # so that no sum overflows
         total = w.sum()
         w = w / total if total > 0.0 else np.full(len(w), 1.0 / len(w))
+        unit = np.ldexp(1.0, np.minimum(np.frexp(np.abs(X).max(axis=0))[1], 1023))
+        X = X / unit  # so that no square overflows, or vanishes
         mean = w @ X
-        return Spread(mean, np.sqrt(w @ np.square(X - mean)), len(indices) < n)
+        return Spread(mean * unit, np.sqrt(w @ np.square(X - mean)) * unit, len(indices) < n)
     with Team(n_threads, work_of(rows.shape, 1)) as team, np.errstate(over="ignore"):
-        found = moments(rows, weights if weights.size else NO_WEIGHTS, team, 1.0)
-    total = np.maximum(found[WEIGHT], np.finfo(np.float64).tiny)
-    return Spread(found[MEAN].copy(), np.sqrt(found[M2] / total), False)
+        return _spread_of_all(rows, weights, team)
+
+
+def _spread_of_all(rows: Rows, weights: Floats, team: Team) -> Spread:
+    """Return mean and deviation of dense rows; columns whose squares overflow are measured again.
+
+    So are columns whose squares vanish.
+    """
+    found = moments(rows, weights if weights.size else NO_WEIGHTS, team, 1.0)
+    total = np.maximum(found[WEIGHT], TINY)
+    mean, deviation = found[MEAN].copy(), np.sqrt(found[M2] / total)
+    vanished = (deviation < SMALL) & (found[MINIMUM] < found[MAXIMUM])
+    for wrong in (~np.isfinite(deviation), vanished):
+        if wrong.any():
+            size = float(np.abs(found[MINIMUM:, wrong]).max())
+            unit = power_of_two(size, np.dtype(np.float64))
+            again = moments(rows, weights if weights.size else NO_WEIGHTS, team, unit)
+            mean[wrong] = (again[MEAN] / unit)[wrong]
+            deviation[wrong] = (np.sqrt(again[M2] / total) / unit)[wrong]
+    return Spread(mean, deviation, False)
 
 
 def standardised(centers: Floats, spread: Spread) -> Floats:

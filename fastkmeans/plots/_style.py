@@ -62,7 +62,9 @@ def number_ticks(axis: Any, places: NDArray[Any], room: int, numbers: Any = None
 
 def whole_ticks(axis: Any) -> None:
     """Let an axis of whole numbers have no ticks between them."""
-    axis.set_major_locator(need("matplotlib.ticker", "plots").MaxNLocator(integer=True))
+    axis.set_major_locator(
+        need("matplotlib.ticker", "plots").MaxNLocator(integer=True, min_n_ticks=1)
+    )
 
 
 def bare(ax: Any) -> None:

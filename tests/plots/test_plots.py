@@ -264,3 +264,29 @@ def test_numbers_are_written_where_there_is_room(pyplot: Any) -> None:
     z = np.zeros((40, 3))
     assert len(draw_profile(z, "abc").texts) == 120
     assert not draw_profile(z, "abc", pyplot.subplots(figsize=(4, 3))[1]).texts
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_spread_of_columns_of_any_size(sparse: bool) -> None:
+    """Squares that overflow, or vanish, in one column leave the others as they are."""
+    from fastkmeans._data.tables import table_in_memory
+    from fastkmeans._estimators.inputs import as_table
+
+    sizes = np.array([1e-200, 1.0, 1e200, 1e-300, 1e300])
+    unit = np.random.default_rng(0).normal(size=(200, 5))
+    weights = np.random.default_rng(1).integers(1, 4, 200).astype(float)
+    X = unit * sizes
+    table = table_in_memory(X)
+    if sparse:
+        table = as_table(pytest.importorskip("scipy.sparse").csr_array(X))
+    spread = _rows.spread_of(table, weights, False, 1)
+    mean = np.average(unit, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((unit - mean) ** 2, axis=0, weights=weights))
+    assert_allclose(spread.mean / sizes, mean, rtol=1e-9)
+    assert_allclose(spread.deviation / sizes, deviation, rtol=1e-9)
+
+
+def test_one_step_has_a_whole_number(model: Any, pyplot: Any) -> None:
+    ax = plots.convergence(model.history_[:1])
+    ax.figure.canvas.draw()
+    assert {tick % 1.0 for tick in ax.get_xticks()} == {0.0}
