@@ -1,5 +1,6 @@
 """Labels of any kind as clusters, numbered from 0."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,13 +29,7 @@ def clustering_of(labels: Any, rows: Rows) -> Clustering:
         low, high = int(array.min()), int(array.max())
         if high - low < len(array) + SPARE:
             return _from_integers(array, low, high, rows)
-    elif array.dtype.kind == "f":
-        bad = np.flatnonzero(~np.isfinite(array))
-        if bad.size:
-            raise ValueError(
-                f"labels holds {plain(array[bad[0]])} at row {bad[0]} (Input y contains NaN or "
-                "infinity): give every row a label, or drop the row."
-            )
+    _refuse_none(array)
     try:
         values, numbers = np.unique(array, return_inverse=True)
     except TypeError as error:
@@ -44,8 +39,42 @@ def clustering_of(labels: Any, rows: Rows) -> Clustering:
     return Clustering(numbers.reshape(-1).astype(np.int32), len(values))
 
 
+def _refuse_none(array: NDArray[Any]) -> None:
+    """Raise if a label says that there is none: NaN, infinity, NaT, None or NA."""
+    kind = array.dtype.kind
+    if kind in "fc":
+        bad = np.flatnonzero(~np.isfinite(array))
+    elif kind in "mM":
+        bad = np.flatnonzero(np.isnat(array))
+    elif kind == "O":
+        bad = np.flatnonzero([_is_none(each) for each in array])
+    else:
+        return
+    if bad.size:
+        raise ValueError(
+            f"labels holds {plain(array[bad[0]])} at row {bad[0]} (Input y contains NaN or "
+            "infinity): give every row a label, or drop the row."
+        )
+
+
+def _is_none(label: Any) -> bool:
+    """Return whether a label of any type stands for none."""
+    if label is None or (isinstance(label, float) and not math.isfinite(label)):
+        return True
+    same = label == label  # NaN and NaT differ from themselves, NA from all
+    return not isinstance(same, bool | np.bool_) or not same
+
+
 def _as_column(labels: Any, n_samples: int) -> NDArray[Any]:
-    array = as_array(labels, "labels")
+    try:
+        array = as_array(labels, "labels")
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+        raise ValueError(
+            f"labels is a list of lists of different lengths, expected {(n_samples,)}: one label "
+            "per row of X."
+        ) from error
     if array.ndim != 1:
         raise ValueError(
             f"labels has shape {array.shape}, expected {(n_samples,)}: one label per row of X. "

@@ -248,5 +248,6 @@ def _totals(
                 own = samples[part] if samples.size else samples
                 found.add(part, X, labels[part], own)
         totals = found.totals
-        totals[DISTANCE] /= 1.0 if scaling.by_cosine else scaling.scale
+        with np.errstate(over="ignore"):  # a sum of distances may be beyond float64
+            totals[DISTANCE] /= 1.0 if scaling.by_cosine else scaling.scale
         return totals

@@ -70,7 +70,7 @@ def test_labels_that_are_none(name: str) -> None:
     with pytest.raises(ValueError, match="labels holds nan at row 4"):
         INDICES[name](X, [0, 0, 1, 1, np.nan, 1])
     with pytest.raises(TypeError, match="labels cannot be sorted"):
-        INDICES[name](X, np.array([0, "a", None, 1, 2, "b"], object))
+        INDICES[name](X, np.array([0, "a", 3, 1, 2, "b"], object))
 
 
 @pytest.mark.parametrize("labels", [[-5, 3, 10**15, -5, 3, 3], [2.5, 1, 1, 2.5, 7, 7]])
@@ -140,3 +140,43 @@ def test_arguments_of_other_kinds(tmp_path: Any) -> None:
         pytest.raises(ValueError, match="metric='cosine' compares directions"),
     ):
         metrics.silhouette_score(dataset, labels, metric="cosine")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [None, float("nan"), float("inf"), np.datetime64("NaT"), np.timedelta64("NaT"), complex("nan")],
+)
+@pytest.mark.parametrize("of_objects", [False, True])
+def test_a_label_that_is_none_is_named(label: Any, of_objects: bool) -> None:
+    """Whatever its type, in an array of its type or in one of objects."""
+    if label is None:
+        other: Any = "a"
+    elif isinstance(label, np.generic):
+        other = type(label)(1, "D")
+    else:
+        other = type(label)(1)
+    labels = [other, other, other, other, label, other]
+    of_objects = of_objects or label is None
+    with pytest.raises(ValueError, match=r"labels holds .* at row 4"):
+        metrics.silhouette_score(X, np.array(labels, object) if of_objects else np.array(labels))
+
+
+def test_labels_of_pandas_that_are_missing() -> None:
+    pd = pytest.importorskip("pandas")
+    for dtype, other in (("string", "a"), ("Int64", 1), ("category", "a")):
+        labels = pd.Series([other, other, None, other, other, other], dtype=dtype)
+        with pytest.raises(ValueError, match=r"labels holds .* at row 2"):
+            metrics.silhouette_score(X, labels)
+
+
+def test_ragged_labels() -> None:
+    with pytest.raises(ValueError, match="labels is a list of lists of different lengths"):
+        metrics.silhouette_score(X, [[1], [1, 2], 3, 4, 5, 6])
+
+
+def test_far_centers() -> None:
+    """The sum of the distances is beyond float64, the silhouettes are not."""
+    values = metrics.simplified_silhouette_samples(
+        X, [0, 0, 0, 1, 1, 1], np.full((2, X.shape[1]), 1e308)
+    )
+    assert np.isfinite(values).all()
