@@ -72,7 +72,7 @@ def _lowered(collection: Any) -> tuple[dict[Any, Any], list[Any]]:
 
 def _merged(delayed: Iterable[Any], futures: dict[Any, Any]) -> tuple[dict[Any, Any], list[Any]]:
     graph: dict[Any, Any] = {}
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # blocks of a collection share a graph
     blocks: list[Any] = []
     for part in delayed:
         if is_future(part):
@@ -80,7 +80,7 @@ def _merged(delayed: Iterable[Any], futures: dict[Any, Any]) -> tuple[dict[Any, 
             continue
         own = part.__dask_graph__()
         if id(own) not in seen:
-            seen.add(id(own))
+            seen[id(own)] = own  # held, so that no other graph gets its number
             graph.update(own)
         blocks.append(part.key)
     return graph, [_followed(block, graph, futures) for block in blocks]

@@ -143,6 +143,24 @@ def test_any_partitions_will_do(client: Any, rows: Array, tmp_path: Path) -> Non
         assert model.score(X) == pytest.approx(-here.inertia_, rel=1e-12), name
 
 
+class Fresh:
+    """A delayed object that makes its graph when asked, as those of older versions of Dask do."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __dask_graph__(self) -> dict[str, Any]:
+        return {self.key: (np.zeros, 3)}
+
+
+def test_every_block_keeps_its_graph() -> None:
+    from fastkmeans._dask.partitions import _merged
+
+    keys = [f"block-{i}" for i in range(50)]
+    graph, blocks = _merged(map(Fresh, keys), {})
+    assert blocks == keys == [*graph]
+
+
 def test_weights_come_in_many_ways(client: Any, rows: Array) -> None:
     weights = np.arange(len(rows)) % 4.0
     here = fastkmeans.KMeans(5, init=rows[:5], max_iter=3).fit(rows, sample_weight=weights)

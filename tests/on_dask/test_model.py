@@ -47,6 +47,9 @@ def test_a_fitted_model(client: Any, rows: Array, X: Any, tmp_path: Path) -> Non
     np.testing.assert_array_equal(KMeans.load(tmp_path / "model.npz").predict(X), labels)
     sent = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(sent.labels_.compute(), model.labels_.compute())
+    theirs = pytest.importorskip("sklearn.cluster")
+    assert type(model.to_sklearn()) is theirs.KMeans
+    assert (model.to_sklearn().predict(rows) == labels.compute()).mean() > 0.999
     assert repr(KMeans(3, persist=True)) == "KMeans(n_clusters=3, persist=True)"
     assert KMeans(**model.get_params()).get_params() == model.get_params()
     with pytest.raises(ValueError, match="to_local"):
