@@ -1,11 +1,15 @@
-"""Compile every kernel into numba's cache: ``python -m fastkmeans.warmup``.
+"""Compile the kernels into numba's cache: ``python -m fastkmeans.warmup``.
 
 Compiled code fits one processor, one version of numba and one installation, so it cannot be
 shipped.  Run this once after installing, for instance while building a container image; later
 processes load the code.  The cache lies next to the package, in the user's cache folder if the
 package is read-only, or in ``NUMBA_CACHE_DIR``.
+
+With ``--all`` this takes about half as long again, and also compiles the indices of
+``fastkmeans.metrics``, ``choose_k``, and fits of dense rows by cosine.
 """
 
+import argparse
 import time
 import warnings
 from typing import Any
@@ -37,8 +41,30 @@ def _sparse(rng: np.random.Generator, n_rows: int, dtype: Any, width: int = 16) 
     return _Compressed((values, columns.reshape(-1).astype(np.int32), starts), (n_rows, 4 * width))
 
 
-def warmup() -> float:
-    """Compile the kernels for float32 and float64; return the seconds it took."""
+def warm_rest() -> None:
+    """Compile the kernels of the indices, of ``choose_k``, and of dense rows by cosine."""
+    from . import KMeans, choose_k
+    from .metrics import davies_bouldin_score, silhouette_score
+
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        sparse = _sparse(rng, 256, dtype)
+        for metric in ("euclidean", "cosine"):
+            silhouette_score(sparse, np.arange(256) % 4, metric=metric)
+        davies_bouldin_score(sparse, np.arange(256) % 4)
+        choose_k(sparse, [2], random_state=0)
+        for n_rows in (256, 40_000):
+            X, labels = rng.standard_normal((n_rows, 16)).astype(dtype), np.arange(n_rows) % 4
+            davies_bouldin_score(X, labels)
+            silhouette_score(X, labels, sample_size=256, random_state=0)
+            choose_k(X, [2], random_state=0, n_threads=2)
+            model = KMeans(8, max_iter=3, random_state=0, n_threads=2, metric="cosine").fit(X)
+            model.predict(X)
+            model.transform(X)
+
+
+def warmup(rest: bool = False) -> float:
+    """Compile the kernels for float32 and float64, or also the ``rest``; return the seconds."""
     from . import KMeans, kmeans_plusplus
     from ._runtime.threads import LARGE_TABLE
     from .metrics import simplified_silhouette_score
@@ -80,8 +106,18 @@ def warmup() -> float:
                 wide = _sparse(rng, n_rows, dtype, 1024)
                 wide.indices = wide.indices.reshape(-1, 4)[:, ::-1].reshape(-1).copy()
                 kmeans_plusplus(wide, 8, random_state=0)
+        if rest:
+            warm_rest()
     return time.perf_counter() - began
 
 
 if __name__ == "__main__":
-    print(f"compiled in {warmup():.1f} s")
+    parser = argparse.ArgumentParser(
+        prog="python -m fastkmeans.warmup", description="Compile the kernels into numba's cache."
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also those of fastkmeans.metrics, choose_k, and dense rows by cosine",
+    )
+    print(f"compiled in {warmup(parser.parse_args().all):.1f} s")
