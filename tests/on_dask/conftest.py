@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -36,6 +37,10 @@ def client(cluster: Any) -> Iterator[Any]:
     with distributed.Client(cluster) as client:
         cluster.scale(2)
         client.wait_for_workers(2, timeout=PATIENCE)
+        last = time.monotonic() + PATIENCE
+        while client.who_has() and time.monotonic() < last:  # futures of the test before
+            gc.collect()
+            time.sleep(0.05)
         yield client
         cluster.scale(2)
 

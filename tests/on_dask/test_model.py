@@ -128,7 +128,7 @@ def test_frames_of_other_columns_are_refused(client: Any, rows: Array) -> None:
         (da.zeros((9, 2), chunks=3), np.zeros(9), ValueError, "zero for every row"),
         (
             da.zeros((9, 2), chunks=3),
-            np.arange(4, -5, -1),
+            np.eye(9)[5] * -1.0,
             ValueError,
             "partition 1.*-1.0 at row 2",
         ),
