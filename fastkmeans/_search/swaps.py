@@ -18,13 +18,10 @@ import numpy as np
 from .._data.problem import Problem, Take
 from .._data.rows import FLOAT32, ArrayRows, Block, Rows, twice
 from .._data.sparse import SparseRows
+from .._kernels.search.around import KEPT, TRIES
 from .._kernels.search.closest import Closest, Clusters, Place, find_closest
-from .._kernels.search.swaps import (
-    CANDIDATES,
-    KEPT,
-    TRIES,
-    search_swaps,
-)
+from .._kernels.search.prices import CANDIDATES
+from .._kernels.search.swaps import search_swaps
 from .._lloyd.loop import finish
 from .._lloyd.run import Outcome, Workspace
 from .._lloyd.watch import Watch

@@ -5,12 +5,13 @@ from __future__ import annotations
 from faults.mutation import Mutation
 
 SWAPS, CLOSEST = "_kernels/search/swaps.py", "_kernels/search/closest.py"
+PRICES = "_kernels/search/prices.py"
 TESTS = "search/test_swaps"
 
 MUTATIONS = [
     Mutation(
         "a price counts rows that the candidate takes as lost",
-        SWAPS,
+        PRICES,
         "least = s if s < a else a",
         "least = a",
         f"{TESTS}: test_price",

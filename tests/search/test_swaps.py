@@ -14,8 +14,8 @@ from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._estimators.inputs import as_table
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
+from fastkmeans._kernels.search import around, prices, swaps
 from fastkmeans._kernels.search import closest as kernels
-from fastkmeans._kernels.search import swaps
 from fastkmeans._lloyd.checkpoint import Checkpoint
 from fastkmeans._lloyd.watch import Watch
 from tests.helpers import reference
@@ -65,7 +65,7 @@ def test_find_closest() -> None:
 @pytest.mark.parametrize("weights", [NO_WEIGHTS, WEIGHTS])
 def test_price(weights: Array) -> None:
     """The price of a candidate in the place of a center is the potential that it leads to."""
-    f, count = np.float32, swaps.CANDIDATES
+    f, count = np.float32, prices.CANDIDATES
     drawn = np.arange(100, 100 + count)
     measured = kernels.Measured(
         np.empty(kernels.ROWS, np.int64), closest_of(START),
@@ -76,8 +76,8 @@ def test_price(weights: Array) -> None:
     tiles = np.zeros((-(-count // CENTERS), 1 + D, CENTERS), f)
     kernels.pack_some(X.astype(np.float64), drawn, count, tiles)
     losses = np.empty((count + 1, K + 1))
-    table = swaps.Table(weights, PLACE, np.arange(K))
-    swaps.price(BLOCK, table, closest_of(START), tiles, measured, losses)
+    table = prices.Table(weights, PLACE, np.arange(K))
+    prices.price(BLOCK, table, closest_of(START), tiles, measured, losses)
     w = weights if weights.size else np.ones(N)
     for c in range(count):
         expected = np.empty(K)
@@ -85,7 +85,7 @@ def test_price(weights: Array) -> None:
             centers = START.copy()
             centers[j] = X[drawn[c]]
             expected[j] = w @ all_squares(centers).min(axis=1)
-        best, change = swaps.cheapest(losses, c)
+        best, change = prices.cheapest(losses, c)
         assert change + losses[count, K] == pytest.approx(expected.min(), rel=1e-5)
         assert expected[best] == pytest.approx(expected.min(), rel=1e-5)
         found = losses[c, :K] + losses[count, :K] + losses[c, K] + losses[count, K]
@@ -98,12 +98,12 @@ def test_search_keeps_its_state_true(weights: Array) -> None:
     state = closest_of(START)
     zeros = np.zeros((K, D)), np.zeros(K), np.zeros(K, np.int64)
     clusters = kernels.Clusters(START.copy(), *zeros)
-    uniforms = np.random.default_rng(0).random((40, swaps.CANDIDATES))
+    uniforms = np.random.default_rng(0).random((40, prices.CANDIDATES))
     counts = np.zeros(6, np.int64)
     over = swaps.search_swaps(BLOCK, weights, PLACE, state, clusters, uniforms, 30, 31, counts)
     assert over
-    assert counts[swaps.TRIES] == 30
-    assert 3 <= counts[swaps.KEPT] < 30
+    assert counts[around.TRIES] == 30
+    assert 3 <= counts[around.KEPT] < 30
     fresh = closest_of(clusters.centers)
     for own, expected in zip(state, fresh, strict=True):
         np.testing.assert_array_equal(own, expected)

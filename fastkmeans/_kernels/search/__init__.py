@@ -1,5 +1,7 @@
 """Kernels of the local search: a row in the place of a center, tried with few distances.
 
 closest   the closest and the second-closest center of rows
-swaps     the search: candidates, their prices, iterations of the clusters around them
+prices    candidates, and the price of each in the place of every center
+around    the clusters around a swap, and the iterations that move them
+swaps     the search
 """
