@@ -69,6 +69,9 @@ class Passes:
     def __init__(self, partitions: Partitions) -> None:
         self.client = active_client()
         self.partitions = partitions
+        # The user's own futures may have the keys of partitions.  They are listed now: the client
+        # forgets those of this fit some time after their release.
+        self._of_user = {*self.client.futures}
         self._token, self._count = uuid.uuid4().hex, 0
         self._graph, self._blocks = partitions.graph, partitions.blocks
         self._weights = partitions.weights
@@ -82,8 +85,7 @@ class Passes:
         keys = [*self._last, *(future.key for future in self._held)]
         for future in self._held:
             future.release()
-        # The user's own futures may have the keys of partitions.
-        wait_for_release(self.client, [key for key in keys if key not in self.client.futures])
+        wait_for_release(self.client, [key for key in keys if key not in self._of_user])
 
     def __len__(self) -> int:
         return len(self._blocks)
