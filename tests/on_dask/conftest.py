@@ -23,7 +23,7 @@ PATIENCE = 120.0
 def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit="2GiB", dashboard_address=None,
+        n_workers=2, threads_per_worker=1, memory_limit="2GiB", dashboard_address=":0",
         silence_logs=50,
     ) as cluster:  # fmt: skip
         yield cluster
