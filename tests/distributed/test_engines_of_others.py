@@ -19,7 +19,7 @@ from tests.helpers.processes import run
 
 pytestmark = pytest.mark.slow
 TEXT = (ROOT / "README.md").read_text("utf-8")
-SECTION = TEXT.partition("## Many machines\n")[2].partition("\n## ")[0]
+SECTION = TEXT.partition("## Other engines: Ray, Spark\n")[2].partition("\n## ")[0]
 LOCAL, RAY, SPARK = re.findall(r"^```py(?:thon)?\n(.*?)^```$", SECTION, re.M | re.S)
 PREPARED = {
     "ray": "ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)\n",
