@@ -92,8 +92,9 @@ def plane_of(rows: Floats) -> Plane:
     if rows.shape[1] > WIDE:
         rows = rows[:: -(-len(rows) // WIDE)]
     apart = rows - mean
-    size = float(np.abs(apart).max()) or 1.0
-    apart = apart / size  # so that no square overflows
+    size = float(np.abs(apart).max())
+    if size >= np.finfo(np.float64).tiny:  # NumPy 1 warns of divisors below it
+        apart = apart / size  # so that no square overflows
     wide = apart.shape[1] > len(apart)
     values, vectors = np.linalg.eigh(apart @ apart.T if wide else apart.T @ apart)
     axes = np.zeros((apart.shape[1], 2))

@@ -144,7 +144,14 @@ def test_arguments_of_other_kinds(tmp_path: Any) -> None:
 
 @pytest.mark.parametrize(
     "label",
-    [None, float("nan"), float("inf"), np.datetime64("NaT"), np.timedelta64("NaT"), complex("nan")],
+    [
+        None,
+        float("nan"),
+        float("inf"),
+        np.datetime64("NaT", "s"),
+        np.timedelta64("NaT", "s"),
+        complex("nan"),
+    ],
 )
 @pytest.mark.parametrize("of_objects", [False, True])
 def test_a_label_that_is_none_is_named(label: Any, of_objects: bool) -> None:
