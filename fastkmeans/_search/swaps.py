@@ -37,6 +37,8 @@ RESOLVED = 2.0**-28
 """Least inertia per weight and feature, in scaled units, that float32 resolves."""
 CALL_WORK = 1 << 27
 """Multiplications of one call of the kernel, about: Ctrl-C waits for it."""
+MOST_TRIES = 1 << 40
+"""Most tries that are counted: a search for more would take years."""
 MOST_DRAWS = 64
 """Most draws of candidates in one call."""
 
@@ -99,7 +101,7 @@ def search_from(
                 )  # fmt: skip
     tries, kept, iterations, n_distances, *_ = counts.tolist()
     seconds = time.perf_counter() - began
-    gain = best.inertia - found.inertia
+    gain = 0.0 if found is best else best.inertia - found.inertia  # both may be infinite
     return found, Search(tries, kept, iterations, n_distances, seconds, gain, reason)
 
 
@@ -118,6 +120,7 @@ def _swapped(
 ) -> tuple[Floats, str]:
     """Return the centers after the swaps, in the units of the data, and why the search ended."""
     (n, d), k, scaling = problem.shape, len(best.centers), problem.scaling
+    tries = min(tries, MOST_TRIES)
     X, dtype = _whole(problem.rows), _precision(problem, best)
     place = Place(scaling.offset, scaling.scale, scaling.x_offset, scaling.x_scale)
     centers = (best.centers - scaling.shift) * scaling.unit
@@ -150,4 +153,8 @@ def _precision(problem: Problem, best: Outcome) -> np.dtype[Any]:
     """Return float32 if it resolves the distances, else the dtype of the rows."""
     weight = total_of(problem.weights) if problem.weights.size else problem.shape[0]
     least = RESOLVED * problem.shape[1] * weight
-    return FLOAT32 if best.inertia * problem.scaling.unit**2 > least else problem.rows.dtype
+    return (
+        FLOAT32
+        if best.inertia * problem.scaling.unit * problem.scaling.unit > least
+        else problem.rows.dtype
+    )

@@ -204,12 +204,22 @@ def test_tight_clusters_in_float64_are_told_apart() -> None:
     assert found.search_.kept
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_rows_whose_squares_no_float_holds(size: float) -> None:
+    """The search is that of the same rows in another unit; the inertia is 0, or infinite."""
+    fitted = model().fit(X.astype(np.float64) * size)
+    assert fitted.search_.kept == model().fit(X.astype(np.float64)).search_.kept
+    assert fitted.search_.gain == 0.0
+
+
 def test_what_is_not_searched() -> None:
     assert model(max_iter=1, tol=0.0).fit(X).search_ is None
     assert model(callback=lambda number, run: True).fit(X).search_ is None
     assert model(n_clusters=1).fit(X).search_.reason == "there is one cluster"
     distinct = np.repeat(X[:K], 3, axis=0)
-    assert model().fit(distinct).search_.reason == "no row is apart from its center"
+    for tries in (20, 2**64):  # any number will do
+        fitted = model(local_search=tries).fit(distinct)
+        assert fitted.search_.reason == "no row is apart from its center"
 
 
 def test_parameter_and_model_file(searched: KMeans, tmp_path: Path) -> None:
