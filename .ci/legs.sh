@@ -140,6 +140,14 @@ masked() {
     )
 }
 
+# half_of_mutations: are faults made on purpose noticed?  All of them take too long for every
+# commit: the last digit of the commit decides which half is tried.
+half_of_mutations() {
+    local commit
+    commit=$(git rev-parse HEAD 2> /dev/null) || commit=0
+    .venv/bin/python tests/mutations.py --passed --half "$((16#${commit: -1}))"
+}
+
 # without_jit: the tests that run in Python alone, and the share of our lines they reach
 without_jit() {
     NUMBA_DISABLE_JIT=1 .venv/bin/python -m coverage run -m pytest -q -m no_jit

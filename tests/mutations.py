@@ -4,6 +4,7 @@
     python tests/mutations.py tile pack   those whose file name contains a word
     python tests/mutations.py --list      what there is
     python tests/mutations.py --passed    all mutations; all tests have passed just before
+    python tests/mutations.py --half 7    every second one: those of odd, or even, places
 
 Each mutation (they are listed in ``tests/faults``) replaces one text, which must occur
 exactly once, in a copy of the package.  The program then runs the few tests that ought to
@@ -213,8 +214,11 @@ def main(words: list[str]) -> int:
             print(f"{mutation.file:24} {mutation.what}")
         return int(bool(problems))
     passed = "--passed" in words
-    words = [word for word in words if word != "--passed"]
+    half = int(words.pop(words.index("--half") + 1)) if "--half" in words else None
+    words = [word for word in words if not word.startswith("--")]
     chosen = [m for m in MUTATIONS if not words or any(word in m.file for word in words)]
+    if half is not None:
+        chosen = chosen[half % 2 :: 2]
     chosen = [m for m in chosen if not any(f": {m.what}:" in problem for problem in problems)]
     survivors = len(chosen) - try_all(chosen, passed)
     print(f"{len(chosen)} mutations, {survivors} not caught, {len(problems)} no longer fit")
