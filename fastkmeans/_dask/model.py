@@ -27,6 +27,7 @@ class Unread(NamedTuple):
 
 def table_unread(n_rows: int, n_features: int, dtype: Any, names: list[Any] | None) -> Table:
     """Return a table of rows that nobody reads here, for checks of shapes and names."""
+    # No Rows: to read such a table by mistake shall fail at once.
     return Table(Unread((n_rows, n_features), dtype), names)  # type: ignore[arg-type]
 
 

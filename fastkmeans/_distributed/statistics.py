@@ -197,12 +197,17 @@ class Statistics:
         Raises
         ------
         ValueError
-            If ``previous`` are other centers, or no row has weight.
+            If ``previous`` are other centers, ``before`` is of another shape, or no row has weight.
         """
         check_tolerance(tol)
         if before is not None and not isinstance(before, Step):
             raise TypeError(f"before must be None or the Step of before, got {shown(before)}.")
         old = self._checked(previous)
+        if before is not None and before.centers.shape != old.shape:
+            raise ValueError(
+                f"before has {len(before.centers)} centers of {before.centers.shape[1]} features, "
+                f"previous {len(old)} of {old.shape[1]}: pass the step that led to previous."
+            )
         new, n_relocated = self._next(old)
         with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
             moved = total_of(((new - old) * self.scale) ** 2)

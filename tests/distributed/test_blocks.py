@@ -92,6 +92,14 @@ def test_errors_name_the_argument_and_the_place(call: Any, message: str) -> None
         call()
 
 
+def test_a_step_of_other_centers_is_refused() -> None:
+    """A loop that goes on with the step of another fit would end by its rules."""
+    now, fewer = partial_statistics(X, START), partial_statistics(X, START[:2])
+    assert not now.step(START, now.step(START)).n_relocated
+    with pytest.raises(ValueError, match=r"before has 2 centers of \d+ features, previous \d+ of"):
+        now.step(START, fewer.step(START[:2]))
+
+
 def test_errors_of_type() -> None:
     now = partial_statistics(X, START)
     for call, message in (
