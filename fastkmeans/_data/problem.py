@@ -1,5 +1,6 @@
 """A clustering problem: rows, weights, scaling, and the threads that work on them."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -11,11 +12,14 @@ from .._kernels.sparse.rows import Scaled
 from .._runtime.arrays import Floats, Labels
 from .._runtime.threads import Team
 from .lengths import Lengths, lengths_of, measure, to_length_one
-from .rows import Block, Rows
+from .rows import Block, Rows, StandardizedRows
 from .scaling import NotFiniteError, Scaling, scaling_of
 from .sparse import SparseRows
 from .tables import Table
 from .validation import NO_WEIGHTS, first_not_finite
+
+LIFT = 2.0**500
+"""Factor for rows that are all shorter than 1, some of them subnormal."""
 
 Take = Callable[[slice, Block, Labels], object]
 """Takes some rows of a pass, in order: their slice of all rows, their values and labels."""
@@ -69,8 +73,19 @@ def problem_of(rows: Rows, weights: Floats, team: Team, by_cosine: bool = False)
     """Measure rows for the threads of a team."""
     if by_cosine:
         scaling, lengths = measure(rows, weights, team)
+        if scaling.scale * float(lengths.inverse.max(initial=0.0)) == math.inf:
+            rows = _lifted(rows)
+            scaling, lengths = measure(rows, weights, team)
         return Problem(rows, weights, scaling, team, lengths)
     return Problem(rows, weights, scaling_of(rows, weights, team), team)
+
+
+def _lifted(rows: Rows) -> Rows:
+    """Return rows times a power of two: float64 then holds the inverses of subnormal lengths."""
+    if isinstance(rows, SparseRows):
+        return rows.times(LIFT)
+    d = rows.shape[1]
+    return StandardizedRows(rows, np.zeros(d), np.full(d, 1.0 / LIFT))
 
 
 def given_problem(rows: Rows, scaling: Scaling, team: Team) -> Problem:

@@ -71,6 +71,11 @@ class SparseRows(InMemory):
         own = Stored(columns[places], new)
         return SparseRows(self.values[places], own, self.shape[1], self._kind)
 
+    def times(self, factor: float) -> "SparseRows":
+        """Return the rows times a number, with values of their own."""
+        values = self.values * self.dtype.type(factor)
+        return SparseRows(values, self.stored, self.shape[1], self._kind)
+
     def as_given(self) -> Any:
         """Return the rows as a matrix of the type that the user passed."""
         assert self._kind is not None

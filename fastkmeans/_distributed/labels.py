@@ -29,5 +29,9 @@ def merged_hash(first: int, second: int, n_second: int) -> int:
 
 
 def mark_of_centers(centers: Floats) -> int:
-    """Return a checksum of centers: statistics of other centers must not be merged."""
-    return zlib.crc32(np.ascontiguousarray(centers, "<f8").data)
+    """Return a checksum of centers: statistics of other centers must not be merged.
+
+    It depends on their shape, too.  0.0 and -0.0 are equal.
+    """
+    shape = zlib.crc32(repr(centers.shape).encode())
+    return zlib.crc32(np.ascontiguousarray(centers + 0.0, "<f8").data, shape)

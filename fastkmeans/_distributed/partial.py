@@ -226,5 +226,6 @@ def _farthest(problem: Problem, centers: Floats, labels: Labels) -> Farthest:
     rows = rows[squares[rows] > 0.0]
     points, own = problem.points(rows), labels[rows]
     weights = problem.weights[rows] if problem.weights.size else np.ones(len(rows))
-    differences = (points - centers[own]) * problem.scaling.unit
+    unit = problem.scaling.unit
+    differences = points * unit - centers[own] * unit  # in this order nothing overflows
     return Farthest(rows, own.astype(np.int64), weights, squares[rows], points, differences)

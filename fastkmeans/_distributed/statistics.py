@@ -210,7 +210,7 @@ class Statistics:
             )
         new, n_relocated = self._next(old)
         with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
-            moved = total_of(((new - old) * self.scale) ** 2)
+            moved = total_of((new * self.scale - old * self.scale) ** 2)
         small = moved <= tol * self._scaled_variance(old) and not n_relocated
         reason = ""
         if before is not None:
@@ -244,7 +244,7 @@ class Statistics:
         stay = np.setdiff1d(np.arange(len(self.farthest.rows)), taken)
         sums, weights, counts = self.own.add(self.farthest.select(stay))
         new, found = old.copy(), counts > 0
-        means = old[found] + sums[found] / weights[found, None] / self.scale
+        means = self._means(old[found], sums[found] / weights[found, None])
         if self._by_cosine:
             turns = np.sqrt(column_totals((means * means).T)) > NO_DIRECTION
             found[found] = turns
@@ -254,14 +254,22 @@ class Statistics:
         new[empty[: len(taken)]] = self.farthest.points[taken]
         return new, len(taken)
 
+    def _means(self, old: Floats, moves: Floats) -> Floats:
+        """Return centers after moves, which are scaled."""
+        with np.errstate(over="ignore"):
+            means = old + moves / self.scale
+        far = ~np.isfinite(means)  # a move may exceed float64 between centers that do not
+        means[far] = ((old * self.scale + moves) / self.scale)[far]
+        return means
+
     def _taken(self, old: Floats) -> list[int]:
         """Return which of the farthest rows empty clusters take, in their order."""
         members, taken = self.counts, list[int]()
         if not members.any():
-            what = "no row has a positive weight" if self.n_rows else "there is no row"
+            none = "no row has a positive weight" + " and a length above 0" * self._by_cosine
+            what = none if self.n_rows else "there is no row"
             raise ValueError(f"No centers follow from these statistics: {what}.")
-        n_empty = int(np.count_nonzero(members == 0))
-        if not n_empty:
+        if not (n_empty := self.n_empty):
             return taken
         floor = ROUNDING * self._scaled_variance(old) * old.shape[1]
         if self._by_cosine:  # rows of one direction, of any lengths, differ by rounding
@@ -286,7 +294,7 @@ class Statistics:
             mean = column_totals(sums / self.scale + weights[:, None] * old) / weight
             return float(max(0.0, 1.0 - total_of(mean * mean)) / d * self.scale * self.scale)
         # Around the mean m, from sums around centers: |x - m|^2 = |x - c|^2 + ... + |c - m|^2.
-        beside = (old - old[0]) * self.scale
+        beside = old * self.scale - old[0] * self.scale
         beside = beside - column_totals(sums + weights[:, None] * beside) / weight
         between = total_of(2.0 * sums * beside + weights[:, None] * (beside * beside))
         return float(max(0.0, self.scaled_inertia + between) / weight / d)

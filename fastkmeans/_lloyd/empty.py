@@ -48,7 +48,7 @@ def squared_distances_to_own(problem: Problem, labels: Labels, centers: Floats) 
                 points = rows.astype(np.float64) * scale * inverse[part, None]
                 difference = (points - own) * problem.scaling.unit
             else:
-                difference = (rows.astype(np.float64) - own) * scale
+                difference = rows.astype(np.float64) * scale - own * scale  # nothing overflows
             difference = np.ascontiguousarray(difference)  # in this order the squares are added
             out[part] = np.einsum("ij,ij->i", difference, difference)
             if inverse.size:

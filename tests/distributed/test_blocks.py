@@ -73,6 +73,10 @@ REFUSED: list[tuple[Any, str]] = [
         r"parts\[1\] belongs to other centers than parts\[0\]",
     ),
     (
+        lambda: merge_statistics([partial_statistics(c, c) for c in (START, START.reshape(4, 3))]),
+        r"parts\[1\] belongs to other centers than parts\[0\]",
+    ),
+    (
         lambda: merge_statistics(
             [partial_statistics(X, START, metric=m) for m in ("cosine", "euclidean")]
         ),
@@ -83,6 +87,10 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: partial_statistics(X, START).step(START, tol=-1), "tol must be finite"),
     (lambda: partial_statistics(X[:0], START).centers(START), "there is no row"),
     (lambda: partial_statistics(X, START, [0] * 40).step(START), "no row has a positive weight"),
+    (
+        lambda: partial_statistics(X * 0.0, START, metric="cosine").centers(START),
+        "no row has a positive weight and a length above 0",
+    ),
 ]
 
 
@@ -90,6 +98,11 @@ REFUSED: list[tuple[Any, str]] = [
 def test_errors_name_the_argument_and_the_place(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_sign_of_zero_makes_no_other_centers() -> None:
+    parts = [partial_statistics(X, np.outer([1, 2], [1, 1, 1, zero])) for zero in (0.0, -0.0)]
+    assert merge_statistics(parts).n_rows == 80
 
 
 def test_a_step_of_other_centers_is_refused() -> None:

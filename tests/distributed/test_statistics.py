@@ -83,6 +83,7 @@ def hostile_start(X: Array, k: int) -> Array:
 def cases() -> dict[str, Case]:
     X, w = apart(400), some_weights()
     far, words = X + 1e9, texts(400, 60, 5.0)
+    largest = np.finfo(float).max * np.clip(X, -1.0, 1.0)
     heavy = np.where(np.arange(400) % 50 == 0, 1e9, 1e-6)
     return {
         "float64": Case(X, X[:6]),
@@ -96,11 +97,16 @@ def cases() -> dict[str, Case]:
         "donors of which one row has almost all the weight": Case(X, hostile_start(X, 9), heavy),
         "tiny": Case(X * 1e-200, np.zeros((5, 4))),
         "huge": Case(X * 1e200, hostile_start(X, 5)),
+        "the largest numbers": Case(largest, hostile_start(largest, 5)),
         "sparse": Case(words, group_means(words, 6)),
         "sparse, weights, empty clusters": Case(words, hostile_start(words.toarray(), 7), w),
         "cosine": Case(X, X[:6], metric="cosine"),
         "cosine, weights, empty clusters": Case(X, hostile_start(X, 7), w, metric="cosine"),
         "cosine, rows of length 0": Case(np.where(w[:, None] > 0, X, 0), X[:5], w, "cosine"),
+        "cosine, subnormal rows": Case(X * 1e-310, X[:6], metric="cosine"),
+        "cosine, sparse, subnormal rows": Case(
+            words * 1e-310, group_means(words, 6), None, "cosine"
+        ),
         "cosine, sparse": Case(words, group_means(words, 6), metric="cosine"),
     }
 
@@ -157,7 +163,7 @@ def test_every_iteration_is_that_of_the_local_fit(case: Case) -> None:
 
 
 def test_fields_are_those_of_float64(case: Case) -> None:
-    if np.abs(case.dense).max() > 1e100:
+    if not 1e-300 < np.abs(case.dense).max() < 1e100:
         return
     X, w, centers = case.dense, case.weights, case.start
     w = np.ones(400) if w is None else w
