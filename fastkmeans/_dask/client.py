@@ -2,11 +2,15 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._runtime.extras import need
 
+CLOSED = (
+    "The Dask client was closed, or lost its scheduler, before the work was done: keep it open "
+    "until then, and try again."
+)
 NO_CLIENT = (
     "No Dask client is active, so there is no cluster to work on. Start one first: "
     "from dask.distributed import Client; client = Client() for the processors of this machine, or "
@@ -42,18 +46,27 @@ def memory_limit(client: Any) -> float:
     return float(client.run_on_scheduler(_limit))
 
 
-def _in_memory(keys: Iterable[Any], dask_scheduler: Any) -> int:
-    """Return how many keys the scheduler still knows (runs on the scheduler)."""
-    return sum(key in dask_scheduler.tasks for key in keys)
+def _kept(keys: Sequence[Any], client_id: str, dask_scheduler: Any) -> list[int]:
+    """Return the places of keys that no other client keeps alive (runs on the scheduler)."""
+    found = []
+    for place, key in enumerate(keys):
+        task = dask_scheduler.tasks.get(key)
+        if task is not None and not {who.client_key for who in task.who_wants or ()} - {client_id}:
+            found.append(place)
+    return found
 
 
 def wait_for_release(client: Any, keys: Iterable[Any], patience: float = 5.0) -> None:
     """Wait until the cluster has dropped results that this client released.
 
     Releases travel in messages of their own: without this, ``Client.who_has`` could still list
-    results of a fit that is over.  ``patience``: seconds after which to go on in any case.
+    results of a fit that is over.  Other clients, and other fits of this one, may still use some.
+    ``patience``: seconds after which to go on in any case.
     """
     last = time.monotonic() + patience
-    keys = list(keys)
-    while client.run_on_scheduler(_in_memory, keys) and time.monotonic() < last:
-        time.sleep(0.01)
+    left = list(keys)
+    while left and client.status == "running" and time.monotonic() < last:
+        left = [left[place] for place in client.run_on_scheduler(_kept, left, client.id)]
+        left = [key for key in left if key not in client.futures]  # others in this process
+        if left:
+            time.sleep(0.01)

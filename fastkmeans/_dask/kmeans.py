@@ -7,9 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._data.validation import as_generator, check_fits, check_random_state
+from .._data.lengths import Lengths
+from .._data.validation import NO_WEIGHTS, as_generator, check_fits, check_random_state
 from .._estimators.kmeans import KMeans as LocalKMeans
 from .._estimators.printing import PrintRuns
+from .._estimators.sklearn_protocol import text_names
 from .._lloyd.run import Iteration
 from .._lloyd.watch import STOPPED, Label, Watch
 from .._runtime.arrays import Floats
@@ -146,7 +148,7 @@ class KMeans(ClusterModel):
 
     def _check_parameters(self) -> tuple[int, int]:
         check_random_state(self.random_state)
-        if self.persist not in (None, True, False):
+        if self.persist is not None and not isinstance(self.persist, bool | np.bool_):
             raise ValueError(f"persist must be None, True or False, got {plain(self.persist)}.")
         return self._check_common()
 
@@ -185,10 +187,13 @@ class KMeans(ClusterModel):
                 )
             n_rows, expected = sum(measured.n_rows), Expected(measured.names, measured.n_features)
             table = table_unread(n_rows, measured.n_features, measured.dtype, measured.names)
+            text_names(table)  # an error after the fit would come late
             watch.fit_begins(table, n_runs, 1.0)
             best = self._best_run(passes, measured, expected, n_runs, watch)
         self._learn_features(table)
         self._keep(best)
+        if self._by_cosine:
+            self._note_zeros(Lengths(NO_WEIGHTS, measured.n_zero, 0.0))
         self._n_init = n_runs
         return self
 

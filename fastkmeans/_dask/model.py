@@ -38,7 +38,7 @@ class ClusterModel(Clusterer):
     def _partitions_like_fit(self, X: Any, sample_weight: Any = None) -> Partitions:
         """Return the partitions of ``X``; compare their features with those of ``fit``."""
         self._check_fitted()
-        found = partitions_of(X, sample_weight)
+        found = partitions_of(X, sample_weight, getattr(self, "feature_names_in_", None))
         if found.n_features is not None:
             self._check_like_fit(table_unread(1, found.n_features, found.dtype, found.names))
         return found
@@ -79,11 +79,11 @@ class ClusterModel(Clusterer):
             dask array or dataframe of float32.
         """
         partitions = self._partitions_like_fit(X)
-        dtype = np.dtype(np.float64)
-        if partitions.dtype is not None and partitions.dtype.kind == "f":
-            dtype = np.promote_types(partitions.dtype, np.float32)
-        shared = self._shared()
-        return row_array("transform", distances, partitions, shared, dtype, self.n_clusters)
+        own = partitions.dtype
+        narrow = own is not None and own.kind == "f" and own.itemsize <= 4
+        shared = self._shared()._replace(dtype=np.dtype(np.float32 if narrow else np.float64))
+        width = len(self.cluster_centers_)
+        return row_array("transform", distances, partitions, shared, shared.dtype, width)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return minus the inertia of ``X``: the greater the better.
@@ -96,10 +96,39 @@ class ClusterModel(Clusterer):
             Ignored.
         sample_weight : dask array, dask series, or list of delayed or futures, optional
             Weight of each row, as in ``fit``.
+
+        Raises
+        ------
+        ValueError
+            If there is no row, or no row has a positive weight.
         """
         with Passes(self._partitions_like_fit(X, sample_weight)) as passes:
             found = passes.reduce("score", assign, merge_statistics, self._shared())
+        if not found.n_rows:
+            raise ValueError("X is empty: score needs one row at least.")
+        if not (self._by_cosine or found.counts.any()):
+            raise ValueError("sample_weight is zero for every row; at least one must be positive.")
         return -float(found.inertia)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Refuse frames: ``transform`` returns dask arrays.
+
+        Parameters
+        ----------
+        transform : {"default"} or None
+            Nothing else.
+
+        Raises
+        ------
+        ValueError
+            If a frame is asked for.
+        """
+        if transform in ("pandas", "polars"):
+            raise ValueError(
+                f"transform={transform!r} is not possible here, where distances are a dask array: "
+                "call dask.dataframe.from_dask_array on it."
+            )
+        return super().set_output(transform=transform)
 
     def representatives(self, X: Any, n: int = 1) -> Any:
         """Refuse: rows of a cluster have no row numbers here.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,11 +101,13 @@ def _followed(block: Any, graph: dict[Any, Any], futures: dict[Any, Any]) -> Any
     return futures[key]
 
 
-def _frame_of(path: Any) -> Any:
-    """Return the numeric columns of a folder of Parquet files, as a dask dataframe."""
+def _frame_of(path: Any, names: Sequence[Any] | None) -> Any:
+    """Return the named or else all numeric columns of Parquet files, as a dask dataframe."""
     frame = need("dask.dataframe", "dask").read_parquet(
         [os.fspath(part) for part in path] if isinstance(path, list | tuple) else os.fspath(path)
     )
+    if names is not None and set(names) <= set(frame.columns):
+        return frame[list(names)]
     numeric = [name for name, dtype in frame.dtypes.items() if _is_numeric(dtype)]
     if not numeric:
         raise ValueError(f"X: {plain(str(path))} has no numeric column.")
@@ -116,14 +118,16 @@ def _is_numeric(dtype: Any) -> bool:
     return getattr(dtype, "kind", "O") in "biuf"
 
 
-def partitions_of(X: Any, sample_weight: Any = None) -> Partitions:
+def partitions_of(
+    X: Any, sample_weight: Any = None, names: Sequence[Any] | None = None
+) -> Partitions:
     """Return the partitions of ``X`` and of its weights.
 
-    Nothing is computed.  Blocks of columns are joined.
+    Nothing is computed.  Blocks of columns are joined.  ``names``: the columns to read from files.
     """
     kind = _kind(X)
     if kind == "path":
-        X, kind = _frame_of(X), "frame"
+        X, kind = _frame_of(X, names), "frame"
     if kind == "array":
         found = _of_array(X)
     elif kind == "frame":
@@ -194,8 +198,8 @@ def _with_weights(parts: Partitions, given: Any) -> Partitions:
         graph, weights = _lowered(_like_rows(array, parts))
     else:
         raise TypeError(
-            f"sample_weight must come in blocks like X, as a dask array or series or as a list of "
-            f"delayed objects or futures, got {type(given).__name__}."
+            f"sample_weight must come in blocks like X, as a dask array of one dimension, a dask "
+            f"series or a list of delayed objects or futures, got {type(given).__name__}."
         )
     if len(weights) != n:
         raise ValueError(

@@ -18,10 +18,11 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from .._runtime.extras import need
-from .client import active_client, wait_for_release
+from .client import CLOSED, active_client, wait_for_release
 from .partitions import Partitions, is_future
 
 FAN = 16
@@ -81,11 +82,11 @@ class Passes:
     def __enter__(self) -> Passes:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         keys = [*self._last, *(future.key for future in self._held)]
-        for future in self._held:
-            future.release()
-        wait_for_release(self.client, [key for key in keys if key not in self._of_user])
+        self._let_go()
+        with suppress(*([] if kind is None else [Exception])):  # the error that came first counts
+            wait_for_release(self.client, [key for key in keys if key not in self._of_user])
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -101,6 +102,13 @@ class Passes:
         self._blocks = [b if is_future(b) else held[b] for b in self._blocks]
         self._weights = [w if w is None or is_future(w) else held[w] for w in self._weights]
         self._held, self._graph = list(held.values()), {}
+
+    def _let_go(self) -> None:
+        """Release the partitions that are held."""
+        for future in self._held:
+            future.release()
+        self._held, self._graph = [], self.partitions.graph
+        self._blocks, self._weights = self.partitions.blocks, self.partitions.weights
 
     def reduce(
         self,
@@ -118,18 +126,24 @@ class Passes:
         """
         chosen = range(len(self)) if only is None else list(only)
         calls = [(function, i if own is None else own[i]) for i in chosen]
-        blocks = [(self._blocks[i], self._weights[i]) for i in chosen]
         for left in reversed(range(TRIES)):
+            blocks = [(self._blocks[i], self._weights[i]) for i in chosen]
             graph, last = self._tree(name, calls, blocks, merge, shared)
             try:
                 return self._computed(graph, last)
             except need("distributed", "dask").CancelledError as error:
+                if self.client.status != "running":
+                    raise RuntimeError(CLOSED) from None
                 if not left:
                     raise RuntimeError(
                         f"The cluster lost rows {TRIES} times, and cannot compute them again: "
-                        f"{error}. Scattered data dies with the only worker that holds it. Pass a "
-                        "lazy dask array or dataframe, delayed objects, or files."
+                        f"{error} Futures of X may have been cancelled. Scattered data dies with "
+                        "the only worker that holds it. Pass a lazy dask array or dataframe, "
+                        "delayed objects, or files."
                     ) from None
+                if self._held:  # somebody cancelled them
+                    self._let_go()
+                    self.hold()
         raise AssertionError  # not reached
 
     def _tree(
@@ -165,11 +179,14 @@ class Passes:
     def _computed(self, graph: dict[Any, Any], key: Any) -> Any:
         """Return the result of a key; an error or Ctrl-C stops the cluster's work on it."""
         self._last = [*graph]
+        if self.client.status != "running":
+            raise RuntimeError(CLOSED)
         (future,) = self.client.get(graph, [key], sync=False)
         try:
             return future.result()
         except BaseException:
-            self.client.cancel([future])
+            with suppress(Exception):  # a client that was closed cannot
+                self.client.cancel([future])
             raise
         finally:
             future.release()

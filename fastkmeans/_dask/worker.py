@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from .._data.rows import largest
 from .._data.sparse import SparseRows, sample_of
 from .._data.tables import Table, table_in_memory
-from .._data.validation import as_weights, check_finite
-from .._distributed.partial import partial_statistics
+from .._data.validation import check_finite
+from .._distributed.partial import partial_statistics, weights_for
 from .._distributed.statistics import Statistics
 from .._lloyd.predict import center_distances, closest_centers
 from .._runtime.arrays import Floats, Labels
@@ -54,6 +54,7 @@ class Centers(NamedTuple):
     expected: Expected
     metric: str
     n_threads: int | None
+    dtype: Any = None  # of distances
 
 
 class Share(NamedTuple):
@@ -76,13 +77,7 @@ def located(number: int) -> Iterator[None]:
 
 def table_of(block: Any, expected: Expected) -> Table:
     """Return a block as a table with the expected columns, in the expected order."""
-    names, own = expected.names, getattr(block, "columns", None)
-    if names is not None and own is not None and list(own) != names:
-        missing = [name for name in names if name not in set(own)]
-        if missing:
-            raise ValueError(f"X has no column {shown(missing[0])}: its columns are {list(own)}.")
-        block = block[names]
-    table = table_in_memory(block, "X", fewest=0)
+    table = table_in_memory(block_like(block, expected), "X", fewest=0)
     n, d = table.rows.shape
     if n and expected.n_features not in (None, d):
         raise ValueError(
@@ -92,55 +87,61 @@ def table_of(block: Any, expected: Expected) -> Table:
     return table
 
 
-def _weights_of(weights: Any, n_rows: int) -> Floats | None:
-    return None if weights is None else as_weights(weights, n_rows, some=False)
+def _weights_of(weights: Any, table: Table) -> Floats | None:
+    return None if weights is None else weights_for(table, weights)
 
 
 def measure(number: int, block: Any, weights: Any, expected: Expected) -> Measured:
     """Check a partition, and measure it."""
     with located(number):
+        if is_empty(block):  # of any width
+            return Measured([0], [0.0], 0.0, 0, -1, 0, None, np.dtype(np.float32))
         table = table_of(block, expected)
         n, d = table.rows.shape
-        own = _weights_of(weights, n)
+        own = _weights_of(weights, table)
         if n:
             check_finite(table)
         weight = float(n) if own is None else float(own.sum())
         n_bytes = float(need("dask.sizeof", "dask").sizeof(block))
         if own is not None:
             n_bytes += own.nbytes
-        n_zero = 0 if isinstance(table.rows, SparseRows) else _count_zeros(table)
         return Measured(
-            [n], [weight], n_bytes, n_zero, number if n else -1, d, table.names, table.rows.dtype
-        )
+            [n], [weight], n_bytes, _count_zeros(table), number if n else -1, d, table.names,
+            table.rows.dtype,
+        )  # fmt: skip
 
 
 def _count_zeros(table: Table) -> int:
+    if isinstance(table.rows, SparseRows):
+        before = np.concatenate([[0], np.cumsum(table.rows.values != 0)])
+        return int(np.count_nonzero(np.diff(before[table.rows.stored.starts]) == 0))
     return sum(int(np.count_nonzero(~X[0].any(axis=1))) for _, X in table.rows.blocks())
 
 
 def merge_measured(parts: list[Measured]) -> Measured:
     """Merge what is known of neighbouring partitions; their columns must agree."""
     with_rows = [part for part in parts if part.first >= 0] or parts[:1]
-    first = with_rows[0]
+    first, named = with_rows[0], [part for part in with_rows if part.names is not None]
+    names = named[0].names if named else None
     for part in with_rows[1:]:
         if part.n_features != first.n_features:
             raise ValueError(
                 f"Partition {part.first} has {part.n_features} columns, partition {first.first} "
                 f"has {first.n_features}: give every partition the same columns."
             )
-        if part.names is not None and first.names is not None and part.names != first.names:
-            odd = [name for name in part.names if name not in first.names] or part.names
-            if {*part.names} != {*first.names}:
-                raise ValueError(
-                    f"Partition {part.first} has a column {shown(odd[0])}, which partition "
-                    f"{first.first} has not: give every partition the same columns."
-                )
+    for part in named[1:]:
+        odd = [name for name in part.names or [] if name not in (names or [])]
+        if odd:
+            raise ValueError(
+                f"Partition {part.first} has a column {shown(odd[0])}, which partition "
+                f"{named[0].first} has not: give every partition the same columns."
+            )
     return Measured(
         [n for part in parts for n in part.n_rows],
         [w for part in parts for w in part.weights],
         sum(part.n_bytes for part in parts),
         sum(part.n_zero for part in parts),
-        first.first, first.n_features, first.names,
+        first.first, first.n_features, names,
         np.result_type(*(part.dtype for part in with_rows)),
     )  # fmt: skip
 
@@ -155,11 +156,32 @@ def assign(number: int, block: Any, weights: Any, shared: Centers) -> Statistics
 
 
 def block_like(block: Any, expected: Expected) -> Any:
-    """Return a block with the expected columns in order, as the user gave it."""
-    own = getattr(block, "columns", None)
-    if expected.names is None or own is None or list(own) == expected.names:
+    """Return a block with the expected columns in order, of the user's type."""
+    if expected.n_features is not None and is_empty(block):
+        return np.empty((0, expected.n_features))
+    own, names = _names_of(block), expected.names
+    if names is None or own is None or own == names:
         return block
-    return block[expected.names]
+    missing = [name for name in names if name not in own]
+    if missing:
+        raise ValueError(f"X has no column {shown(missing[0])}: its columns are {own}.")
+    return block.select(names) if hasattr(type(block), "select") else block[names]
+
+
+def is_empty(block: Any) -> bool:
+    """Return whether a block has no rows, and so perhaps no columns."""
+    if isinstance(block, list | tuple):
+        return not block
+    shape = getattr(block, "shape", ()) or (getattr(block, "num_rows", None),)
+    return bool(shape[0] == 0)
+
+
+def _names_of(block: Any) -> list[Any] | None:
+    """Return the names of the columns of a frame of pandas, polars or pyarrow."""
+    if hasattr(type(block), "num_columns"):  # pyarrow: columns are the data
+        return list(block.schema.names)
+    own = getattr(block, "columns", None)
+    return None if own is None else list(own)
 
 
 def draw(own: Share, block: Any, weights: Any, expected: Expected) -> list[Any]:
@@ -169,7 +191,7 @@ def draw(own: Share, block: Any, weights: Any, expected: Expected) -> list[Any]:
     """
     with located(own.number):
         table = table_of(block, expected)
-        n, given = table.rows.shape[0], _weights_of(weights, table.rows.shape[0])
+        n, given = table.rows.shape[0], _weights_of(weights, table)
         chosen = np.arange(n)
         if own.n_draws >= 0:
             rng = np.random.default_rng([own.number, *own.seed])
@@ -197,8 +219,9 @@ def keys(own: Share, block: Any, weights: Any, expected: Expected) -> Any:
     numbers of partitions and numbers of rows.
     """
     with located(own.number):
-        n = table_of(block, expected).rows.shape[0]
-        given = np.ones(n) if weights is None else as_weights(weights, n, some=False)
+        table = table_of(block, expected)
+        n, own_weights = table.rows.shape[0], _weights_of(weights, table)
+        given = np.ones(n) if own_weights is None else own_weights
         rng = np.random.default_rng([own.number, *own.seed])
         with np.errstate(divide="ignore"):
             key = np.log(given) - np.log(-np.log(rng.random(n)))
@@ -234,7 +257,8 @@ def distances(number: int, block: Any, weights: Any, shared: Centers) -> NDArray
     with located(number):
         table = table_of(block, shared.expected)
         if not table.rows.shape[0]:
-            return np.empty((0, len(shared.centers)), table.rows.dtype)
-        return center_distances(
+            return np.empty((0, len(shared.centers)), shared.dtype)
+        found = center_distances(
             table, shared.centers, shared.n_threads, by_cosine=shared.metric == "cosine"
         )
+        return found.astype(shared.dtype, copy=False)

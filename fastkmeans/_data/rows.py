@@ -142,7 +142,8 @@ class _ScratchRows(InMemory):
         self.shape, self.dtype = shape, dtype
         n, d = shape
         values = min(max(n * d // 128, 1 << 16), 1 << 20)  # less than 0.1 of the table
-        self._height = min(n, max(1, values // max(1, d) // RANGE_MULTIPLE) * RANGE_MULTIPLE)
+        height = max(1, values // max(1, d) // RANGE_MULTIPLE) * RANGE_MULTIPLE
+        self._height = min(max(1, n), height)
 
     def _fill(self, out: Block, start: int, stop: int) -> None:
         raise NotImplementedError

@@ -116,7 +116,7 @@ def partial_statistics(
     mark = mark_of_centers(points)
     if by_cosine:
         points = directions(points, "centers")
-    weights = _weights_for(table, sample_weight)
+    weights = weights_for(table, sample_weight)
     (n, d), k = table.rows.shape, len(points)
     nothing = Statistics(n, metric, mark, 0, math.inf, 0.0, no_totals(k, d), no_rows(d))
     if not n:
@@ -155,7 +155,7 @@ def _centers_for(table: Table, centers: Any) -> Floats:
     return points
 
 
-def _weights_for(table: Table, sample_weight: Any) -> Floats:
+def weights_for(table: Table, sample_weight: Any) -> Floats:
     """Return the weights, which may all be 0, but need no unit of their own."""
     weights, unit = weights_of(table, sample_weight, some=False)
     if unit != 1.0:

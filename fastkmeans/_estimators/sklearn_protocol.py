@@ -125,7 +125,7 @@ class Estimator(Routed):
     def _learn_features(self, table: Table) -> None:
         """Store the number and the names of the features of ``fit``."""
         self.n_features_in_ = table.rows.shape[1]
-        names = _text_names(table)
+        names = text_names(table)
         if names is not None:
             self.feature_names_in_ = np.asarray(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -154,7 +154,7 @@ class Estimator(Routed):
     def _check_like_fit(self, table: Table) -> None:
         """Compare the features of a table with those of ``fit``."""
         name, d = type(self).__name__, table.rows.shape[1]
-        seen, names = getattr(self, "feature_names_in_", None), _text_names(table)
+        seen, names = getattr(self, "feature_names_in_", None), text_names(table)
         if seen is not None and names is not None:
             _compare_names(list(seen), names)
         elif names is not None or seen is not None:
@@ -247,7 +247,7 @@ class Estimator(Routed):
         return values
 
 
-def _text_names(table: Table) -> list[str] | None:
+def text_names(table: Table) -> list[str] | None:
     """Return the column names if all are text, None if none is; a mix is an error."""
     if not table.names:
         return None

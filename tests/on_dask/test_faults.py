@@ -108,6 +108,52 @@ def test_the_worker_that_holds_large_centers_dies(
     assert killed
 
 
+def test_partitions_that_were_cancelled_are_computed_again(
+    client: Any, rows: Array, start: Array, fitted: Any
+) -> None:
+    def strike(iteration: int, run: Any) -> None:
+        if iteration == 2:
+            client.cancel(
+                [distributed.Future(key, client) for key in [*client.futures]], force=True
+            )
+
+    model = KMeans(7, init=start, tol=0, max_iter=9, callback=strike, persist=True)
+    assert bits(model.fit(lazy(rows))) == bits(fitted)
+    assert client.who_has() == {}
+
+
+def test_a_client_that_is_closed_ends_the_fit(
+    client: Any, cluster: Any, rows: Array, start: Array
+) -> None:
+    with distributed.Client(cluster) as other:
+        model = KMeans(7, init=start, callback=lambda i, run: other.close())
+        with pytest.raises(RuntimeError, match="The Dask client was closed"):
+            model.fit(lazy(rows))
+
+
+def test_rows_that_others_hold_are_not_waited_for(
+    client: Any, cluster: Any, rows: Array, start: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastkmeans._dask import client as module
+    from fastkmeans._dask import passes
+
+    waited: list[float] = []
+
+    def wait(client: Any, keys: Any) -> None:
+        began = time.monotonic()
+        module.wait_for_release(client, keys, patience=40.0)
+        waited.append(time.monotonic() - began)
+
+    monkeypatch.setattr(passes, "wait_for_release", wait)
+    X = da.from_array(rows, chunks=(500, 4))
+    with distributed.Client(cluster, set_as_default=False) as other:
+        held = other.persist(X)
+        distributed.wait(held)
+        KMeans(7, init=start, max_iter=2).fit(X)
+        del held
+    assert max(waited) < 20.0
+
+
 def test_the_cluster_grows_and_shrinks(
     client: Any, cluster: Any, rows: Array, start: Array, fitted: Any
 ) -> None:

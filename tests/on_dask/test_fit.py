@@ -93,6 +93,16 @@ def test_cosine(client: Any, rows: Array) -> None:
     np.testing.assert_array_equal(model.predict(in_chunks(X)).compute(), here.predict(X))
 
 
+@pytest.mark.parametrize("kind", [np.asarray, "csr_array"])
+def test_rows_of_length_0_are_reported(client: Any, rows: Array, kind: Any) -> None:
+    X = np.where(np.arange(len(rows))[:, None] % 1000 == 7, 0.0, rows)
+    if kind == "csr_array":
+        kind = pytest.importorskip("scipy.sparse").csr_array
+    model = KMeans(2, init=[[1.0, 0, 0, 0], [0, 1, 0, 0]], metric="cosine", max_iter=1)
+    with pytest.warns(UserWarning, match="3 rows have length 0"):
+        model.fit([dask.delayed(kind(part)) for part in np.array_split(X, 2)])
+
+
 @pytest.mark.parametrize("init", ["k-means++", "random"])
 def test_seeding_of_a_small_table_is_that_of_one_machine(
     client: Any, rows: Array, init: str
@@ -111,6 +121,8 @@ def spoilt(block: Array) -> Any:
 def kinds_of_input(rows: Array, client: Any, folder: Path) -> dict[str, Any]:
     frame = pd.DataFrame(rows, columns=list("abcd"))
     halves = [rows[:1000], rows[1000:]]
+    arrow = pytest.importorskip("pyarrow").Table.from_pandas
+    thirds = [frame[:1000], frame[1000:1000], frame[1000:]]
     array = in_chunks(rows)
     dd.from_pandas(frame.assign(text="x"), npartitions=3).to_parquet(folder / "table")
     return {
@@ -124,6 +136,21 @@ def kinds_of_input(rows: Array, client: Any, folder: Path) -> dict[str, Any]:
             dask.delayed(frame[:1000]),
             dask.delayed(spoilt)(rows[1000:]),
         ],
+        "frames after an array": [
+            dask.delayed(rows[:500]),
+            dask.delayed(frame[500:1000]),
+            dask.delayed(spoilt)(rows[1000:]),
+        ],
+        "frames of pyarrow": [
+            dask.delayed(arrow(frame[:1000])),
+            dask.delayed(arrow(spoilt(rows[1000:]))),
+        ],
+        "dataframe, a partition without rows": dd.from_map(
+            lambda i: thirds[i], range(3), meta=frame[:0]
+        ),
+        "blocks without rows or columns": [
+            *map(dask.delayed, (pd.DataFrame(), halves[0], [], np.empty((0, 9)), halves[1])),
+        ],
         "futures": client.scatter(halves),
         "one future": client.submit(np.array, rows),
         "folder": folder / "table",
@@ -136,6 +163,7 @@ def test_any_partitions_will_do(client: Any, rows: Array, tmp_path: Path) -> Non
     for name, X in kinds_of_input(rows, client, tmp_path).items():
         model = KMeans(5, init=rows[:5], tol=0, max_iter=here.n_iter_).fit(X)
         np.testing.assert_array_equal(model.labels_.compute(), here.labels_, name)
+        assert model.transform(X).compute().shape == (3000, 5)
         np.testing.assert_allclose(model.cluster_centers_, here.cluster_centers_, rtol=1e-12)
         named = "frame" in name or name == "folder"
         assert hasattr(model, "feature_names_in_") == named, name

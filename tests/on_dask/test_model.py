@@ -56,6 +56,52 @@ def test_a_fitted_model(client: Any, rows: Array, X: Any, tmp_path: Path) -> Non
         model.representatives(X)
 
 
+def test_distances_have_the_dtype_and_shape_they_are_announced_with(
+    client: Any, rows: Array
+) -> None:
+    model = KMeans(4, init=rows[:4], max_iter=1).fit(da.from_array(rows, chunks=(1500, 4)))
+    narrow = pd.DataFrame(rows.astype("float32"))
+    parts = [narrow[:9], narrow[9:9]]
+    model.set_params(n_clusters=9)
+    for given, dtype in (
+        (dd.from_map(lambda i: parts[i], range(2), meta=narrow[:0]), np.float32),
+        ([dask.delayed(rows[:9].astype("float32"))], np.float64),
+        (da.from_array(rows[:9].astype(np.longdouble)), np.float64),
+    ):
+        distances = model.transform(given)
+        assert distances.dtype == distances.compute().dtype == dtype
+        assert distances.shape[1] == 4
+        assert distances.compute().shape == (9, 4)
+
+
+def test_what_only_one_machine_can_do_is_refused(client: Any, rows: Array, X: Any) -> None:
+    model = KMeans(4, init=rows[:4], max_iter=1).fit(X)
+    with pytest.raises(ValueError, match="from_dask_array"):
+        model.set_output(transform="pandas")
+    assert model.set_output(transform="default") is model
+    with pytest.raises(ValueError, match="X is empty"):
+        model.score(X[:0])
+    with pytest.raises(ValueError, match="zero for every row"):
+        model.score(X, sample_weight=np.zeros(len(rows)))
+
+
+def test_files_are_read_by_the_names_of_the_fit(client: Any, rows: Array, tmp_path: Path) -> None:
+    frame = pd.DataFrame(rows, columns=list("abcd"))
+    model = KMeans(4, init=rows[:4], max_iter=1).fit(dd.from_pandas(frame, npartitions=2))
+    more = frame.assign(extra=1.0)[["extra", *"dcba"]]
+    more.to_parquet(tmp_path / "more.parquet")
+    labels = model.predict(tmp_path / "more.parquet").compute()
+    np.testing.assert_array_equal(labels, model.labels_.compute())
+
+
+def test_names_of_columns_are_checked_before_the_first_iteration(client: Any, rows: Array) -> None:
+    frame, seen = pd.DataFrame(rows, columns=["a", 1, 2, 3]), []
+    model = KMeans(4, init=rows[:4], callback=lambda i, run: seen.append(i))
+    with pytest.raises(TypeError, match="string names"):
+        model.fit([dask.delayed(frame)])
+    assert not seen
+
+
 def test_verbose_and_a_callback_that_ends_the_fit(
     client: Any,
     rows: Array,
@@ -143,3 +189,5 @@ def test_input_that_cannot_be_clustered(
         KMeans(3).fit(given, sample_weight=weights)
     with pytest.raises(ValueError, match="persist must be"):
         KMeans(3, persist="yes").fit(given)
+    with pytest.raises(ValueError, match="persist must be"):
+        KMeans(3, persist=np.zeros(3)).fit(given)  # type: ignore[arg-type]
