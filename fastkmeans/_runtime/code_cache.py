@@ -22,8 +22,22 @@ from typing import Any
 from uuid import uuid4
 
 import numba
+from numba.core import types
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
+
+
+def _fields(kinds: Any) -> Any:
+    """Return the names of the fields of all records among some types, in order.
+
+    numba compares the class of a record by its name alone.  A kernel need not import the class,
+    so the digest of its sources need not cover it.
+    """
+    return [
+        (getattr(kind, "fields", ()), _fields(kind))
+        for kind in kinds
+        if isinstance(kind, types.BaseTuple)
+    ]
 
 
 class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no types
@@ -75,6 +89,10 @@ class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         for path in self._folder.glob(f"{self._impl.filename_base}.*.nbc"):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """Return what tells signatures of one kernel apart."""
+        return *super()._index_key(sig, codegen), _fields(getattr(sig, "args", sig))
 
     def _path(self, key: Any) -> Path:
         """Return the file of a key; the key lies in the file too, since names can repeat."""

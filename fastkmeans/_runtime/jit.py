@@ -9,15 +9,17 @@
   of the compile time, and LLVM simplifies anyway.  ``X.shape[2]`` then costs more, so kernels
   unpack the tuple: ``_, _, d = X.shape``.
 
-Compiled code is kept on disk (``code_cache``), under a name with a digest of all kernel sources.
-numba notices an edit of a kernel's own file only: after an edit of a file that the kernel calls
-into, numba would run the old code.  If no folder can be written (a read-only installation and
+Compiled code is kept on disk (``code_cache``), under a name with a digest of the kernel's file and
+of all files from which it imports, directly or not.  numba notices an edit of a kernel's own file
+only: after an edit of a file that the kernel calls into, numba would run the old code.  An edit of
+other files leaves the kernel as it is.  If no folder can be written (a read-only installation and
 no home), kernels compile in memory.  ``NUMBA_CACHE_DIR`` names another folder.
 """
 
 import functools
 import gc
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,20 +45,68 @@ COMPILED = ("_kernels", "_runtime")
 """Folders whose files define kernels, intrinsics and records of arrays."""
 
 
-def sources_digest(package: Path = PACKAGE) -> str:
-    """Return a digest of the target, and of the names and contents of all files in ``COMPILED``.
+IMPORTS = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)
+"""Imports from this package; kernels have no others."""
+
+
+@functools.cache
+def _content(path: Path) -> bytes:
+    """Return what a file holds; nothing if a function comes from no file."""
+    return path.read_bytes() if path.is_file() else b""
+
+
+@functools.cache
+def _digest_of(path: Path, package: Path) -> bytes:
+    """Return a digest of the name and the content of a file."""
+    name = path.relative_to(package).as_posix() if package in path.parents else path.name
+    return hashlib.sha256(name.encode() + b"\0" + _content(path)).digest()
+
+
+def _is_compiled(path: Path, package: Path) -> bool:
+    return any(package / folder in path.parents for folder in COMPILED)
+
+
+@functools.cache
+def imported_files(path: Path, package: Path = PACKAGE) -> frozenset[Path]:
+    """Return the files in ``COMPILED`` from which one of them imports, wherever in it."""
+    files = []
+    for dots, module, names in IMPORTS.findall(_content(path).decode()):
+        place = path.parents[len(dots) - 1].joinpath(*module.split("."))
+        if module and not place.is_dir():
+            files.append(place.with_suffix(".py"))
+            continue
+        inner = [place / f"{name}.py" for name in re.findall(r"\w+", names)]
+        files += [file for file in [place / "__init__.py", *inner] if file.exists()]
+    return frozenset(file for file in files if _is_compiled(file, package))
+
+
+@functools.cache
+def sources_of(path: Path, package: Path = PACKAGE) -> set[Path]:
+    """Return the file of a kernel and all files in ``COMPILED`` from which it imports.
+
+    The imports of those files count, too.  A file outside ``COMPILED``, of a test, may import
+    any of them.
+    """
+    if not _is_compiled(path, package):
+        return {path}.union(*((package / folder).rglob("*.py") for folder in COMPILED))
+    found, left = {path}, [path]
+    while left:
+        new = imported_files(left.pop(), package) - found
+        found |= new
+        left += new
+    return found
+
+
+@functools.cache
+def sources_digest(path: Path, package: Path = PACKAGE) -> str:
+    """Return a digest of the target, and of the names and contents of ``sources_of`` a kernel.
 
     numba's own key lacks what LLVM does not report of a processor: products of bytes of Arm.
     """
     digest = hashlib.sha256(f"{__version__} {TARGET}".encode())
-    for folder in COMPILED:
-        for path in sorted((package / folder).rglob("*.py")):
-            name = path.relative_to(package).as_posix()
-            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for part in sorted(_digest_of(file, package) for file in sources_of(path, package)):
+        digest.update(part)
     return digest.hexdigest()[:12]
-
-
-_DIGEST = sources_digest()
 
 
 class _WhileCompiling(event.Listener):  # type: ignore[misc]  # numba has no types
@@ -109,7 +159,8 @@ def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
 def _compile(function: Callable[..., Any], **options: Any) -> Any:
     if numba.config.DISABLE_JIT:
         return _without_warnings(function)
-    function.__qualname__ = f"{function.__qualname__}_{_DIGEST}"
+    digest = sources_digest(Path(function.__code__.co_filename).resolve())
+    function.__qualname__ = f"{function.__qualname__}_{digest}"
     kernel = numba.njit(**_POLICY | options)(function)
     try:
         kernel._cache = CodeCache(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 from numba import config
 
-from fastkmeans._runtime.jit import COMPILED, PACKAGE, address_of, jit, sources_digest
+from fastkmeans._runtime import jit as compiler
+from fastkmeans._runtime.jit import COMPILED, PACKAGE, address_of, jit
 from fastkmeans._runtime.threads import Team, cut
 from tests.helpers.processes import run
 
@@ -68,20 +70,68 @@ def compiles(text: str) -> bool:
     return any(word in text for word in words)
 
 
-def test_the_digest_covers_every_file_that_compiles_something(tmp_path: Path) -> None:
+def imports_of(path: Path) -> set[Path]:
+    """The files that a file of the package imports from, by Python's own parser."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            places = [place, *(place / alias.name for alias in node.names)]
+            found |= {x.with_suffix(".py") for x in places} | {x / "__init__.py" for x in places}
+        else:
+            assert not getattr(node, "module", "") or "fastkmeans" not in node.module
+    return {path for path in found if path.exists()}
+
+
+FILES = [path for folder in COMPILED for path in sorted((PACKAGE / folder).rglob("*.py"))]
+
+
+def test_sources_of_a_kernel_are_what_its_file_imports_directly_or_not() -> None:
+    imports = {path: imports_of(path) & {*FILES} for path in FILES}
+    everywhere = {*FILES}
+    for path in FILES:
+        expected = {path}
+        while new := {file for known in expected for file in imports[known]} - expected:
+            expected |= new
+        assert compiler.sources_of(path) == expected, path
+        if "@jit" in path.read_text():
+            everywhere &= expected
+    assert {path.name for path in everywhere} == {
+        "jit.py", "target.py", "code_cache.py", "waiting.py",
+    }  # fmt: skip
+
+
+def test_an_edit_of_a_source_changes_the_digest_and_of_another_file_does_not(
+    tmp_path: Path,
+) -> None:
     package = copy_of_package(tmp_path)
-    files = [path for path in package.rglob("*.py") if compiles(path.read_text())]
-    assert len(files) > 20
-    before = sources_digest(package)
-    assert before == sources_digest()
-    for path in files:
+    kernel = package / "_kernels" / "boxes" / "visit.py"
+
+    def digest() -> str:
+        for cached in (
+            compiler._content, compiler._digest_of, compiler.imported_files,
+            compiler.sources_of, compiler.sources_digest,
+        ):  # fmt: skip
+            cached.cache_clear()
+        return compiler.sources_digest(kernel, package)
+
+    before, sources = digest(), compiler.sources_of(kernel, package)
+    assert before == compiler.sources_digest(PACKAGE / "_kernels" / "boxes" / "visit.py")
+    assert 10 < len(sources) < 30
+    for path in (*sources, package / "_kernels" / "boxes" / "order.py", package / "__init__.py"):
         text = path.read_bytes()
         path.write_bytes(text + b"#")
-        assert sources_digest(package) != before, path
+        assert (digest() != before) == (path in sources), path
         path.write_bytes(text)
-    assert sources_digest(package) == before
-    moved = files[0].rename(files[0].with_name("moved.py"))
-    assert sources_digest(package) != before, moved
+    assert digest() == before
+
+
+def test_the_kernel_of_a_test_has_all_files_as_sources(tmp_path: Path) -> None:
+    """Tests import the package by its name, which is not looked for."""
+    path = tmp_path / "kernel.py"
+    path.write_text("from fastkmeans._kernels.plain.tile import squared_distances\n")
+    assert compiler.sources_of(path) == {path, *FILES}
+    assert compiler.sources_digest(path) != compiler.sources_digest(FILES[0])
 
 
 def test_records_are_defined_where_the_digest_looks() -> None:
@@ -102,27 +152,31 @@ class Pair(NamedTuple):
 """
 KERNEL = """
 from ..._runtime.jit import jit
-from .pairs import Pair
-
+{imports}
 @jit
 def subtract(pair):
     return pair.left[0] - pair.right[0]
 """
 CALL = """
 from importlib import import_module
-module = import_module("fastkmeans._kernels.shared.subtraction")
-Pair, subtract = module.Pair, module.subtract
-print(subtract(Pair(**{"left": np.array([5.0]), "right": np.array([2.0])})))
-print(sum(subtract.stats.cache_hits.values()))
+for name in ("importing", "asking"):
+    subtract = import_module("fastkmeans._kernels.shared." + name).subtract
+    Pair = import_module("fastkmeans._kernels.shared.pairs").Pair
+    print(subtract(Pair(**{"left": np.array([5.0]), "right": np.array([2.0])})))
+    print(sum(subtract.stats.cache_hits.values()))
 """
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="without JIT there is no cache")
 def test_swapped_fields_of_a_record_never_hit_the_cache(tmp_path: Path) -> None:
-    """Numba's key of a record holds its class, not the order of its fields."""
+    """Numba's key of a record holds its class, not the order of its fields.
+
+    A kernel may import the record or not; if not, its sources are the same for both orders.
+    """
     package = copy_of_package(tmp_path / "site")
     folder = package / "_kernels" / "shared"
-    (folder / "subtraction.py").write_text(KERNEL)
+    (folder / "importing.py").write_text(KERNEL.format(imports="from .pairs import Pair"))
+    (folder / "asking.py").write_text(KERNEL.format(imports=""))
     found = []
     for first, second in (("left", "right"), ("left", "right"), ("right", "left")):
         (folder / "pairs.py").write_text(RECORD.format(first=first, second=second))
@@ -132,4 +186,4 @@ def test_swapped_fields_of_a_record_never_hit_the_cache(tmp_path: Path) -> None:
             "PYTHONPATH": str(tmp_path / "site"),
         }
         found.append(run(CALL, tmp_path, **environment).split())
-    assert found == [["3.0", "0"], ["3.0", "1"], ["3.0", "0"]]
+    assert found == [["3.0", "0"] * 2, ["3.0", "1"] * 2, ["3.0", "0"] * 2]
