@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).resolve().parent / "resources"
 CACHES_KEPT = 8
 """Compile caches that stay on the disk: .ci/run fills six."""
+KERNELS_KEPT = 4000
+"""Files with compiled kernels in one cache, of several edits, until it begins anew: all tests need
+about 700."""
 
 MARKS = {
     "slow": {
@@ -102,18 +105,13 @@ LIGHT = {"cli", "files", "plots", "report", "scripts", "test_project", "test_sui
 
 
 def _cache_key() -> str:
-    """Return a hash of all compiled sources, and of what they are compiled by and for.
+    """Return a hash of where the sources are, and of what compiles them and for what.
 
-    numba compares only the file of the function itself: after an edit of a helper in
-    another module it would go on running the old code.  An index of numba serves one
-    version of it, and another version writes over it.
+    The name of compiled code holds a digest of its sources (``_runtime.jit``).
     """
     digest = hashlib.sha256(str(ROOT).encode())
     target = [os.environ.get(f"NUMBA_CPU_{what}", "") for what in ("NAME", "FEATURES")]
     digest.update(repr([sys.implementation.cache_tag, version("numba"), *target]).encode())
-    for folder in ("_kernels", "_runtime"):
-        for path in sorted((ROOT / "fastkmeans" / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -122,6 +120,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("numba was imported before the tests could choose its cache")
     try:
         folder = Path(config.cache.mkdir("numba")) / _cache_key()  # type: ignore[union-attr]
+        is_worker = hasattr(config, "workerinput")  # of pytest-xdist
+        if not is_worker and sum(1 for _ in folder.rglob("*.nbc")) > KERNELS_KEPT:
+            shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
         folder.touch()
         others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)

@@ -8,11 +8,10 @@
 
 Each mutation (they are listed in ``tests/faults``) replaces one text, which must occur
 exactly once, in a copy of the package.  The program then runs the few tests that ought to
-catch it.  It tries two mutations at a time if there are two cores: most of the time a test
-compiles, which takes one core.  A fault in a kernel gets a copy of its own, with an empty
-compile cache.  A fault elsewhere changes no kernel: it gets the copy in which the tests have
-passed without any fault, and finds the kernels compiled.  The tests of faults in kernels, too,
-are run without any fault first; ``--passed`` spares that.
+catch it, and mends the copy.  It tries two mutations at a time, each in a copy, if there are
+two cores.  A copy begins with the compiled kernels of the tests, so a fault compiles only the
+kernels that import its file.  The tests are run without any fault first; ``--passed`` spares
+that.
 
 The program prints a line per mutation, in order of completion.  It exits with 1 if a mutation
 survives, if its tests do not end, or if it no longer fits the source.
@@ -20,6 +19,7 @@ survives, if its tests do not end, or if it no longer fits the source.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -28,9 +28,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from faults import MUTATIONS, Mutation
@@ -42,8 +45,8 @@ SOUND_TIMEOUT = 600
 """Seconds until tests without a mutation are stopped: they compile for a whole file of tests."""
 WORKERS = min(2, os.cpu_count() or 1)
 """Mutations that are tried at a time."""
-COMPILED = ("_kernels/", "_runtime/")
-"""Folders of the package in which a fault changes compiled code."""
+STEP = 10
+"""Seconds by which the times of two contents of a file differ: Python compares whole seconds."""
 PASSED, FAILED, NO_END = "passed", "failed", "no end"
 
 
@@ -54,11 +57,48 @@ class Outcome(NamedTuple):
     which: str = ""  # the first test that failed, or what else happened
 
 
+Copies = SimpleQueue[Path]
+"""Copies of the package in which no mutation is being tried."""
+
+
+@contextlib.contextmanager
+def borrowed(copies: Copies) -> Iterator[Path]:
+    """Take a copy for some time."""
+    copy = copies.get()
+    try:
+        yield copy
+    finally:
+        copies.put(copy)
+
+
 def copy_package(folder: Path) -> None:
     for name in ("fastkmeans", "tests"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
+    copy_kernels(folder)
+
+
+def copy_kernels(folder: Path) -> None:
+    """Give a copy the compiled kernels of the tests, if there are any.
+
+    numba keeps those of one folder together, under a name made from the path of that folder.
+    """
+    from numba.core.caching import _CacheLocator
+
+    place = _CacheLocator.get_suitable_cache_subpath
+    ours, theirs = (
+        subprocess.run(
+            [sys.executable, "tests/conftest.py"], cwd=root, text=True, check=True,
+            stdout=subprocess.PIPE,
+        ).stdout.strip()
+        for root in (ROOT, folder)
+    )  # fmt: skip
+    for path in (ROOT / "fastkmeans").rglob("__init__.py"):
+        kernels = Path(ours, place(str(path)))
+        if kernels.exists():
+            copied = folder / path.relative_to(ROOT)
+            shutil.copytree(kernels, Path(theirs, place(str(copied))))
 
 
 def run(folder: Path, tests: str, timeout: int = TIMEOUT) -> Outcome:
@@ -71,7 +111,7 @@ def run(folder: Path, tests: str, timeout: int = TIMEOUT) -> Outcome:
         sys.executable, "-m", "pytest", "-q", "-x", "--tb=no", "--assert=plain",
         f"tests/{file}.py", "-k", expression,
     ]  # fmt: skip
-    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**os.environ, "PYTHONPATH": str(folder)}
     # In a session of its own, so that what a test started ends with it.
     pytest = subprocess.Popen(
         command, cwd=folder, env=env, text=True, start_new_session=True,
@@ -91,15 +131,24 @@ def run(folder: Path, tests: str, timeout: int = TIMEOUT) -> Outcome:
     return Outcome(FAILED, failed[0]) if failed else Outcome(PASSED)
 
 
-def attempt(mutation: Mutation, folder: Path) -> Outcome:
-    """Run the tests of a mutation in a copy of the package, and mend the copy again."""
+_number = count(1)
+
+
+@contextlib.contextmanager
+def broken(mutation: Mutation, folder: Path) -> Iterator[None]:
+    """Put a mutation into a copy of the package for some time.
+
+    Caches of Python and of numba compare the time of a file: each content has its own.
+    """
     path = folder / "fastkmeans" / mutation.file
-    text = path.read_text(encoding="utf-8")
+    text, times = path.read_text(encoding="utf-8"), path.stat()
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    os.utime(path, [times.st_mtime + STEP * next(_number)] * 2)
     try:
-        return run(folder, mutation.tests)
+        yield
     finally:
         path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def misfits() -> list[str]:
@@ -117,24 +166,22 @@ def misfits() -> list[str]:
     return problems
 
 
-def check_unchanged(folder: Path, expressions: list[str]) -> set[str]:
-    """Run tests in a copy without a mutation; print and return the expressions that fail.
+def check_unchanged(file: str, expressions: list[str], copies: Copies) -> set[str]:
+    """Run tests of a file without a mutation; print and return the expressions that fail.
 
-    All tests of a file run in one process first, and each expression alone only if one fails.
+    All tests of the file run in one process first, and each expression alone only if one fails.
     """
-    parts: dict[str, list[str]] = {}
-    for tests in expressions:
-        parts.setdefault(tests.partition(": ")[0], []).append(tests)
     failing = set()
-    for file, ours in parts.items():
-        together = " or ".join(f"({tests.partition(': ')[2]})" for tests in ours)
-        if run(folder, f"{file}: {together}", SOUND_TIMEOUT).verdict == PASSED:
-            continue
-        for tests in ours:
-            outcome = run(folder, tests, SOUND_TIMEOUT)
+    together = " or ".join(f"({expression})" for expression in expressions)
+    with borrowed(copies) as copy:
+        if run(copy, f"{file}: {together}", SOUND_TIMEOUT).verdict == PASSED:
+            return failing
+        for expression in expressions:
+            outcome = run(copy, f"{file}: {expression}", SOUND_TIMEOUT)
             if outcome.verdict != PASSED:
-                failing.add(tests)
-                print(f"unsound   {tests}: {outcome.which} without any mutation", flush=True)
+                failing.add(f"{file}: {expression}")
+                which = f"{outcome.which} without any mutation"
+                print(f"unsound   {file}: {expression}: {which}", flush=True)
     return failing
 
 
@@ -143,16 +190,12 @@ def is_caught(mutation: Mutation, outcome: Outcome) -> bool:
     return outcome.verdict == FAILED or (outcome.verdict == NO_END and mutation.hangs)
 
 
-def try_and_report(mutation: Mutation, copy: Path | None = None) -> bool:
+def try_and_report(mutation: Mutation, copies: Copies) -> bool:
     """Try a mutation and print one line about it; return whether it was caught."""
-    began = time.perf_counter()
-    if copy is None:
-        with tempfile.TemporaryDirectory(prefix="mutation-") as name:
-            copy_package(Path(name))
-            outcome = attempt(mutation, Path(name))
-    else:
-        outcome = attempt(mutation, copy)
-    seconds = time.perf_counter() - began
+    with borrowed(copies) as copy, broken(mutation, copy):
+        began = time.perf_counter()
+        outcome = run(copy, mutation.tests)
+        seconds = time.perf_counter() - began
     caught = is_caught(mutation, outcome)
     verdict = "caught" if caught else "SURVIVED" if outcome.verdict == PASSED else "NO END"
     line = f"{verdict:9} {seconds:5.1f} s  {mutation.file}: {mutation.what}  [{outcome.which}]\n"
@@ -160,47 +203,25 @@ def try_and_report(mutation: Mutation, copy: Path | None = None) -> bool:
     return caught
 
 
-def is_in_kernel(mutation: Mutation) -> bool:
-    """Whether a mutation changes compiled code."""
-    return mutation.file.startswith(COMPILED)
-
-
-def begin_share(copy: Path, chosen: list[Mutation], passed: bool) -> tuple[int, list[Mutation]]:
-    """Check the tests of some mutations, and try those outside the kernels in the same copy.
-
-    Return how many mutations were caught, and those in kernels whose tests are sound.
-    If all tests have ``passed``, only the tests of the others run: they compile the kernels.
-    """
-    copy_package(copy)
-    checked = [mutation for mutation in chosen if not (passed and is_in_kernel(mutation))]
-    failing = check_unchanged(copy, sorted({mutation.tests for mutation in checked}))
-    sound = [mutation for mutation in chosen if mutation.tests not in failing]
-    outside = [mutation for mutation in sound if not is_in_kernel(mutation)]
-    caught = sum(try_and_report(mutation, copy) for mutation in outside)
-    return caught, [mutation for mutation in sound if mutation not in outside]
-
-
 def try_all(chosen: list[Mutation], passed: bool) -> int:
-    """Return how many mutations are caught; tests of one file are in one worker's share.
-
-    Each worker has a copy of the package, and so a compile cache, of its own.  What compiles
-    most, whole fits, comes first: so both workers end at about the same time.
-    """
-    files = sorted({mutation.tests.partition(":")[0] for mutation in chosen})
-    shares = [set(files[worker::WORKERS]) for worker in range(WORKERS)]
-    parts = [[m for m in chosen if m.tests.partition(":")[0] in share] for share in shares]
-    with tempfile.TemporaryDirectory(prefix="unchanged-") as name:
-        pool = ThreadPoolExecutor(WORKERS)
+    """Return how many mutations are caught; those whose tests fail anyway are not."""
+    parts: dict[str, set[str]] = {}
+    for mutation in chosen:
+        file, _, expression = mutation.tests.partition(": ")
+        parts.setdefault(file, set()).add(expression)
+    with tempfile.TemporaryDirectory(prefix="mutations-") as name:
+        pool, copies = ThreadPoolExecutor(WORKERS), SimpleQueue[Path]()
         try:
-            copies = [Path(name) / str(worker) for worker in range(WORKERS)]
-            caught, tried = 0, []
-            begin = partial(begin_share, passed=passed)
-            for begun in as_completed([*map(partial(pool.submit, begin), copies, parts)]):
-                found, kernels = begun.result()
-                caught += found
-                kernels.sort(key=lambda mutation: mutation.tests.startswith("kernels/"))
-                tried += [pool.submit(try_and_report, mutation) for mutation in kernels]
-            return caught + sum(done.result() for done in tried)
+            for number in range(WORKERS):
+                copy_package(Path(name) / str(number))
+                copies.put(Path(name) / str(number))
+            failing: set[str] = set()
+            if not passed:
+                check = partial(check_unchanged, copies=copies)
+                found = pool.map(check, parts, [sorted(part) for part in parts.values()])
+                failing = failing.union(*found)
+            sound = [mutation for mutation in chosen if mutation.tests not in failing]
+            return sum(pool.map(partial(try_and_report, copies=copies), sound))
         finally:
             pool.shutdown(cancel_futures=True)
 
