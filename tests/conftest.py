@@ -10,8 +10,10 @@ import hashlib
 import importlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -100,8 +102,11 @@ which runs take which marks is in .ci/run.
 """
 
 
-LIGHT = {"cli", "files", "plots", "report", "scripts", "test_project", "test_suite"}
-"""Files and folders whose tests need few kernels."""
+LONG = {"on_dask", "runtime", "test_sklearn_suite"}
+"""Files and folders with single tests of many seconds: they come first, so that all processes
+of a run end at about the same time."""
+WAIT = 500
+"""Seconds to wait until the kernels are compiled."""
 
 
 def _cache_key() -> str:
@@ -139,15 +144,12 @@ def _names(item: pytest.Item) -> set[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give marks; begin with the warm-up: what it compiles need not be compiled for the others.
-
-    A second process (``-n 2``) has the light tests meanwhile.
-    """
+    """Give marks; begin with the warm-up, and with what takes long."""
 
     def place(item: pytest.Item) -> int:
         if "warm_cache" in getattr(item, "fixturenames", ()):
             return 0
-        return 2 - bool(_names(item) & LIGHT)
+        return 2 - bool(_names(item) & LONG)
 
     items.sort(key=place)
     for item in items:
@@ -155,6 +157,51 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in MARKS:
             if names & MARKS[mark]:
                 item.add_marker(mark)
+
+
+def _warm_up(kept: Path) -> str:
+    """Run ``python -m fastkmeans.warmup``, which uses all cores; return what went wrong.
+
+    It fills a cache of its own, and nothing else does.  The cache of the tests gets a copy.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastkmeans.warmup"],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(kept), "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=WAIT, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {WAIT} s"
+    if done.returncode or not done.stdout.startswith("compiled in"):
+        return f"exit {done.returncode}\n{done.stdout}{done.stderr}"
+    shutil.copytree(kept, kept.parent, dirs_exist_ok=True)
+    return ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warmed_up(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """If all tests run, let the warm-up compile first what they need; wait for it.
+
+    Of several processes (``-n 2``) the first one starts it.  Return the cache that the
+    warm-up alone has filled, and what went wrong.
+    """
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]) / "warmup"
+    if not any("warm_cache" in getattr(i, "fixturenames", ()) for i in request.session.items):
+        return kept, "no test asked for it"
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return kept, _warm_up(kept)
+    end = tmp_path_factory.getbasetemp().parent / "warmed-up"  # all processes have this folder
+    if worker == "gw0":
+        unfinished = end.with_suffix(".part")
+        unfinished.write_text(_warm_up(kept))
+        unfinished.replace(end)
+    last = time.monotonic() + WAIT + 10
+    while not end.exists() and time.monotonic() < last:
+        time.sleep(0.1)
+    return kept, end.read_text()
 
 
 @pytest.fixture

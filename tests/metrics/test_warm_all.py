@@ -25,7 +25,8 @@ def signatures() -> set[Any]:
 
 @pytest.mark.slow
 def test_no_index_needs_another_kernel() -> None:
-    warm_rest()
+    for dtype in (np.float32, np.float64):
+        warm_rest(np.dtype(dtype))
     known = signatures()
     assert len(known) > 20
     rng = np.random.default_rng(1)
