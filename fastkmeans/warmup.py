@@ -149,12 +149,14 @@ def warmup_in_processes(parts: Sequence[str]) -> None:
 
     n_processes = min(count_threads(None), len(parts), MOST_PROCESSES)
     if n_processes == 1:
-        return warmup(parts)
-    with ThreadPoolExecutor(n_processes) as pool:
-        list(pool.map(compile_part, parts))
+        warmup(parts)
+    else:
+        with ThreadPoolExecutor(n_processes) as pool:
+            list(pool.map(compile_part, parts))
 
 
 def main() -> int:
+    """Compile what the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m fastkmeans.warmup", description="Compile the kernels into numba's cache."
     )

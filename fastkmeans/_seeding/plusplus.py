@@ -21,11 +21,11 @@ from .._data.problem import Problem
 from .._data.rows import FLOAT32, FLOAT64, ArrayRows, Block
 from .._data.sparse import SparseRows
 from .._kernels.emit.simd import CENTERS
+from .._kernels.seeding.compare import SUMS
 from .._kernels.seeding.pool import Draws, Lists, choose, list_closer
 from .._kernels.seeding.potential import (
     GROUP_ROWS,
     MOST_TRIED,
-    SUMS,
     TILES,
     TRY,
     WORDS,

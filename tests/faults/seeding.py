@@ -16,7 +16,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an equal distance counts as closer",
-        "_kernels/seeding/potential.py",
+        "_kernels/seeding/compare.py",
         'nearer = builder.fcmp_ordered("<", left, right)',
         'nearer = builder.fcmp_ordered("<=", left, right)',
         f"{SEEDING}: test_try_and_adopt and float32",

@@ -10,7 +10,7 @@ import pytest
 from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
-from fastkmeans._kernels.seeding import potential
+from fastkmeans._kernels.seeding import compare, potential
 from tests.helpers.kernels import (
     DTYPES,
     Array,
@@ -43,7 +43,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         before = rng.integers(0, 200, m).astype(dtype) / 4
         shape = -(-m // GROUP_ROWS), potential.WORDS, potential.MOST_TRIED
         closer = np.full(shape, np.iinfo(np.uint64).max, np.uint64)
-        potentials = np.zeros((potential.MOST_TRIED, potential.SUMS))
+        potentials = np.zeros((potential.MOST_TRIED, compare.SUMS))
         potentials[:, 0] = 1.0  # added to
         start = GROUP_ROWS if m > 2 * GROUP_ROWS else 0
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
@@ -97,7 +97,7 @@ def test_the_first_center_is_compared_with_all_rows_that_there_are() -> None:
     shape = 2, potential.WORDS, potential.MOST_TRIED
     closer = np.full(shape, np.iinfo(np.uint64).max, np.uint64)
     nearest = potential.Nearest(NO_WEIGHTS, closest, closer, group_sums, NO_WEIGHTS)
-    potentials = np.zeros((potential.MOST_TRIED, potential.SUMS))
+    potentials = np.zeros((potential.MOST_TRIED, compare.SUMS))
     potential.visit(twice(X), 0, m, nearest, offset, one, tiles, 1, 0, potentials)
     expected = squared_distances(X, X[:1])[:, 0]
     np.testing.assert_array_equal(closest[:m], expected)
