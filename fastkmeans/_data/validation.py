@@ -225,15 +225,16 @@ def as_centers(
     table = table_in_memory(centers, name)
     check_finite(table, name)
     k, d = table.rows.shape
+    what = "the initial centers" if name == "init" else name
     if n_clusters is not None and k != n_clusters:
         raise ValueError(
-            f"The shape of the initial centers {(k, d)} does not match the number of clusters "
-            f"{n_clusters}: {name} needs one row per cluster."
+            f"The shape of {what} {(k, d)} does not match the number of clusters {n_clusters}: "
+            f"{name} needs one row per cluster."
         )
     if d != n_features:
         raise ValueError(
-            f"The shape of the initial centers {(k, d)} does not match the number of features "
-            f"of the data {n_features}."
+            f"The shape of {what} {(k, d)} does not match the number of features of the data "
+            f"{n_features}."
         )
     return table.rows.take(np.arange(k)).astype(np.float64)
 

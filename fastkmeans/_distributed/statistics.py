@@ -197,16 +197,16 @@ class Statistics:
         Raises
         ------
         ValueError
-            If ``previous`` are other centers, ``before`` is of another shape, or no row has weight.
+            If ``previous`` are other centers, if ``before`` led to others, or if no row has weight.
         """
         check_tolerance(tol)
         if before is not None and not isinstance(before, Step):
             raise TypeError(f"before must be None or the Step of before, got {shown(before)}.")
         old = self._checked(previous)
-        if before is not None and before.centers.shape != old.shape:
+        if before is not None and mark_of_centers(before.centers) != self.mark:
             raise ValueError(
-                f"before has {len(before.centers)} centers of {before.centers.shape[1]} features, "
-                f"previous {len(old)} of {old.shape[1]}: pass the step that led to previous."
+                "before is not the step that led to previous: pass the step whose centers "
+                "partial_statistics got, or None to begin a loop."
             )
         new, n_relocated = self._next(old)
         with np.errstate(over="ignore"):  # centers of the user may be near the largest float64

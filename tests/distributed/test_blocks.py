@@ -84,6 +84,10 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (lambda: partial_statistics(X, START).centers(START + 1), "previous are not the centers"),
     (lambda: partial_statistics(X, START).step(START[:2]), "previous needs one row per cluster"),
+    (
+        lambda: partial_statistics(X, START).centers(START[:2]),
+        r"The shape of previous \(2, \d\) does not match",
+    ),
     (lambda: partial_statistics(X, START).step(START, tol=-1), "tol must be finite"),
     (lambda: partial_statistics(X[:0], START).centers(START), "there is no row"),
     (lambda: partial_statistics(X, START, [0] * 40).step(START), "no row has a positive weight"),
@@ -107,10 +111,13 @@ def test_the_sign_of_zero_makes_no_other_centers() -> None:
 
 def test_a_step_of_other_centers_is_refused() -> None:
     """A loop that goes on with the step of another fit would end by its rules."""
-    now, fewer = partial_statistics(X, START), partial_statistics(X, START[:2])
-    assert not now.step(START, now.step(START)).n_relocated
-    with pytest.raises(ValueError, match=r"before has 2 centers of \d+ features, previous \d+ of"):
-        now.step(START, fewer.step(START[:2]))
+    first = partial_statistics(X, START).step(START)
+    now = partial_statistics(X, first.centers)
+    assert not now.step(first.centers, first).n_relocated
+    for other in (START[:2], START + 1.0):
+        step = partial_statistics(X, other).step(other)
+        with pytest.raises(ValueError, match="before is not the step that led to previous"):
+            now.step(first.centers, step)
 
 
 def test_errors_of_type() -> None:
