@@ -113,14 +113,14 @@ digests() {
         "$python" tests/digests.py --check tests/digests.txt "$@"
 }
 
+# native_digests [OPTION...]: digests with the code that runs anyway
 native_digests() {
     if .venv/bin/python -c 'from llvmlite.binding import get_host_cpu_features as host
 raise SystemExit(host().get("fma") is not False)'; then
         left_out "this processor has no fused multiply-adds"
         return
     fi
-    digests .venv/bin/python
-    digests .venv/bin/python --threads 1
+    digests .venv/bin/python "$@"
 }
 
 # masked PROCESSOR MARKS: tests and digests with code for a smaller processor.  The
@@ -160,51 +160,106 @@ environment() {
     shift 2
     "$python" --version
     "$python" -m venv "$folder"
-    "$folder/bin/pip" install --quiet --editable '.[test]' "$@"
+    nice "$folder/bin/pip" install --quiet --editable '.[test]' "$@"
 }
 
-# oldest MARKS: tests with the oldest declared versions of Python and of every library
-oldest() {
+# begin_environments: install other versions while the main job runs, mostly on one core
+begin_environments() {
+    with_oldest > .venv-oldest.log 2>&1 &
+    OLDEST=$!
+    with_newest > .venv-newest.log 2>&1 &
+    NEWEST=$!
+}
+
+# end_environments: wait for them
+end_environments() {
+    local status=0
+    wait "$OLDEST" || status=1
+    wait "$NEWEST" || status=1
+    cat .venv-oldest.log .venv-newest.log
+    rm .venv-oldest.log .venv-newest.log
+    return $status
+}
+
+# with_oldest: an environment with the oldest declared versions of Python and every library
+with_oldest() {
     local python
-    if ! python=$(python_of $OLDEST_PYTHON); then
-        left_out "no Python $OLDEST_PYTHON"
-        return
-    fi
-    "$python" tests/floors.py > .venv/floors.txt
-    cat .venv/floors.txt
-    environment .venv-oldest "$python" --constraint .venv/floors.txt
-    .venv-oldest/bin/python -m pytest -q -m "$1"
+    python=$(python_of $OLDEST_PYTHON) || return 0
+    mkdir -p .venv-oldest
+    "$python" tests/floors.py > .venv-oldest/floors.txt
+    cat .venv-oldest/floors.txt
+    environment .venv-oldest "$python" --constraint .venv-oldest/floors.txt
 }
 
-# newest MARKS: tests and digests on the newest Python here that is not README's
-newest() {
+# with_newest: an environment on the newest Python here that is not README's
+with_newest() {
     local version python ours
-    ours=$(.venv/bin/python -c 'import sys; print("{}.{}".format(*sys.version_info))')
+    ours=$(python3 -c 'import sys; print("{}.{}".format(*sys.version_info))')
     for version in $NEWER_PYTHONS; do
         if [ "$version" != "$ours" ] && python=$(python_of "$version"); then
             environment .venv-newest "$python"
-            .venv-newest/bin/python -m pytest -q -m "$1"
-            digests .venv-newest/bin/python
             return
         fi
     done
-    left_out "no Python ${NEWER_PYTHONS// / or } besides README's $ours"
 }
 
-# together COMMAND COMMAND: two legs at the same time, each a function and its arguments as
-# one word; most of the time each compiles, on one core
+# oldest MARKS: tests with the oldest declared versions
+oldest() {
+    if [ ! -d .venv-oldest ]; then
+        left_out "no Python $OLDEST_PYTHON"
+        return
+    fi
+    .venv-oldest/bin/python -m pytest -q -m "$1"
+}
+
+# newest MARKS: tests and digests on the newest Python
+newest() {
+    if [ ! -d .venv-newest ]; then
+        left_out "no Python ${NEWER_PYTHONS// / or } besides README's"
+        return
+    fi
+    .venv-newest/bin/python -m pytest -q -m "$1"
+    digests .venv-newest/bin/python
+}
+
+# together NAME COMMAND NAME COMMAND...: legs, two at a time; a command is a function and its
+# arguments as one word.  What a leg prints appears when it ends.
 together() {
-    local number running=() status=0
-    for number in 1 2; do
-        eval "${!number}" > ".venv/leg$number.log" 2>&1 &
-        running+=($!)
+    local number=0 running=0 code seconds name status=0
+    rm -f .venv/legs.txt
+    while [ $# -gt 0 ]; do
+        number=$((number + 1))
+        in_background "$1" "$2" ".venv/leg$number.log" &
+        running=$((running + 1))
+        shift 2
+        if [ $running -eq 2 ]; then
+            wait -n || true
+            running=1
+        fi
     done
-    for number in 1 2; do
-        wait "${running[0]}" || status=1
-        running=("${running[@]:1}")
-        printf '\n-- %s\n' "${!number}"
-        cat ".venv/leg$number.log"
-        REMARK+=$(sed -n "s/^left out: \(.*\)/ (${!number%% *} left out: \1)/p" ".venv/leg$number.log")
-    done
+    wait
+    while read -r code seconds name; do
+        TIMES+=("$(printf '%3d:%02d  %s' $((seconds / 60)) $((seconds % 60)) "$name")")
+        if [ "$code" -ne 0 ]; then
+            RUNNING=${name%% (left out*}
+            status=1
+        fi
+    done < .venv/legs.txt
+    [ "$(wc -l < .venv/legs.txt)" -eq "$number" ] || status=1
     return $status
+}
+
+# in_background NAME COMMAND LOG: run a leg, then print it and note how it ended
+in_background() {
+    RUNNING=$1 LOG=$3 BEGAN=$SECONDS
+    trap 'ended $?' EXIT
+    eval "$2" > "$LOG" 2>&1
+}
+
+# ended CODE: print the leg that ran in the background, and note its time
+ended() {
+    local seconds=$((SECONDS - BEGAN)) remark
+    remark=$(sed -n 's/^left out: \(.*\)/ (left out: \1)/p' "$LOG")
+    printf '\n== %s\n%s\n== %s: %d s\n' "$RUNNING" "$(cat "$LOG")" "$RUNNING" "$seconds"
+    printf '%d %d %s\n' "$1" "$seconds" "$RUNNING$remark" >> .venv/legs.txt
 }
