@@ -143,7 +143,8 @@ def broken(mutation: Mutation, folder: Path) -> Iterator[None]:
     path = folder / "fastkmeans" / mutation.file
     text, times = path.read_text(encoding="utf-8"), path.stat()
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-    os.utime(path, [times.st_mtime + STEP * next(_number)] * 2)
+    when = times.st_mtime + STEP * next(_number)
+    os.utime(path, (when, when))
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from tests.conftest import ROOT
 FILES = sorted((ROOT / "tests").rglob("*.py"))
 MOST_LINES = 400
 IMPORT = re.compile(r"^ *from (fastkmeans[\w.]*) import ([\w, ]+)$", re.MULTILINE)
+
+
+LINE_END = """
+import numpy
+from fastkmeans._kernels.text.lines import last_line_end
+last_line_end(numpy.zeros(3, numpy.uint8), 44, 0)
+"""
 
 
 def name_of(path: Path) -> str:
@@ -85,3 +93,37 @@ def test_tests_that_do_not_end_catch_only_what_is_declared_to_hang(tmp_path: Pat
     assert mutations.is_caught(fault._replace(hangs=True), outcome)
     assert mutations.is_caught(fault, mutations.Outcome(mutations.FAILED, "killed by signal 6"))
     assert not mutations.is_caught(fault, mutations.Outcome(mutations.PASSED))
+
+
+def test_a_copy_is_mended_and_each_content_has_a_time_of_its_own(tmp_path: Path) -> None:
+    """Python and numba keep what they compiled as long as the time of a file is the same."""
+    mutations = importlib.import_module("mutations")
+    path = tmp_path / "fastkmeans" / "file.py"
+    path.parent.mkdir()
+    path.write_text("sound = 1\n")
+    times = [path.stat().st_mtime_ns]
+    fault = mutations.Mutation("what", "file.py", "sound", "fault", "file: test")
+    for _ in range(2):
+        with mutations.broken(fault, tmp_path):
+            assert path.read_text() == "fault = 1\n"
+            times.append(path.stat().st_mtime_ns)
+        assert path.read_text() == "sound = 1\n"
+        assert path.stat().st_mtime_ns == times[0]
+    assert len({time // 10**9 for time in times}) == 3
+
+
+@pytest.mark.skipif(
+    os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="without JIT nothing is compiled"
+)
+def test_a_copy_begins_with_the_compiled_kernels(tmp_path: Path) -> None:
+    """They lie where the tests of the copy look, and are as old as their sources."""
+    mutations = importlib.import_module("mutations")
+    exec(LINE_END)
+    mutations.copy_package(tmp_path)
+    command = [sys.executable, "tests/conftest.py"]
+    folder = subprocess.check_output(command, cwd=tmp_path, text=True).strip()
+    assert Path(folder).is_relative_to(tmp_path)
+    env = {**os.environ, "NUMBA_CACHE_DIR": folder, "PYTHONPATH": str(tmp_path)}
+    program = f"{LINE_END}\nprint(sum(last_line_end.stats.cache_hits.values()))"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=tmp_path, env=env, text=True).strip() == "1"
