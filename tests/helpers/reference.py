@@ -25,12 +25,16 @@ class Result(NamedTuple):
 def squared_distances(X: ArrayLike, centers: ArrayLike) -> Array:
     X, centers = np.asarray(X, np.float64), np.asarray(centers, np.float64)
     total = np.zeros((len(X), len(centers)))
+    square = np.empty_like(total)
     for f in range(X.shape[1]):
-        total += (X[:, f, None] - centers[:, f]) ** 2
+        np.subtract(X[:, f, None], centers[:, f], out=square)
+        square *= square
+        total += square
     return total
 
 
-def closest(X: Array, centers: Array, chunk: int = 4096) -> Array:
+def closest(X: Array, centers: Array) -> Array:
+    chunk = max(1, 16_384 // len(centers))  # distances that stay in the cache
     parts = [X[i : i + chunk] for i in range(0, len(X), chunk)]
     return np.concatenate([squared_distances(part, centers).argmin(axis=1) for part in parts])
 
