@@ -121,8 +121,14 @@ def _cache_key() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Choose the compile cache, and let threads sleep while they wait for work.
+
+    GNU OpenMP's threads spin for milliseconds after each parallel region.  With several
+    processes on a few cores (``-n 2``) they take the cores from threads that have work.
+    """
     if "numba" in sys.modules:
         raise pytest.UsageError("numba was imported before the tests could choose its cache")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         folder = Path(config.cache.mkdir("numba")) / _cache_key()  # type: ignore[union-attr]
         is_worker = hasattr(config, "workerinput")  # of pytest-xdist
