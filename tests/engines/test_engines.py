@@ -34,8 +34,8 @@ def fit(case: Case, algorithm: str, max_iter: int = 300, **options: Any) -> KMea
 
 
 def assert_every_iteration(case: Case, algorithms: list[str], iterations: Any = ITERATIONS) -> None:
-    for max_iter in iterations:
-        expected = reference.lloyd(case.X, case.centers, max_iter, 0.0, case.weights)
+    answers = reference.lloyd_at(case.X, case.centers, iterations, 0.0, case.weights)
+    for max_iter, expected in answers.items():
         for algorithm in algorithms:
             model = fit(case, algorithm, max_iter)
             assert_equals_reference(model, case.X, expected)

@@ -7,6 +7,8 @@ feature in order; ties go to the lowest index.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +81,47 @@ def relocate(X: Array, labels: Array, weights: Array, centers: Array) -> tuple[A
     return labels, given
 
 
+def iterations(X: Array, centers: Array, tol: float, weights: Array) -> Iterator[Array]:
+    """Yield the centers after each iteration of a run, to its end."""
+    threshold = tol * variance(X, weights)
+    before, small = np.full(len(X), -1), False
+    while not small:
+        labels = closest(X, centers)
+        moved, given = labels, 0
+        if set(range(len(centers))) - set(labels[weights > 0.0].tolist()):
+            moved, given = relocate(X, labels, weights, centers)
+        if np.array_equal(labels, before) and not given:
+            yield centers
+            return
+        new = means(X, moved, weights, centers)
+        shift = float(((new - centers) ** 2).sum())
+        centers, before = new, labels
+        if shift <= threshold and not given:
+            before = closest(X, centers)
+            small = set(before[weights > 0.0].tolist()) == set(range(len(centers)))
+        yield centers
+
+
+def lloyd_at(
+    X: ArrayLike,
+    centers: ArrayLike,
+    most: Sequence[int],
+    tol: float = 1e-4,
+    sample_weight: ArrayLike | None = None,
+) -> dict[int, Result]:
+    """Return what ``lloyd`` returns for several numbers of iterations, from one run."""
+    X, centers = np.asarray(X, np.float64), np.array(centers, np.float64)
+    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    found = [centers, *islice(iterations(X, centers, tol, weights), max(most))]
+    results = {}
+    for max_iter in most:
+        n_iter = min(max_iter, len(found) - 1)
+        labels = closest(X, found[n_iter])
+        square = inertia(X, labels, found[n_iter], weights)
+        results[max_iter] = Result(labels, square, found[n_iter], n_iter)
+    return results
+
+
 def lloyd(
     X: ArrayLike,
     centers: ArrayLike,
@@ -86,26 +129,8 @@ def lloyd(
     tol: float = 1e-4,
     sample_weight: ArrayLike | None = None,
 ) -> Result:
-    X, centers = np.asarray(X, np.float64), np.array(centers, np.float64)
-    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    threshold = tol * variance(X, weights)
-    before, n_iter, small = np.full(len(X), -1), 0, False
-    while n_iter < max_iter and not small:
-        n_iter += 1
-        labels = closest(X, centers)
-        moved, given = labels, 0
-        if set(range(len(centers))) - set(labels[weights > 0.0].tolist()):
-            moved, given = relocate(X, labels, weights, centers)
-        if np.array_equal(labels, before) and not given:
-            break
-        new = means(X, moved, weights, centers)
-        shift = float(((new - centers) ** 2).sum())
-        centers, before = new, labels
-        if shift <= threshold and not given:
-            before = closest(X, centers)
-            small = set(before[weights > 0.0].tolist()) == set(range(len(centers)))
-    labels = closest(X, centers)
-    return Result(labels, inertia(X, labels, centers, weights), centers, n_iter)
+    """Return the result of Lloyd's iterations."""
+    return lloyd_at(X, centers, [max_iter], tol, sample_weight)[max_iter]
 
 
 def lesson_closest(X: Array, centroids: Array) -> Array:
