@@ -22,7 +22,6 @@ from typing import Any
 from uuid import uuid4
 
 import numba
-from numba.core import types
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
@@ -34,9 +33,9 @@ def _fields(kinds: Any) -> Any:
     so the digest of its sources need not cover it.
     """
     return [
-        (getattr(kind, "fields", ()), _fields(kind))
+        (getattr(kind, "fields", ()), _fields(kind.types))
         for kind in kinds
-        if isinstance(kind, types.BaseTuple)
+        if hasattr(kind, "types")  # a tuple or a record
     ]
 
 

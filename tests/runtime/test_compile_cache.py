@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import textwrap
 import warnings
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastkmeans import KMeans
+from fastkmeans import KMeans, warmup
+from fastkmeans._runtime import threads
 from tests.conftest import ROOT
 from tests.helpers.processes import data, run
 
@@ -199,3 +202,19 @@ def compiled_by_uses(warm_cache: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_warmup_compiles_all_that_is_used(use: str, compiled_by_uses: Any) -> None:
     """A kernel that several uses lack is reported with the first of them."""
     assert compiled_by_uses[use] == []
+
+
+def test_the_parts_of_the_warm_up_are_all_there_are() -> None:
+    parts = [*warmup.PARTS, *warmup.REST]
+    assert sorted(parts) == sorted(f"{k} {d}" for k in warmup.KINDS for d in ("float32", "float64"))
+
+
+def test_a_part_that_fails_ends_the_warm_up(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def fail(command: list[str], **_: Any) -> None:
+        raise subprocess.CalledProcessError(3, command)
+
+    monkeypatch.setattr(sys, "argv", ["warmup"])
+    monkeypatch.setattr(threads, "count_threads", lambda _: 2)
+    monkeypatch.setattr(subprocess, "run", fail)
+    assert warmup.main() == 1
+    assert capsys.readouterr().out == "the warm-up of dense float32 ended with exit code 3\n"
