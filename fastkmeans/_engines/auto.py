@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
 """The values of ``algorithm``; "lloyd" is the plain engine."""
+BY_ROW = "boxes by row"
+"""The engine of boxes with the sums of plain Lloyd: it may begin at any iteration."""
+BOXES = ("boxes", BY_ROW)
 WORTH = 0.95
 """Share of plain Lloyd's cost; an engine is used while its estimated cost is below it."""
 HOPELESS = 2.0
@@ -36,13 +39,18 @@ FEWER = 2
 """Factor by which the moved rows must fall before an engine that did not pay is retried."""
 
 
-MAY_PAY = {"boxes": costs.boxes_may_pay, "bytes": costs.codes_may_pay}
-"""Whether the shape of the data speaks for an engine."""
+MAY_PAY = {
+    "boxes": costs.boxes_may_pay,
+    BY_ROW: costs.boxes_by_row_may_pay,
+    "bytes": costs.codes_may_pay,
+}
+"""Whether the shape of the data speaks for an engine.  Only the first changes the last digit of
+centers, so it asks for the same shapes on every processor."""
 
 
 def _load(name: str) -> Any:
     """Import an engine when it is used: its kernels take a tenth of a warm first fit."""
-    if name == "boxes":
+    if name in BOXES:
         from . import boxes as engine
     elif name == "csr":
         from . import csr as engine  # type: ignore[no-redef]
@@ -112,11 +120,14 @@ class Engines:
                 engine.forget()
         return Choice(self, n_expected)
 
-    def make_other(self, spare: Labels) -> Regrouped:
-        """Return the engine besides the plain one; ``spare`` is scratch."""
+    def make_other(self, previous: Labels) -> Regrouped:
+        """Return the engine besides the plain one; all but boxes by row may overwrite labels."""
         if self.other is None:
-            if self.name == "boxes":
-                self.other = _load("boxes").Boxes(self._problem, self._packed, spare)
+            if self.name in BOXES:
+                by_row = self.name == BY_ROW
+                spare = np.empty_like(previous) if by_row else previous
+                boxes = _load(self.name).Boxes
+                self.other = boxes(self._problem, self._packed, spare, by_row)
             else:
                 self.other = _load("bytes").Bytes(
                     self._problem, self.n_clusters, self._choose_step()
@@ -171,6 +182,8 @@ class Choice:
             self.used.write(labels)
             self.used.forget()
             self.used = plain
+            if self._name == BY_ROW:
+                self._name = "lloyd"
             self._begin_below = labelled.n_moved // FEWER
         return labelled
 
@@ -205,6 +218,16 @@ class Choice:
             self._begin_below = n_moved // FEWER
         return pays(cost)
 
+    def _repays_sort(self) -> bool:
+        """Return whether iterations to come are likely to repay the sort of boxes by row.
+
+        Runs often end soon.  So plain iterations come first, as many as the sort takes; a run
+        that has not ended by then is likely to take as many more.
+        """
+        engines = self._engines
+        takes = 0 if engines.other is not None else costs.SORT_TAKES[engines.shape[1]]
+        return self._done >= takes and self._n_expected - self._done > takes
+
     def _next(self, centers: Floats, previous: Labels, n_moved: int) -> Engine:
         """Return the engine of the next iteration."""
         engines = self._engines
@@ -212,6 +235,8 @@ class Choice:
             return engines.plain
         if self.used is engines.plain:
             if self._name == "boxes" and self._done > 0:  # new boxes add all rows to the sums
+                return engines.plain
+            if self._name == BY_ROW and not self._repays_sort():
                 return engines.plain
             guess = self._name == "bytes" and engines.auto
             if guess and not self._is_promising(centers, previous, n_moved):

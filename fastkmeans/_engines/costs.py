@@ -8,7 +8,7 @@ processors differ, but their ratios less so.  A wrong cost costs time, never a l
 import math
 from typing import NamedTuple
 
-from .._kernels.emit.simd import CODES
+from .._kernels.emit.simd import CODES, VECTOR_BYTES
 
 
 class Costs(NamedTuple):
@@ -40,6 +40,13 @@ COSTS = MEASURED[CODES.bits]
 MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
 """Most features, and fewest pairs of a row and a center, for which ``auto`` tries boxes.
 With three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128 pairs."""
+SORT_TAKES = {2: 4, 3: 6} if VECTOR_BYTES < 64 else {}
+"""Iterations of plain Lloyd that the sort of boxes takes, by the number of features, for ``auto``
+to try boxes that add the sums row by row.  These pay with few clusters, too, because a plain
+iteration takes 13 ns per row besides its pairs.  They keep the bits of plain Lloyd, so each
+processor may have its rule.  Measured with AVX2; with AVX-512 nothing is known of them."""
+LEAST_ROWS = 100_000
+"""Fewest rows for them: with fewer, calls and threads take as long as the rows."""
 REPAID_AFTER = 8
 """Iterations that repay the sort of boxes."""
 FEWEST_FEATURES = (16 if CODES.bits == 8 else 32) if CODES.product else math.inf
@@ -60,6 +67,12 @@ def boxes_may_pay(shape: Shape, n_clusters: int) -> bool:
     """
     n, d = shape
     return d <= MOST_FEATURES and n * n_clusters >= ENOUGH_PAIRS * max(1, d - 1)
+
+
+def boxes_by_row_may_pay(shape: Shape, n_clusters: int) -> bool:
+    """Return whether boxes that add the sums row by row are likely to pay."""
+    n, d = shape
+    return d in SORT_TAKES and n >= LEAST_ROWS
 
 
 def codes_may_pay(shape: Shape, n_clusters: int) -> bool:

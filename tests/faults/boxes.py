@@ -7,6 +7,7 @@ from faults.mutation import Mutation
 BOXES = "kernels/test_boxes"
 ORDER = "kernels/test_order"
 GIVEN_CENTERS = "engines/test_given_centers"
+BY_ROW = "engines/test_boxes_by_row"
 
 MUTATIONS = [
     Mutation(
@@ -87,6 +88,27 @@ MUTATIONS = [
         """terms, totals) if False else None
     counts[0]""",
         f"{GIVEN_CENTERS}: test_sums_follow and boxes",
+    ),
+    Mutation(
+        "a box of one label counts all its rows as moved, whatever label they had",
+        "_kernels/boxes/visit.py",
+        "moved += by_row[i] != z",
+        "moved += 1",
+        f"{BY_ROW}: test_the_bits and float32",
+    ),
+    Mutation(
+        "rows of a box change their labels in its own order only",
+        "_kernels/boxes/visit.py",
+        "by_row[rows[q]] = now[q]",
+        "pass",
+        f"{BY_ROW}: test_the_bits and float32",
+    ),
+    Mutation(
+        "boxes by row forget the labels of the iteration before",
+        "_engines/boxes.py",
+        "labels[:] = previous",
+        "pass",
+        f"{BY_ROW}: test_the_bits and float32",
     ),
     Mutation(
         "the sum of a box ignores the weights",

@@ -156,7 +156,7 @@ def one_box(rows: Array) -> Tree:
     n, d = rows.shape
     numbers, unused = np.arange(n, dtype=np.int32), np.empty(0, np.int32)
     found = np.empty((2, 1, d)), np.empty((1, d, BOX), np.int16), np.empty((1, d)), np.empty((1, 2))
-    tree = Tree(numbers, *found, unused, unused)
+    tree = Tree(numbers, *found, unused, unused, unused)
     order.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0, NO_WEIGHTS))
     return tree
 

@@ -194,7 +194,7 @@ def measure_boxes(
     By cosine rows have length 1.  Their lengths are measured again: to read them from anywhere in
     memory takes longer.
     """
-    order, limits, copy, box_sums, box_weights, _, _ = tree
+    order, limits, copy, box_sums, box_weights, _, _, _ = tree
     weights, offset, scale, lengths = terms
     _, _, d = X.shape
     values = empty((d, BOX), np.float64)

@@ -13,6 +13,10 @@ before rows are scored against it:
 ``candidates.narrow`` answers with certainty.  Only labels and sums are carried from one iteration
 to the next.
 
+The sums follow the labels in one of two ways.  Here, box by box: fastest, but in an order of its
+own, so that centers may differ from plain Lloyd's in the last digit.  Or the visit writes changed
+labels to ``by_row`` and leaves the sums to ``shared.update.move_rows``: the bits of plain Lloyd.
+
 Loop order: hyperboxes of a share, their superboxes, their boxes, depth first.  So the list of
 candidates of a box is short, and still in the cache when the next box needs it.
 
@@ -61,6 +65,7 @@ class Tree(NamedTuple):
     weights: Any  # in (n_boxes, 2) float64, WEIGHT and COUNT of the rows of a box
     whole: Any  # in/out (boxes and superboxes,) int32, the label of all rows, MIXED or NEW
     labels: Any  # in/out (m,) int32, labels in the order in space; valid in MIXED boxes
+    by_row: Any  # in/out (m,) int32, labels in the order of the data; of size 0: sums move here
 
 
 class Scratch(NamedTuple):
@@ -169,6 +174,23 @@ def move_box(
             cluster_weights[kind, old] -= box_weights[b, kind]
 
 
+@jit
+def write_box(
+    start,  # in int, place in order of the first row of the box
+    stop,  # in int, place to stop before
+    z,  # in int, the label
+    order,  # in (m,) int32, see Tree
+    by_row,  # in/out (m,) int32, see Tree
+):
+    """Write one label to all rows of a box, in the order of the data; return how many change."""
+    moved = 0
+    for q in range(start, stop):
+        i = order[q]
+        moved += by_row[i] != z
+        by_row[i] = z
+    return moved
+
+
 @jit_inline
 def label_box(
     X,  # in (2, m, d) float32 or float64, any strides
@@ -185,9 +207,11 @@ def label_box(
     whole[b] = z
     if old == z and not rebuild:
         return 0
+    start, stop = b * BOX, min(b * BOX + BOX, order.size)
+    if tree.by_row.size:
+        return write_box(start, stop, z, order, tree.by_row)
     if old != MIXED or rebuild:
         move_box(b, z, -1 if rebuild else old, tree, totals)
-    start, stop = b * BOX, min(b * BOX + BOX, order.size)
     if old != MIXED:
         return stop - start if old != z else 0
     moved = 0
@@ -196,6 +220,26 @@ def label_box(
             moved += 1
             if not rebuild:
                 move_row(X, order[q], terms, labels[q], z, totals)
+    return moved
+
+
+@jit
+def write_rows(
+    part,  # in/out (BOX or fewer,) int32, labels of the rows of a box
+    now,  # in (BOX,) int32, the new labels
+    rows,  # in (BOX or fewer,) int32, the rows
+    by_row,  # in/out (m,) int32, see Tree
+):
+    """Give the rows of a box their labels, in the order of the data too; return how many change.
+
+    The first visit of a run knows no label in the order in space: ``by_row`` tells what changes.
+    """
+    moved = 0
+    for q in range(part.size):
+        if part[q] != now[q]:
+            moved += by_row[rows[q]] != now[q]
+            by_row[rows[q]] = now[q]
+            part[q] = now[q]
     return moved
 
 
@@ -220,6 +264,8 @@ def label_rows(
     for q in range(part.size):
         moved += part[q] != now[q]
     count = 0
+    if moved and tree.by_row.size:
+        return write_rows(part, now, order[start : start + BOX], tree.by_row), 0
     if moved or rebuild:
         for q in range(part.size):
             before, z = -1 if rebuild else part[q], now[q]
