@@ -205,6 +205,9 @@ def parallel_jit(function: Callable[..., Any]) -> Any:
     return _compile(function, parallel=True, _nrt=False, no_rewrites=False)
 
 
+NO_KERNEL = 0
+"""In place of the address of a kernel that is not called."""
+
 _addresses: dict[tuple[Any, ...], int] = {}
 
 

@@ -35,8 +35,10 @@ from .._kernels.seeding.potential import (
     sum_groups,
     visit,
 )
+from .._kernels.shared.lengths import to_length_one
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
+from .._runtime.jit import NO_KERNEL, address_of
 from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
 
 RESOLVED = 2.0**-28
@@ -211,10 +213,18 @@ class _Seeder:
         sums: Floats = np.add.reduce(self._potentials, axis=(0, 2))
         return sums[: len(points)]
 
+    def _lengthen(self, X: Block) -> Any:
+        """Return the address of the kernel that brings packed rows to length 1, for cosine."""
+        if not self._problem.scaling.by_cosine:
+            return NO_KERNEL
+        blocks = np.empty((0, 0, 0), self.nearest.closest.dtype)
+        return address_of(to_length_one, (X, np.empty(0, np.int64), 0, np.empty((0, 0)), blocks))
+
     def _visit(self, n_candidates: int, winner: int) -> None:
         """Try the packed candidates, or make one of them a center."""
         for part in self.parts():
-            arguments = (part.nearest, *self.place, self._tiles, n_candidates, winner)
+            lengthen = self._lengthen(part.X)
+            arguments = (part.nearest, *self.place, self._tiles, n_candidates, winner, lengthen)
             self.team.run(visit, part.X, part.bounds, arguments, (part.potentials,))
 
 

@@ -11,6 +11,7 @@ from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
 from fastkmeans._kernels.seeding import compare, potential
+from fastkmeans._runtime.jit import NO_KERNEL
 from tests.helpers.kernels import (
     DTYPES,
     Array,
@@ -49,7 +50,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         group_sums, untouched = np.full(-(-m // GROUP_ROWS), -1.0), before.copy()
         potential.visit(
             twice(X), start, m, potential.Nearest(weights, before, closer, group_sums, NO_WEIGHTS),
-            offset, scale, tiles, n_candidates, potential.TRY, potentials,
+            offset, scale, tiles, n_candidates, potential.TRY, NO_KERNEL, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(before, untouched)
         assert (group_sums == -1.0).all()
@@ -72,7 +73,7 @@ def test_try_and_adopt(dtype: Any, weighted: bool) -> None:
         after, known = before.copy(), (closer.copy(), potentials.copy())
         potential.visit(
             twice(X), start, m, potential.Nearest(weights, after, closer, group_sums, NO_WEIGHTS),
-            offset, scale, tiles, n_candidates, winner, potentials,
+            offset, scale, tiles, n_candidates, winner, NO_KERNEL, potentials,
         )  # fmt: skip
         np.testing.assert_array_equal(closer, known[0])
         np.testing.assert_array_equal(potentials, known[1])
@@ -98,7 +99,7 @@ def test_the_first_center_is_compared_with_all_rows_that_there_are() -> None:
     closer = np.full(shape, np.iinfo(np.uint64).max, np.uint64)
     nearest = potential.Nearest(NO_WEIGHTS, closest, closer, group_sums, NO_WEIGHTS)
     potentials = np.zeros((potential.MOST_TRIED, compare.SUMS))
-    potential.visit(twice(X), 0, m, nearest, offset, one, tiles, 1, 0, potentials)
+    potential.visit(twice(X), 0, m, nearest, offset, one, tiles, 1, 0, NO_KERNEL, potentials)
     expected = squared_distances(X, X[:1])[:, 0]
     np.testing.assert_array_equal(closest[:m], expected)
     assert np.isinf(closest[m:]).all()

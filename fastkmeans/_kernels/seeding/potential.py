@@ -32,12 +32,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..._runtime.calls import call
 from ..._runtime.jit import jit, jit_inline, jit_with_scratch
 from ..emit.dots import lowest_bit
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..plain.tile import squared_distances
-from ..shared.lengths import to_length_one
 from ..shared.pack import pack_points
 from .compare import compare
 
@@ -189,12 +189,14 @@ def visit(
     tiles,  # in (n_tiles, 1 + d, CENTERS) of closest's dtype, the packed candidates
     n_candidates,  # in int, number of candidates, at most MOST_TRIED
     winner,  # in int, the candidate that becomes a center, or TRY
+    lengthen,  # in int, address of lengths.to_length_one; not read without inverse lengths
     potentials,  # in/out (MOST_TRIED, SUMS) float64, parts of sum w D^2 with each candidate
 ):
     """Try candidates on rows ``start:stop``, or make one of them a center.
 
     Trying packs and measures all rows; a winner needs only the rows whose bit is set.  Both are one
-    kernel because numba takes half a second for each.
+    kernel because numba takes half a second for each.  ``to_length_one`` takes as long, and only
+    fits by cosine need it.
     """
     _, closest, closer, group_sums, inverse = nearest
     _, _, d = X.shape
@@ -222,7 +224,7 @@ def visit(
                 own[r // POINTS, r % POINTS] = inverse[rows[r]]
         for b in range(n_blocks):
             if inverse.size:
-                to_length_one(X, rows, b, own, blocks)
+                call(lengthen, None, (X, rows, b, own, blocks))
             for tile in range(first_tile, last_tile + 1):
                 squared_distances(blocks, b, tiles, tile, squares[tile])
             if tries:
