@@ -65,6 +65,10 @@ class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         known, compiled = pickle.loads(content[size:])
         return self._impl.rebuild(target_context, compiled) if known == key else None
 
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Return whether there is a file for a signature."""
+        return self._path(self._index_key(sig, target_context.codegen())).exists()
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled kernel, if there is a place for it."""
         if not self._impl.check_cachable(data):

@@ -211,7 +211,7 @@ NO_KERNEL = 0
 _addresses: dict[tuple[Any, ...], int] = {}
 
 
-def _kind_of(argument: Any) -> Any:
+def kind_of(argument: Any) -> Any:
     """Return a key that differs for arguments that numba types differently.
 
     A record's key holds its class and its fields: the class does not tell float32 from float64.
@@ -219,7 +219,7 @@ def _kind_of(argument: Any) -> Any:
     if isinstance(argument, np.ndarray):
         return argument.dtype, argument.ndim, argument.flags.num
     if isinstance(argument, tuple):
-        return type(argument), *map(_kind_of, argument)
+        return type(argument), *map(kind_of, argument)
     return type(argument)
 
 
@@ -227,7 +227,7 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """Return the address of a kernel's machine code, compiled for the types of the arguments."""
     if numba.config.DISABLE_JIT:
         return kernel
-    key = (kernel, *map(_kind_of, arguments))
+    key = (kernel, *map(kind_of, arguments))
     if key not in _addresses:
         signature = tuple(map(numba.typeof, arguments))
         kernel.compile(signature)
@@ -235,6 +235,16 @@ def address_of(kernel: Any, arguments: tuple[Any, ...]) -> Any:
         name = compiled.fndesc.llvm_func_name
         _addresses[key] = compiled.library.get_pointer_to_function(name)
     return _addresses[key]
+
+
+def is_compiled(kernel: Any, arguments: tuple[Any, ...]) -> bool:
+    """Return whether a kernel is compiled for the types of the arguments, in memory or on disk."""
+    if numba.config.DISABLE_JIT:
+        return True
+    signature = tuple(map(numba.typeof, arguments))
+    if signature in kernel.overloads:
+        return True
+    return isinstance(kernel._cache, CodeCache) and kernel._cache.holds(signature, kernel.targetctx)
 
 
 def fields_of(arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,7 +2,8 @@
 
 A ``Team`` runs a kernel in one of three ways:
 
-``prange``   numba's threads, through ``_runtime.drive``: the steps of an iteration.
+``prange``   numba's threads, through ``_runtime.drive``: the steps of an iteration, once the
+             driver is compiled (``DRIVEN_AFTER``).
 ``pool``     a ``ThreadPoolExecutor``; kernels release the GIL.  It runs
              - passes made once per fit or per center: numba would have to compile the driver
                for each of their kernels.  On large tables (``is_large``) these use ``prange``
@@ -31,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .drive import drive
-from .jit import address_of, fields_of
+from .jit import address_of, fields_of, is_compiled, kind_of
 
 RANGE_MULTIPLE = 256
 """Rows.  Ranges and blocks begin at multiples of this: the groups of rows of every kernel."""
@@ -48,6 +49,11 @@ LARGE_TABLE = 1 << 22
 LARGE_CENTERS, CENTER_RANGES = 1 << 15, 8
 """Values of the centers from which on threads share them; number of ranges then."""
 
+DRIVEN_AFTER = 32
+"""Calls of one kernel before numba compiles its driver, which takes half a second.  The pool makes
+them, each some 0.1 ms slower.  So the first fit with an empty cache ends sooner."""
+
+_calls: dict[Any, int] = {}  # of kernels that have no driver yet
 _workqueue_lock = threading.Lock()
 _forked = False
 
@@ -193,19 +199,32 @@ class Team:
                 task.result()
 
     def _drive(self, kernel: Callable[..., Any], *arguments: Any) -> bool:
-        """Run a kernel in numba's threads; return False if they are busy and cannot be shared."""
+        """Run a kernel in numba's threads; return False if they are busy, or not worth the wait."""
         X, bounds, inputs, outputs = arguments
         inputs, outputs = tuple(inputs), tuple(outputs)
         address = address_of(kernel, (X, 0, 0, *inputs, *(o[0] for o in outputs)))
+        driven = address, X, bounds, fields_of(inputs), outputs
+        if not _has_driver(driven):
+            return False
         lock = _workqueue_lock if _may_be_workqueue() else None
         if lock is not None and not lock.acquire(blocking=False):
             return False
         try:
-            drive(address, X, bounds, fields_of(inputs), outputs)
+            drive(*driven)
         finally:
             if lock is not None:
                 lock.release()
         return True
+
+
+def _has_driver(arguments: tuple[Any, ...]) -> bool:
+    """Return whether to call the driver: it is compiled, or called often enough to be so now."""
+    key = kind_of(arguments[1:])
+    n_calls = _calls.get(key, 0)
+    if n_calls == 0 and is_compiled(drive, arguments):
+        n_calls = DRIVEN_AFTER
+    _calls[key] = n_calls + 1
+    return n_calls >= DRIVEN_AFTER
 
 
 def _may_be_workqueue() -> bool:

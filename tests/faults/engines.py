@@ -50,4 +50,18 @@ MUTATIONS = [
         "pass",
         "engines/test_probe: lost_sight",
     ),
+    Mutation(
+        "drivers are compiled at the first call",
+        "_runtime/threads.py",
+        "return n_calls >= DRIVEN_AFTER",
+        "return True",
+        "runtime/test_threads: test_a_driver_is_compiled",
+    ),
+    Mutation(
+        "a driver that is compiled waits",
+        "_runtime/threads.py",
+        "n_calls = DRIVEN_AFTER\n",
+        "pass\n",
+        "runtime/test_threads: test_a_driver_is_compiled",
+    ),
 ]

@@ -19,6 +19,7 @@ from fastkmeans._kernels.emit.simd import POINTS
 from fastkmeans._kernels.plain import assign
 from fastkmeans._kernels.seeding import potential
 from fastkmeans._kernels.shared import moments
+from fastkmeans._runtime import threads
 from fastkmeans._runtime.arrays import FEW_BYTES, LINE, aligned
 from fastkmeans._runtime.threads import (
     CENTER_RANGES,
@@ -32,6 +33,22 @@ from fastkmeans._runtime.threads import (
 )
 from tests.helpers.processes import Array, data, digest, layouts, run
 from tests.helpers.reference import closest
+
+# --- the driver of numba's threads
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_driver_is_compiled_after_some_calls(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is compiled, here or on disk, is used at once."""
+    monkeypatch.setattr(threads, "_calls", {})
+    monkeypatch.setattr(threads, "is_compiled", lambda *_: known)
+    waits = 0 if known else threads.DRIVEN_AFTER
+    for rows in (np.zeros((3, 2)), np.zeros((3, 2), np.float32)):  # a driver each
+        used = [threads._has_driver((address, rows, 3)) for address in range(waits + 2)]
+        assert used == [False] * waits + [True] * 2
+
 
 # --- the same bits for any number of threads and any layout
 
