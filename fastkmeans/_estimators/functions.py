@@ -105,6 +105,7 @@ def k_means(
     copy_x: bool = True,
     algorithm: str = "auto",
     local_search: int = 0,
+    end_check: bool = False,
     return_n_iter: bool = False,
     n_threads: int | None = None,
     callback: Callable[[int, View], Any] | None = None,
@@ -122,7 +123,7 @@ def k_means(
         Whether to return the number of iterations as well.
     sample_weight, init, n_init, max_iter, verbose, tol, random_state
         See ``KMeans``.
-    copy_x, algorithm, local_search, n_threads, callback, metric
+    copy_x, algorithm, local_search, end_check, n_threads, callback, metric
         See ``KMeans``.
 
     Returns
@@ -144,6 +145,7 @@ def k_means(
         copy_x=copy_x,
         algorithm=algorithm,
         local_search=local_search,
+        end_check=end_check,
         n_threads=n_threads,
         callback=callback,
         metric=metric,

@@ -121,7 +121,7 @@ def _swapped(
     """Return the centers after the swaps, in the units of the data, and why the search ended."""
     (n, d), k, scaling = problem.shape, len(best.centers), problem.scaling
     tries = min(tries, MOST_TRIES)
-    X, dtype = _whole(problem.rows), _precision(problem, best)
+    X, dtype = _whole(problem.rows), precision(problem, best)
     place = Place(scaling.offset, scaling.scale, scaling.x_offset, scaling.x_scale)
     centers = (best.centers - scaling.shift) * scaling.unit
     closest = Closest(*(problem.rows.empty(n, kind) for kind in (np.int32, np.int32, dtype, dtype)))
@@ -149,7 +149,7 @@ def _whole(rows: Rows) -> Block:
     return twice(table)
 
 
-def _precision(problem: Problem, best: Outcome) -> np.dtype[Any]:
+def precision(problem: Problem, best: Outcome) -> np.dtype[Any]:
     """Return float32 if it resolves the distances, else the dtype of the rows."""
     weight = total_of(problem.weights) if problem.weights.size else problem.shape[0]
     least = RESOLVED * problem.shape[1] * weight

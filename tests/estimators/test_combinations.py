@@ -173,6 +173,19 @@ def check_local_search(case: Case, data: Data) -> None:
     assert model.inertia_ == pytest.approx(inertia(case, X, model.cluster_centers_, weights), 1e-5)
 
 
+def check_end_check(case: Case, data: Data) -> None:
+    X, _, weights = data.float64(case)
+    answers = set()
+    for k in (K, 25):
+        model = model_of(case, data)
+        model.set_params(init="random", random_state=0, n_init=1, n_clusters=k, end_check=True)
+        model.fit(data.rows(case), **weights_of(case, data))
+        expected = reference.single_move_optimal(X, model.labels_, k, weights)
+        assert model.single_move_optimal_ == expected
+        answers.add(expected)
+    assert False in answers
+
+
 def check_to_sklearn(case: Case, data: Data) -> None:
     model = fitted(case, data)
     theirs = model.to_sklearn()
@@ -227,6 +240,8 @@ def do(case: Case, data: Data, folder: Path) -> None:
         check_callback(case, data)
     elif case.use == "local_search":
         check_local_search(case, data)
+    elif case.use == "end_check":
+        check_end_check(case, data)
     elif case.use == "to_sklearn":
         check_to_sklearn(case, data)
     elif case.use == "partial_fit":

@@ -39,6 +39,7 @@ PARAMETERS = {
     "copy_x": True,
     "algorithm": "auto",
     "local_search": 0,
+    "end_check": False,
     "n_threads": None,
     "callback": None,
     "metric": "euclidean",
@@ -70,7 +71,8 @@ def test_parameters_are_those_of_scikit_learn() -> None:
     ours = KMeans().get_params()
     assert ours == PARAMETERS
     theirs = sklearn.cluster.KMeans().get_params()
-    assert set(theirs) == set(ours) - {"n_threads", "callback", "metric", "local_search"}
+    own = {"n_threads", "callback", "metric", "local_search", "end_check"}
+    assert set(theirs) == set(ours) - own
     same = set(theirs) - {"algorithm"}  # theirs has no "auto" any more
     assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
 

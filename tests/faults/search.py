@@ -5,8 +5,8 @@ from __future__ import annotations
 from faults.mutation import Mutation
 
 SWAPS, CLOSEST = "_kernels/search/swaps.py", "_kernels/search/closest.py"
-PRICES = "_kernels/search/prices.py"
-TESTS = "search/test_swaps"
+PRICES, MOVES = "_kernels/search/prices.py", "_kernels/search/moves.py"
+TESTS, ENDS = "search/test_swaps", "search/test_moves"
 
 MUTATIONS = [
     Mutation(
@@ -29,5 +29,68 @@ MUTATIONS = [
         "seconds[p] = one if nearer else other",
         "seconds[p] = two if nearer else other",
         f"{TESTS}: test_find_closest",
+    ),
+    Mutation(
+        "a row leaves its cluster for nothing: its mean does not follow",
+        MOVES,
+        "factor = total / (total - w)",
+        "factor = 1.0",
+        f"{ENDS}: test_ends_of_lloyd",
+    ),
+    Mutation(
+        "the mean of the cluster that a row enters does not follow",
+        MOVES,
+        "np.inf) * (total / (total + w))",
+        "np.inf)",
+        f"{ENDS}: test_any_partition",
+    ),
+    Mutation(
+        "the bound forgets that the mean of the own cluster follows",
+        MOVES,
+        "if math.sqrt(square) + math.sqrt(factor * square) <= partition.reach[a]:",
+        "if math.sqrt(square) <= partition.reach[a]:",
+        f"{ENDS}: test_the_last_move",
+    ),
+    Mutation(
+        "tiles rule a cluster out without the factor of its weight",
+        MOVES,
+        "            if squares[p] < limits[p] + shares[p] * inverse + floor:\n",
+        "            if squares[p] < limits[p]:\n",
+        f"{ENDS}: test_the_last_move",
+    ),
+    Mutation(
+        "tiles are taken for exact",
+        MOVES,
+        "floor = share * (1.0 + 1.0 / ETA) * h * h",
+        "floor = 0.0 * share * h",
+        f"{ENDS}: test_far_and_tight",
+    ),
+    Mutation(
+        "a gain of rounding counts",
+        MOVES,
+        "return left - right > error + roundings.exact_share * (left + right)",
+        "return left - right > 0.0 * error",
+        f"{ENDS}: test_equal_rows",
+    ),
+    Mutation(
+        "the rows after the last full group are not looked at",
+        MOVES,
+        "if count == ROWS or (i == stop - 1 and count > 0):",
+        "if count == ROWS:",
+        f"{ENDS}: test_the_last_move",
+    ),
+    Mutation(
+        "the means of far clusters count as close ones",
+        "_search/moves.py",
+        "least = math.sqrt(float((totals / (totals + heaviest)).min()))",
+        "least = 1.0",
+        f"{ENDS}: test_any_partition",
+    ),
+    Mutation(
+        "blocks of rows get the labels of the first block",
+        "_search/moves.py",
+        "labels=best.labels[part]",
+        "labels=best.labels",
+        f"{ENDS}: test_the_last_move",
     ),
 ]

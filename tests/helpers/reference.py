@@ -63,6 +63,31 @@ def means(X: Array, labels: Array, weights: Array, centers: Array) -> Array:
     return new
 
 
+def gains(X: ArrayLike, labels: Array, k: int, weights: Array) -> Array:
+    """Return how much each move of a row to a cluster lowers the inertia; the own cluster: -inf.
+
+    Both means follow the row.  A row that is all the weight of its cluster does not move.
+    """
+    X = np.asarray(X, np.float64)
+    centers = means(X, labels, weights, np.zeros((k, X.shape[1])))
+    squares, rows = squared_distances(X, centers), np.arange(len(X))
+    totals = np.bincount(labels, weights, k)
+    others = totals[labels] - weights
+    alone = np.bincount(labels[weights > 0.0], minlength=k)[labels] < 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = weights * totals[labels] / others * squares[rows, labels]
+        right = weights[:, None] * totals / (totals + weights[:, None]) * squares
+    found: Array = left[:, None] - np.nan_to_num(right)
+    found[alone | (weights == 0.0)] = -np.inf
+    found[rows, labels] = -np.inf
+    return found
+
+
+def single_move_optimal(X: ArrayLike, labels: Array, k: int, weights: Array) -> bool:
+    """Return whether no move of one row to another cluster lowers the inertia."""
+    return not bool((gains(X, labels, k, weights) > 1e-9).any())
+
+
 def relocate(X: Array, labels: Array, weights: Array, centers: Array) -> tuple[Array, int]:
     """Give each empty cluster the row farthest from its own center; return labels, count.
 

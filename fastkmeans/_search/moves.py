@@ -1,0 +1,88 @@
+"""The end check: whether it would lower the inertia to move one row (``_kernels.search.moves``).
+
+    means    of the clusters, and their weights    one pass that adds the rows
+    bound    how far each mean is from the others  the means are compared with each other
+    search   for a move that lowers the inertia    at most one pass over all distances
+
+The search ends at the first move, so a "no" takes a part of the last pass, as a rule.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._data.problem import Problem
+from .._data.rows import Rows, twice
+from .._data.sparse import SparseRows
+from .._engines.sums import Sums
+from .._kernels.emit.simd import CENTERS
+from .._kernels.search.closest import Closest, Place, find_closest
+from .._kernels.search.moves import Partition, Roundings, find_move
+from .._kernels.shared.update import WEIGHT
+from .._lloyd.run import Outcome
+from .._runtime.arrays import Floats
+from .swaps import precision
+
+OF_MEANS = 2.0**-46
+"""Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings."""
+
+
+def refuse_check(rows: Rows, by_cosine: bool) -> None:
+    """Raise a ValueError if the end of a fit to these rows cannot be checked."""
+    if by_cosine or isinstance(rows, SparseRows):
+        what = "metric='cosine'" if by_cosine else "sparse rows"
+        raise ValueError(f"end_check has no method for {what}: use end_check=False.")
+
+
+def single_move_optimal(problem: Problem, best: Outcome) -> bool:
+    """Return whether no move of one row to another cluster lowers the inertia.
+
+    The clusters are those of the labels, with the means of their rows.  A gain within the rounding
+    of float64 does not count.
+    """
+    k, (_, d), scaling = len(best.centers), problem.shape, problem.scaling
+    if k == 1:
+        return True
+    sums, means = Sums(problem, k), np.empty_like(best.centers)
+    sums.clear()
+    sums.move_all(best.labels, best.labels)
+    sums.means(best.centers, means)
+    dtype = precision(problem, best)
+    unit = 2.0**-24 if dtype == np.float32 else 2.0**-53
+    width = math.sqrt(d)
+    roundings = Roundings(
+        4.0 * unit * width, 2.0 * (d + 8) * unit, OF_MEANS * width, (d + 8) * 2.0**-53
+    )
+    place = Place(scaling.offset, scaling.scale, scaling.x_offset, scaling.x_scale)
+    scaled = (means - scaling.shift) * scaling.unit
+    tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), dtype)
+    tiles.reshape(-1, 1 + d)[:k, 1:] = scaled
+    totals = sums.total_weights[WEIGHT]
+    partition = Partition(
+        best.labels, problem.weights, means, np.ascontiguousarray(tiles.transpose(0, 2, 1)),
+        totals, _reach(problem, means, scaled, place, totals),
+    )  # fmt: skip
+    for part, X in problem.blocks():
+        bounds = problem.team.cut(X.shape[1])
+        found = np.zeros((len(bounds) - 1, 1), np.int64)
+        own = partition._replace(labels=best.labels[part], weights=problem.weights_of(part))
+        problem.team.run(find_move, X, bounds, (place, own, roundings), (found,))
+        if found.any():
+            return False
+    return True
+
+
+def _reach(problem: Problem, means: Floats, scaled: Floats, place: Place, totals: Floats) -> Floats:
+    """Return for each mean a lower bound of ``sqrt(W_b / (W_b + w)) |c_a - c_b|``, scaled."""
+    (k, d), dtype = means.shape, problem.rows.dtype
+    closest: Any = Closest(*np.empty((2, k), np.int32), *np.empty((2, k), np.float32))
+    find_closest(twice(means.astype(dtype)), 0, k, place, scaled, closest)
+    heaviest = float(problem.weights.max()) if problem.weights.size else 1.0
+    least = math.sqrt(float((totals / (totals + heaviest)).min()))
+    apart = np.sqrt(closest.far.astype(np.float64))
+    rounded = 16.0 * 2.0**-24  # means and differences in float32, with room to spare
+    reach: Floats = least * (apart * (1.0 - rounded * (8 + d)) - rounded * math.sqrt(d))
+    return reach
