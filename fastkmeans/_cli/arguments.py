@@ -149,6 +149,9 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
         help="after the best run, try N times to put a row in the place of a center, and keep what "
         "lowers the inertia; takes a copy of the table in memory; not with --metric cosine "
         "(default: %(default)s, none)")
+    clustering("--early-stop", action="store_true",
+        help="of several runs, end those early that are not on the way to a lower inertia than the "
+        "runs before; saves time, and can miss the best run")
     clustering("--order", choices=("none", "size"), default="none",
         help="size numbers the clusters by falling size, ties by their first rows, so that labels "
         "mean the same in two runs that find the same clusters (default: %(default)s)")

@@ -34,7 +34,7 @@ from .representatives import write_representatives
 
 READING = ("missing", "na", "bad_rows", "standardize", "weight_column")
 """Arguments of reading that the result depends on, besides the table."""
-FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric", "local_search")
+FITTING = ("n_init", "max_iter", "tol", "algorithm", "metric", "local_search", "early_stop")
 """Arguments of clustering that the result depends on, besides k, the seed and the start."""
 
 

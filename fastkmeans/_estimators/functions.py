@@ -106,6 +106,7 @@ def k_means(
     algorithm: str = "auto",
     local_search: int = 0,
     end_check: bool = False,
+    early_stop: bool = False,
     return_n_iter: bool = False,
     n_threads: int | None = None,
     callback: Callable[[int, View], Any] | None = None,
@@ -123,7 +124,7 @@ def k_means(
         Whether to return the number of iterations as well.
     sample_weight, init, n_init, max_iter, verbose, tol, random_state
         See ``KMeans``.
-    copy_x, algorithm, local_search, end_check, n_threads, callback, metric
+    copy_x, algorithm, local_search, end_check, early_stop, n_threads, callback, metric
         See ``KMeans``.
 
     Returns
@@ -146,6 +147,7 @@ def k_means(
         algorithm=algorithm,
         local_search=local_search,
         end_check=end_check,
+        early_stop=early_stop,
         n_threads=n_threads,
         callback=callback,
         metric=metric,

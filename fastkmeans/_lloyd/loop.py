@@ -26,8 +26,13 @@ from .watch import STOPPED, Watch
 LABELS_REPEAT = "no row changed its cluster"
 SMALL_SHIFT = "the centers moved less than tol"
 MAX_ITER = "max_iter was reached"
+HOPELESS = "it was not on the way to a lower inertia than a run before"
 CUT_SHORT = (MAX_ITER, STOPPED)
 """The reasons for which a run ends before it has converged."""
+
+
+FIRST_LOOK = 8
+"""Iterations after which a run may be hopeless; then after half as many more each time."""
 
 
 class Rule(Protocol):
@@ -75,6 +80,23 @@ def iterate(run: Run, rule: Rule, together: bool = False) -> str:
     return MAX_ITER
 
 
+def next_look(n_done: int) -> int:
+    """Return after how many iterations a run that has done so many is looked at: 8, 12, 18, ..."""
+    look = FIRST_LOOK
+    while look <= n_done:
+        look += look // 2
+    return look
+
+
+def is_hopeless(history: list[Iteration], least: float) -> bool:
+    """Return whether a run would not fall below an inertia, even if it gained as much once more.
+
+    What it gained counts from the middle of its iterations so far.
+    """
+    now, before = history[-1].inertia, history[len(history) // 2 - 1].inertia
+    return now - max(0.0, before - now) > least
+
+
 @dataclass
 class Convergence:
     """The rule of a full run: ``max_iter`` iterations, or until the centers hardly move."""
@@ -84,9 +106,12 @@ class Convergence:
     tolerance: float
     watch: Watch  # gets each iteration, from number 1
     pause: Callable[[list[Iteration]], None] | None  # called when the run can be saved
+    least: float = math.inf  # a run that is not on the way below this inertia ends
 
     def begin(self) -> int:
         left = self.max_iter - len(self.history)
+        if self.least < math.inf:
+            left = min(left, next_look(len(self.history)) - len(self.history))
         if left > 0:
             self.watch.iteration_begins()
         return left
@@ -100,6 +125,10 @@ class Convergence:
             )  # fmt: skip
             self.history.append(record)
             reason = self.watch.iteration(len(self.history), record, run.centers, run.label)
+        n_done = len(self.history)
+        looks = self.least < math.inf and next_look(n_done - 1) == n_done
+        if not reason and looks and is_hopeless(self.history, self.least):
+            reason = HOPELESS
         return reason
 
     def converged(self, run: Run, step: Step, relocated: int) -> str:
@@ -119,17 +148,23 @@ def finish(
     tol: float,
     watch: Watch | None = None,
     pause: Callable[[list[Iteration]], None] | None = None,
+    least: float = math.inf,
 ) -> Outcome:
     """Iterate a run to its end; see ``Convergence`` for the parameters.
 
-    ``tol`` is the squared center shift to stop at, as a share of the mean variance.
+    ``tol`` is the squared center shift to stop at, as a share of the mean variance.  A run that is
+    not on the way below ``least`` ends without labels; its inertia is the last one of its history.
     """
     watch = watch or Watch()
     tolerance = tol * run.problem.scaling.mean_variance
-    rule = Convergence(history, max_iter, tolerance, watch, pause)
+    rule = Convergence(history, max_iter, tolerance, watch, pause, least)
     # For a large table, each iteration is timed and can be interrupted.
     alone = watch.stepwise or pause is not None
     reason = iterate(run, rule, together=run.problem.team.small and not alone)
+    if reason == HOPELESS:
+        n_iter, inertia = len(history), history[-1].inertia
+        nothing = np.empty(0, np.int32)
+        return Outcome(nothing, inertia, run.centers.copy(), n_iter, False, reason, history, 0)
     if reason in CUT_SHORT:
         run.step()  # labels that belong to the centers
     unit = run.problem.scaling.unit

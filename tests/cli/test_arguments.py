@@ -54,7 +54,7 @@ FLAGS = [
     *("--skipped-out", "--delimiter", "--decimal", "--encoding", "--init", "--n-init"),
     *("--max-iter", "--tol", "--seed", "--algorithm", "--threads", "--memory-limit", "--dtype"),
     *("--cache", "--labels-out", "--centers-out", "--model-out", "--unknown", "--version"),
-    *("--representatives", "--representatives-out", "--local-search"),
+    *("--representatives", "--representatives-out", "--local-search", "--early-stop"),
 ]
 
 values = st.sampled_from(HOSTILE) | st.text(max_size=3)

@@ -173,6 +173,19 @@ def check_local_search(case: Case, data: Data) -> None:
     assert model.inertia_ == pytest.approx(inertia(case, X, model.cluster_centers_, weights), 1e-5)
 
 
+def check_early_stop(case: Case, data: Data) -> None:
+    """The run that is kept ran to its end; it is the first one or a better one."""
+    X, _, weights = data.float64(case)
+    model = model_of(case, data, max_iter=40)
+    runs = {"init": "random", "n_init": 8, "random_state": 0, "early_stop": True}
+    model.set_params(**runs).fit(data.rows(case), **weights_of(case, data))
+    assert model.converged_
+    assert model.inertia_ == pytest.approx(inertia(case, X, model.cluster_centers_, weights), 1e-5)
+    model.set_params(n_init=1)
+    best = model.inertia_
+    assert best <= model.fit(data.rows(case), **weights_of(case, data)).inertia_
+
+
 def check_end_check(case: Case, data: Data) -> None:
     X, _, weights = data.float64(case)
     answers = set()
@@ -240,6 +253,8 @@ def do(case: Case, data: Data, folder: Path) -> None:
         check_callback(case, data)
     elif case.use == "local_search":
         check_local_search(case, data)
+    elif case.use == "early_stop":
+        check_early_stop(case, data)
     elif case.use == "end_check":
         check_end_check(case, data)
     elif case.use == "to_sklearn":

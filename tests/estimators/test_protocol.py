@@ -40,6 +40,7 @@ PARAMETERS = {
     "algorithm": "auto",
     "local_search": 0,
     "end_check": False,
+    "early_stop": False,
     "n_threads": None,
     "callback": None,
     "metric": "euclidean",
@@ -71,7 +72,7 @@ def test_parameters_are_those_of_scikit_learn() -> None:
     ours = KMeans().get_params()
     assert ours == PARAMETERS
     theirs = sklearn.cluster.KMeans().get_params()
-    own = {"n_threads", "callback", "metric", "local_search", "end_check"}
+    own = {"n_threads", "callback", "metric", "local_search", "end_check", "early_stop"}
     assert set(theirs) == set(ours) - own
     same = set(theirs) - {"algorithm"}  # theirs has no "auto" any more
     assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}

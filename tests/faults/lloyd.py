@@ -7,6 +7,7 @@ from faults.mutation import Mutation
 EMPTY = "lloyd/test_empty"
 CALLBACK = "estimators/test_callback"
 REPRESENTATIVES = "lloyd/test_representatives"
+RESTARTS = "lloyd/test_restarts"
 
 MUTATIONS = [
     Mutation(
@@ -29,6 +30,27 @@ MUTATIONS = [
         "if members[donor] < 2:",
         "if members[donor] < 1:",
         f"{EMPTY}: test_a_cluster_keeps or test_a_cluster_gives",
+    ),
+    Mutation(
+        "a run is hopeless, whatever it still gains",
+        "_lloyd/loop.py",
+        "return now - max(0.0, before - now) > least",
+        "return now > least",
+        f"{RESTARTS}: test_looks",
+    ),
+    Mutation(
+        "a run is hopeless if it was so before its inertia rose",
+        "_lloyd/loop.py",
+        "return now - max(0.0, before - now) > least",
+        "return now - (before - now) > least",
+        f"{RESTARTS}: test_looks",
+    ),
+    Mutation(
+        "small tables are looked at when their run is over",
+        "_lloyd/loop.py",
+        "left = min(left, next_look(len(self.history)) - len(self.history))",
+        "pass",
+        f"{RESTARTS}: test_the_rule",
     ),
     Mutation(
         "a callback sees some iterations of a small table only when all are done",
