@@ -40,6 +40,11 @@ class Cell:
     spread: float | None = None
     source: str = ""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether some rows may be equal."""
+        return self.kind == "file"
+
     def quick(self) -> Cell:
         """Return the same regime with few rows and clusters, for smoke tests.
 
@@ -47,6 +52,10 @@ class Cell:
         """
         rows = max(600, min(40_000, 400_000 // self.d))
         return replace(self, n=min(self.n, rows), k=min(self.k, 20))
+
+    def fill(self, rng: np.random.Generator, out: Array) -> None:
+        """Write the rows into ``out``."""
+        _MAKERS[self.kind](self, rng, out)
 
 
 GRID = (
@@ -88,8 +97,8 @@ BATCHES = (
 CELLS = {cell.name: cell for cell in GRID + FITS + BATCHES}
 
 
-def _cells_of(embeddings: Path, counts: tuple[int, ...]) -> tuple[Cell, ...]:
-    """Return a cell for each number of clusters, of the rows of a file."""
+def cells_of(embeddings: Path, counts: tuple[int, ...]) -> tuple[Cell, ...]:
+    """Return a cell for each number of clusters, of the rows of a ``.npy`` file."""
     n, d = np.load(embeddings, mmap_mode="r").shape
     size, source = f"{n // 1000}k" if n >= 1000 else f"{n}", str(embeddings.resolve())
     return tuple(Cell(f"real-{size}x{d}-k{k}", n, d, k, "file", source=source) for k in counts)
@@ -99,14 +108,14 @@ def fit_cells(embeddings: Path | None = None) -> tuple[Cell, ...]:
     """Return ``FITS``, with two cells of the rows of a file in place of the sample."""
     if embeddings is None:
         return FITS
-    real = _cells_of(embeddings, (200, 500))
+    real = cells_of(embeddings, (200, 500))
     place = next(i for i, cell in enumerate(FITS) if cell.kind == "file")
     return (*FITS[:place], *real, *FITS[place + 1 :])
 
 
 def batch_cells(embeddings: Path | None = None) -> tuple[Cell, ...]:
     """Return ``BATCHES``, with cells of the rows of a file in place of synthetic embeddings."""
-    return BATCHES if embeddings is None else (BATCHES[0], *_cells_of(embeddings, (50, 200, 500)))
+    return BATCHES if embeddings is None else (BATCHES[0], *cells_of(embeddings, (50, 200, 500)))
 
 
 def get_cell(name: str, quick: bool = False) -> Cell:
@@ -203,9 +212,9 @@ def make(cell: Cell, dtype: str) -> tuple[Array, Array]:
     """
     rng = np.random.default_rng(0)
     X = np.empty((cell.n, cell.d), dtype)
-    _MAKERS[cell.kind](cell, rng, X)
+    cell.fill(rng, X)
     rows: Any = cell.n
-    if cell.kind == "file":  # the others do not repeat a row
+    if cell.repeats:
         rows = np.sort(np.unique(X, axis=0, return_index=True)[1])
     centers = X[rng.choice(rows, cell.k, replace=False)].copy()
     return X, centers
