@@ -4,9 +4,10 @@
     python scripts/compare all --quick
 
 ``program`` is the command line; ``peers`` adapts the libraries, ``worker`` runs each in a
-process of its own, ``results`` and ``report`` compare what they did.  The other modules
-are the tasks.  To import this package puts this checkout and the data of its benchmarks
-on Python's path, installed or not.
+process of its own, ``results`` and ``report`` compare what they did.  ``methods`` calls
+them as users do, for ``optimum`` and ``curve``.  These two and the other modules are the
+tasks.  To import this package puts this checkout and the data of its benchmarks on
+Python's path, installed or not.
 """
 
 from __future__ import annotations

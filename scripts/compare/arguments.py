@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.datasets import CELLS, GRID, Cell
@@ -17,6 +17,10 @@ from .peers import ENGINES, PEERS
 from .scaling import SHAPE
 
 TASKS = ("iterations", "seeding", "small", "fits", "minibatch")
+FURTHER = ("calls", "optimum", "curve", "scaling")
+"""The tasks that ``all`` leaves out."""
+DRAWN = ("curve", "scaling")
+"""The tasks that draw a figure."""
 ENDS = {"20": "fits", "convergence": "convergence"}
 DTYPES = ("float32", "float64")
 
@@ -27,7 +31,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         description="Compare fastkmeans with other k-means libraries, side by side."
     )
     add = parser.add_argument
-    add("task", nargs="?", choices=(*TASKS, "calls", "scaling", "all"), default="all")
+    add("task", nargs="?", choices=(*TASKS, *FURTHER, "all"), default="all")
     add("--dtype", "--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
     add("--cells", nargs="+", metavar="NAME", help=f"names or patterns, of {', '.join(CELLS)}")
     add("--peers", nargs="+", type=peer_name, metavar="NAME",
@@ -36,7 +40,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--baseline", choices=sorted(PEERS), default="fastkmeans")
     add("--repeats", type=int, default=5, help="rounds of interleaved runs (5)")
     add("--iterations", nargs=2, type=int, default=(2, 12), metavar=("SHORT", "LONG"))
-    add("--seeds", type=int, default=3, help="random states of seeding, minibatch (3)")
+    add("--seeds", type=int,
+        help="random states of seeding, minibatch, curve (3) and optimum (10)")  # fmt: skip
     add("--batch-sizes", nargs="+", type=int, default=[1024, 4096], metavar="ROWS")
     add("--threads", type=int, default=count_cores())
     add("--cpu", choices=sorted(MASKS), help="run as on a smaller processor, where that can be set")
@@ -48,17 +53,28 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     names = ",".join(ENGINES)
     add("--algorithms", type=engine_names, default=(), metavar=names, help="further rows")
     add("--embeddings", type=Path, metavar="FILE.npy", help="rows instead of the shipped sample")
+    add("--flights", type=Path, metavar="FILE.csv.gz",
+        help="all flights for optimum, instead of every tenth")  # fmt: skip
     add("--until", nargs="+", choices=ENDS, default=list(ENDS), help="default: both")
     add("--converging", nargs="+", choices=sorted(PEERS), default=["scikit-learn"],
         help="the peers that run to convergence (scikit-learn)")  # fmt: skip
     add("--limit", type=float, default=300.0, help="seconds for one peer in one cell (300)")
-    add = parser.add_argument_group("scaling").add_argument
+    add("--methods", nargs="+", default=["*"], metavar="PATTERN",
+        help="optimum, curve: ways to call libraries, such as 'scikit-learn n_init=*'"
+        )  # fmt: skip
+    add("--processor-time", action="store_true",
+        help="optimum, curve: for a busy machine, with --threads 1")  # fmt: skip
+    add = parser.add_argument_group("curve, scaling").add_argument
     add("--plot", type=Path, metavar="FILE.png", help="the figure")
     add("--shape", nargs=3, type=int, default=SHAPE, metavar=("N", "D", "K"),
         help="what n, d and k are when they do not vary (%(default)s)")  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.task == "scaling" and options.plot is None:
-        parser.error("scaling needs --plot FILE.png")
+    if options.processor_time and options.threads > 1:
+        parser.error("--processor-time needs --threads 1: threads wait in busy loops")
+    if options.task in DRAWN and options.plot is None:
+        parser.error(f"{options.task} needs --plot FILE.png")
+    if options.seeds is None:
+        options.seeds = 10 if options.task == "optimum" else 3
     if options.quick:
         options.shape = (options.shape[0] // 50, *options.shape[1:])
     return options
@@ -98,9 +114,10 @@ def choose_cells(
     quick: bool,
     default: Sequence[Cell] = GRID,
     further: Sequence[Cell] = (),
+    known: Mapping[str, Cell] = CELLS,
 ) -> list[Cell]:
     """Return the cells, known or further ones, that match any pattern, or the default."""
-    known = CELLS | {cell.name: cell for cell in further}
+    known = {**known, **{cell.name: cell for cell in (*default, *further)}}
     chosen = (
         list(default)
         if patterns is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -21,10 +22,19 @@ class ScikitLearn(Peer):
 
     name = "scikit-learn"
     distribution = "scikit-learn"
-    tasks: tuple[str, ...] = ("iterations", *WHOLE, "seeding", "small", "minibatch")
+    tasks: tuple[str, ...] = (
+        "iterations", *WHOLE, "seeding", "small", "minibatch", "optimum", "curve",
+    )  # fmt: skip
     module = "sklearn.cluster"
     algorithm = "lloyd"
     batches: dict[str, Any] = {}  # noqa: RUF012  (further parameters of MiniBatchKMeans)
+    methods: Mapping[str, Mapping[str, Any]] = {
+        "n_init=1": {"n_init": 1},
+        "n_init=10": {"n_init": 10},
+    }
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        "": [{"n_init": 1, "max_iter": n} for n in (2, 5, 10, 20, 300)],
+    }
 
     def load(self, threads: int) -> str:
         self._cluster = import_module(self.module)
@@ -39,6 +49,10 @@ class ScikitLearn(Peer):
         )
         model.fit(X)
         return Fitted(model.cluster_centers_, model.n_steps_)
+
+    def solve(self, X: Array, k: int, random_state: int, **parameters: Any) -> Array:
+        model = self.estimator(n_clusters=k, random_state=random_state, **parameters)
+        return np.asarray(model.fit(X).cluster_centers_)
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
         model = self.estimator(
@@ -104,19 +118,55 @@ class ScikitLearnIntelex(ScikitLearn):
         return fitted
 
 
+class BreathingKMeans(ScikitLearn):
+    """bkmeans: more centers, then fewer again, around scikit-learn's ``KMeans``."""
+
+    name = "bkmeans"
+    distribution = "bkmeans"
+    module = "bkmeans"
+    tasks = ("optimum",)
+    methods: Mapping[str, Mapping[str, Any]] = {"": {}}
+
+    def estimator(self, **parameters: Any) -> Any:
+        return self._cluster.BKMeans(**parameters)
+
+
+class LocalSearchPlusPlus(ScikitLearn):
+    """flspp: swaps of centers before Lloyd's algorithm.  It needs NumPy 1."""
+
+    name = "flspp"
+    distribution = "flspp"
+    module = "flspp"
+    tasks = ("optimum",)
+    methods: Mapping[str, Mapping[str, Any]] = {"": {}}
+
+    def estimator(self, **parameters: Any) -> Any:
+        return self._cluster.FLSpp(**parameters)
+
+
 class Faiss(Peer):
     """faiss' ``Kmeans``, which samples rows unless told not to."""
 
     name = "faiss"
     distribution = "faiss-cpu"
     dtypes = ("float32",)
+    tasks: tuple[str, ...] = ("iterations", *WHOLE, "curve")
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        "": [{"niter": n} for n in (5, 10, 25)],
+    }
 
     def load(self, threads: int) -> str:
         self._faiss = import_module("faiss")
         self._faiss.omp_set_num_threads(threads)
         return version(self.distribution)
 
-    def _model(self, kind: str, X: Array, k: int, n_iter: int) -> Any:
+    def solve(self, X: Array, k: int, random_state: int, **parameters: Any) -> Array:
+        model = self._model("Kmeans", X, k, parameters["niter"], random_state)
+        model.train(X)
+        model.assign(X)
+        return np.asarray(model.centroids)
+
+    def _model(self, kind: str, X: Array, k: int, n_iter: int, seed: int = 0) -> Any:
         n, d = X.shape
         model = getattr(self._faiss, kind)(
             d,
@@ -124,7 +174,7 @@ class Faiss(Peer):
             niter=n_iter,
             nredo=1,
             verbose=False,
-            seed=0,
+            seed=seed,
             min_points_per_centroid=1,
             max_points_per_centroid=n,
         )
@@ -150,7 +200,7 @@ class FaissSuperKMeans(Faiss):
     """faiss' ``SuperKmeans``: prunes by a statistical test, so it need not be exact."""
 
     name = "faiss-superkmeans"
-    tasks = ("iterations",)
+    tasks: tuple[str, ...] = ("iterations",)
     own_start = True
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
@@ -162,6 +212,14 @@ class FaissSuperKMeans(Faiss):
         return Fitted(model.centroids, len(model.iteration_stats))
 
 
+FLAT = {
+    "hierarchical": False,
+    "sampling_fraction": 1.0,
+    "early_termination": False,
+}
+"""Parameters with which superkmeans runs all its iterations on all rows."""
+
+
 class SuperKMeans(Peer):
     """superkmeans, flat and on all rows; its defaults are hierarchical and sampled."""
 
@@ -169,6 +227,13 @@ class SuperKMeans(Peer):
     distribution = "superkmeans"
     dtypes = ("float32",)
     own_start = True
+    tasks = ("iterations", *WHOLE, "curve")
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        "flat": [{**FLAT, "iters": n} for n in (5, 10, 25)],
+        "flat sq8": [{**FLAT, "quantizer": "sq8", "iters": n} for n in (5, 10, 25)],
+        "hierarchical": [{"hierarchical": True, "iters_refinement": n} for n in (0, 2, 5)],
+        "default": [{}],
+    }
 
     def load(self, threads: int) -> str:
         self._threads = threads
@@ -179,6 +244,16 @@ class SuperKMeans(Peer):
     def refuses(cls, shape: tuple[int, int], k: int) -> str:
         least = 128
         return f"made for {least} features and more" if shape[1] < least else ""
+
+    def solve(self, X: Array, k: int, random_state: int, **parameters: Any) -> Array:
+        flat = "iters" in parameters
+        if flat:
+            parameters["max_points_per_cluster"] = len(X)
+        model = self._class(k, X.shape[1], n_threads=self._threads, seed=random_state, **parameters)
+        centers = np.array(model.train(X))
+        label = model.assign_training_points if flat else model.assign
+        label(X, centers)
+        return centers
 
     def fit(self, X: Array, centers: Array, n_iter: int) -> Fitted:
         return self._train(X, len(centers), n_iter)[0]

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ from .peer import WHOLE, Array
 CHECKOUT = "checkout:"
 """What the name of a checkout begins with; its folder follows."""
 
+TRIES = 100
+"""Tries of a local search in the task ``optimum``, besides the default number."""
+BUDGETS = (1, 2, 4, 8, 16, 32, 300)
+"""The most iterations of the points of a curve."""
+
 
 class FastKMeans(ScikitLearn):
     """Our library; its engine is the default one unless a subclass names another."""
@@ -29,6 +35,17 @@ class FastKMeans(ScikitLearn):
     tasks = (*ScikitLearn.tasks, "calls")
     compiles = True
     tree = ROOT
+    methods: Mapping[str, Mapping[str, Any]] = {
+        "": {},
+        "local_search=0": {"local_search": 0},
+        f"local_search={TRIES}": {"local_search": TRIES},
+        "n_init=10": {"n_init": 10},
+    }
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        "k-means++": [{"max_iter": n, "local_search": 0} for n in BUDGETS],
+        "init=auto": [{"init": "auto", "max_iter": n, "local_search": 0} for n in BUDGETS],
+        "mini-batches": [{"kind": "MiniBatchKMeans", "max_iter": n} for n in (2, 5, 10, 100)],
+    }
 
     def load(self, threads: int) -> str:
         self._threads = threads
@@ -37,8 +54,8 @@ class FastKMeans(ScikitLearn):
         found = getattr(self._cluster, "__version__", "unknown")
         return f"{found} at {commit_of(self.tree)}"
 
-    def estimator(self, **parameters: Any) -> Any:
-        return self._cluster.KMeans(n_threads=self._threads, **parameters)
+    def estimator(self, kind: str = "KMeans", **parameters: Any) -> Any:
+        return getattr(self._cluster, kind)(n_threads=self._threads, **parameters)
 
     def first_fits(self, cell: Any, dtype: str, warm: int) -> dict[str, Any]:
         """Time the first fits of new processes, see ``first``."""
@@ -77,7 +94,7 @@ class Checkout(FastKMeans):
     Its process has Python's path and a numba cache of its own.
     """
 
-    tasks = ("iterations", *WHOLE, "seeding", "minibatch", "calls")
+    tasks = ("iterations", *WHOLE, "seeding", "minibatch", "calls", "optimum", "curve")
 
     def load(self, threads: int) -> str:
         from benchmarks.cache import use_private_cache

@@ -9,6 +9,7 @@ own, whose thread counts are set before anything is imported.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -47,6 +48,12 @@ class Peer:
         Whether it is run only where it is asked for by name.
     compiles : bool
         Whether it compiles what a run needs during that run.  A full one then comes first.
+    methods : mapping of str to mapping
+        Parameters of ``solve`` by name, for the task ``optimum``.  An empty name stands for
+        the library's usual way.
+    curves : mapping of str to sequence of mapping
+        For the task ``curve``: the points of each curve, from quick to slow, as parameters of
+        ``solve``.
     """
 
     name = ""
@@ -56,6 +63,8 @@ class Peer:
     tasks: tuple[str, ...] = ("iterations", *WHOLE)
     optional = False
     compiles = False
+    methods: Mapping[str, Mapping[str, Any]] = {}
+    curves: Mapping[str, Sequence[Mapping[str, Any]]] = {}
 
     def load(self, threads: int) -> str:
         """Import the library, set its threads and return its version."""
@@ -84,6 +93,10 @@ class Peer:
 
     def minibatch(self, X: Array, k: int, batch: int, random_state: int, max_iter: int) -> Fitted:
         """Fit by mini-batches and label all rows; ``n_iter`` is the number of batches."""
+        raise NotImplementedError
+
+    def solve(self, X: Array, k: int, random_state: int, **parameters: Any) -> Array:
+        """Fit from the library's own start and label all rows; return the centers."""
         raise NotImplementedError
 
     def first_fits(self, cell: Any, dtype: str, warm: int) -> dict[str, Any]:

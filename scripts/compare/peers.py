@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .others import (
+    BreathingKMeans,
     Faiss,
     FaissSuperKMeans,
+    LocalSearchPlusPlus,
     ScikitLearn,
     ScikitLearnElkan,
     ScikitLearnIntelex,
@@ -22,6 +24,8 @@ _ALL: tuple[type[Peer], ...] = (
     Faiss,
     FaissSuperKMeans,
     SuperKMeans,
+    BreathingKMeans,
+    LocalSearchPlusPlus,
 )
 PEERS = {peer.name: peer for peer in _ALL}
 

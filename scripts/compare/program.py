@@ -5,6 +5,8 @@
     python scripts/compare fits --embeddings FILE.npy --algorithms auto,lloyd
     python scripts/compare minibatch --embeddings FILE.npy --batch-sizes 1024 4096
     python scripts/compare fits --peers checkout:../old checkout:../old
+    python scripts/compare optimum --seeds 100 --embeddings FILE.npy --flights FILE.csv.gz
+    python scripts/compare curve --plot curve.png --embeddings FILE.npy
     python scripts/compare scaling --plot scaling.png
 
 Every library gets the same rows and the same initial centers and runs the same number
@@ -24,7 +26,9 @@ equally many local trials), ``small`` (iris, one row), ``fits`` (20 iterations, 
 convergence), ``minibatch`` (fits by mini-batches, seeding included, from equal random
 states; ours must reach no higher inertia).  Not part of ``all``: ``calls`` (ours and
 checkouts: the first fit of a process with an empty and with a warm cache, and small
-data) and ``scaling`` (no peers: a fit against n, d and k).
+data), ``optimum`` (20 mixtures with known components and real data: how many seeds end
+in the best optimum known, by several ways to call each library), ``curve`` (embeddings:
+inertia against seconds) and ``scaling`` (no peers: a fit against n, d and k).
 """
 
 from __future__ import annotations
@@ -38,13 +42,17 @@ from typing import Any
 
 from _shared import UserError, check_input, check_outputs, need, note
 from benchmarks.cache import use_private_cache
-from benchmarks.datasets import GRID, SAMPLE_CELL, batch_cells, fit_cells
+from benchmarks.datasets import GRID, SAMPLE_CELL, Cell, batch_cells, fit_cells
+from benchmarks.optima import OPTIMA
+from benchmarks.real import real_cells
 
 from .arguments import ENDS, TASKS, choose_cells, choose_libraries, parse_arguments
 from .calls import run_calls
+from .curve import curve_cells, draw_curves, run_curve
 from .fits import run_fits
 from .machine import describe_machine, mask_processor
 from .minibatch import run_minibatch
+from .optimum import QUICK, run_optimum
 from .ours import is_checkout
 from .report import print_report
 from .results import Outcome
@@ -98,6 +106,8 @@ def make_options(
         baselines=tuple(baselines),
         converging=(*arguments.converging, *filter(is_checkout, names)),
         limit=arguments.limit,
+        processor_time=arguments.processor_time,
+        methods=tuple(arguments.methods),
         repeats=2 if arguments.quick else arguments.repeats,
         short=short,
         long=long,
@@ -124,6 +134,8 @@ def run(
     if "scaling" in tasks:
         shape, quick = tuple(arguments.shape), arguments.quick
         return run_scaling(workers, shape, arguments.dtype[0], options, log, quick)
+    if {"optimum", "curve"} & set(tasks):
+        return run_starts(workers, tasks[0], arguments, options)
     of_fits = fit_cells(arguments.embeddings)
     of_batches = batch_cells(arguments.embeddings)
     cells, whole, sampled = (
@@ -146,6 +158,31 @@ def run(
         for cell in sampled if "minibatch" in tasks else ():
             for size in arguments.batch_sizes:
                 outcomes += run_minibatch(workers, cell, dtype, size, options, log)
+    return outcomes
+
+
+def cells_of_starts(task: str, arguments: argparse.Namespace) -> list[Cell]:
+    """Return the cells of ``optimum`` or ``curve``; few of them in a smoke test."""
+    patterns = arguments.cells
+    if task == "curve":
+        known = curve_cells(arguments.embeddings)
+    else:
+        known = (*OPTIMA, *real_cells(arguments.embeddings, arguments.flights))
+        patterns = patterns or (QUICK if arguments.quick else None)
+    return choose_cells(patterns, arguments.quick, known, known={})
+
+
+def run_starts(
+    workers: Sequence[Worker], task: str, arguments: argparse.Namespace, options: Options
+) -> list[Outcome]:
+    """Run fits from the libraries' own starts: ``optimum`` or ``curve``, in one dtype."""
+    outcomes: list[Outcome] = []
+    for cell in cells_of_starts(task, arguments):
+        if task == "optimum":
+            outcomes += run_optimum(workers, cell, arguments.dtype[0], options, log)
+        else:
+            args = arguments.dtype[0], options, log, arguments.quick
+            outcomes += run_curve(workers, cell, *args)
     return outcomes
 
 
@@ -180,6 +217,8 @@ def compare(arguments: argparse.Namespace) -> int:
     if any(o.cell == SAMPLE_CELL for o in outcomes):
         notes.append(f"{SAMPLE_CELL} is the shipped sample: --embeddings FILE.npy takes more rows")
     print_report(outcomes, arguments.dtype, options.baselines, notes, arguments.markdown)
+    if "curve" in tasks:
+        draw_curves(arguments.plot, outcomes)
     if scaling:
         draw_scaling(arguments.plot, outcomes, tuple(arguments.shape))
     if arguments.out is not None:
@@ -199,10 +238,13 @@ def compare(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> None:
     """Refuse files that cannot be read or written before the long work starts."""
     check_outputs({"--out": arguments.out, "--plot": arguments.plot})
-    if arguments.embeddings is not None:
-        check_input(arguments.embeddings)
+    for path in filter(None, (arguments.embeddings, arguments.flights)):
+        check_input(path)
     further = (*fit_cells(arguments.embeddings), *batch_cells(arguments.embeddings))
-    choose_cells(arguments.cells, arguments.quick, GRID, further)
+    if arguments.task in ("optimum", "curve"):
+        cells_of_starts(arguments.task, arguments)
+    else:
+        choose_cells(arguments.cells, arguments.quick, GRID, further)
     if arguments.plot is not None:
         need("matplotlib", "plots")
 

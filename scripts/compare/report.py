@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from .curve import curve_rows
 from .fits import SHOWN, fits_table, history_rows
+from .optimum import KNOWN, REAL, optimum_tables
 from .ours import is_checkout, tree_of
 from .peer import WHOLE
-from .results import Outcome, format_table, geometric_mean, ratios, slower_cells, summarize
+from .results import (
+    TOLERANCE,
+    Outcome,
+    foot_notes,
+    format_table,
+    geometric_mean,
+    ratios,
+    slower_cells,
+    summarize,
+)
 
 
 def rate_rows(outcomes: Sequence[Outcome]) -> list[list[str]]:
@@ -68,6 +79,23 @@ def checkout_lines(outcomes: Sequence[Outcome], baseline: str) -> list[str]:
     return lines
 
 
+def print_starts(
+    outcomes: Sequence[Outcome], table: Callable[[Sequence[str], Sequence[Sequence[str]]], None]
+) -> list[str]:
+    """Print the tables of fits from the libraries' own starts; return their foot notes."""
+    dtype = next((o.dtype for o in outcomes), "")
+    for task in (KNOWN, REAL):
+        for header, rows in optimum_tables(outcomes, task, dtype):
+            table(header, rows)
+    for cell in dict.fromkeys(o.cell for o in outcomes if o.task == "curve"):
+        table([f"{cell}, {dtype}", "time", "inertia", "excess"], curve_rows(outcomes, cell))
+    return [
+        line
+        for name in dict.fromkeys(o.library for o in outcomes)
+        for line in foot_notes([o for o in outcomes if o.library == name], [], name)
+    ]
+
+
 def print_report(
     outcomes: Sequence[Outcome],
     dtypes: Sequence[str],
@@ -93,7 +121,9 @@ def print_report(
         if rows:
             print("\n" + format_table(header, rows, markdown))
 
-    lines = [*checkout_lines(outcomes, baselines[0]), *notes]
+    starts = [o for o in outcomes if o.task not in TOLERANCE]
+    outcomes = [o for o in outcomes if o.task in TOLERANCE]
+    lines = [*checkout_lines(outcomes, baselines[0]), *notes, *print_starts(starts, table)]
     for task in dict.fromkeys(o.task for o in outcomes):
         for dtype in [d for d in dtypes if any((o.task, o.dtype) == (task, d) for o in outcomes)]:
             if task in WHOLE:

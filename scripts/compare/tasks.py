@@ -30,6 +30,8 @@ class Options:
 
     ``baselines`` are the baseline and further engines of ours, ``converging`` the peers
     that run to convergence, ``limit`` is in seconds for one peer in one cell.
+    ``processor_time`` counts that of a process, not the time on the wall.
+    ``methods`` are patterns of the ways to call libraries that take part.
     """
 
     baseline: str = "fastkmeans"
@@ -43,6 +45,8 @@ class Options:
     rate_turns: int = 3
     rate_seconds: float = 0.3
     limit: float = 300.0
+    processor_time: bool = False
+    methods: tuple[str, ...] = ("*",)
 
 
 @dataclass

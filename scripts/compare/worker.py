@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
@@ -105,6 +106,30 @@ class Session:
         seconds = time_call(lambda: result.append(self.peer.minibatch(*arguments)))
         centers = np.asarray(result[0].centers)
         return {"seconds": seconds, "centers": centers, "n_iter": result[0].n_iter}
+
+    def solve(
+        self,
+        k: int,
+        parameters: dict[str, Any],
+        seeds: Sequence[int],
+        burst: float,
+        processor_time: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Time fits from the library's own start, a seed each, until ``burst`` seconds passed."""
+        clock = time.process_time if processor_time else time.perf_counter
+        time.sleep(PAUSE)
+        found: list[dict[str, Any]] = []
+        end = clock() + burst
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for seed in seeds:
+                start = clock()
+                centers = self.peer.solve(self.X, k, seed, **parameters)
+                now = clock()
+                found.append({"seconds": now - start, "centers": np.asarray(centers)})
+                if now >= end:
+                    break
+        return found
 
     def e_step(self, centers: Array, least: float) -> float | None:
         """Time the E step alone, where the library lends it."""

@@ -82,6 +82,47 @@ class FakeBatches:
         return {"seconds": self.seconds, "centers": centers, "n_iter": 7}
 
 
+class FakeSolver:
+    """A worker whose fits from its own start take ``seconds``.
+
+    ``off`` is what each center is away from the mean of its component, by seed in turn.  Fits
+    with a parameter of the name ``refuses`` raise.
+    """
+
+    def __init__(
+        self, library: str, seconds: float, off: tuple[float, ...], refuses: str = ""
+    ) -> None:
+        from compare.peers import peer_of
+
+        self.library, self.peer = library, peer_of(library)
+        self.seconds, self.off, self.refuses = seconds, off, refuses
+        self.calls: list[tuple[Any, ...]] = []
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        from compare.worker import PeerError
+
+        if method == "data":
+            self.cell, self.dtype = arguments
+            return None
+        if method == "fit":
+            return {"centers": arguments[0]}
+        k, parameters, seeds, burst, *_ = arguments
+        if self.refuses in parameters:
+            del self.cell  # as if the process had ended
+            raise PeerError(f"ValueError: {self.refuses}")
+        self.calls.append((k, parameters, list(seeds)))
+        count = min(len(seeds), max(1, math.ceil(burst / self.seconds)))
+        return [self.answer(k, seed) for seed in seeds[:count]]
+
+    def answer(self, k: int, seed: int) -> dict[str, Any]:
+        from benchmarks.datasets import make
+        from benchmarks.optima import Known, true_centers
+
+        known = isinstance(self.cell, Known)
+        centers = true_centers(self.cell) if known else make(self.cell, self.dtype)[1]
+        return {"seconds": self.seconds, "centers": centers[:k] + self.off[seed % len(self.off)]}
+
+
 def run_fakes(*workers: FakeWorker) -> list[Any]:
     from benchmarks.datasets import CELLS
     from compare.tasks import Options, run_iterations
