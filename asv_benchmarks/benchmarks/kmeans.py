@@ -157,7 +157,13 @@ class Predict(Benchmark):
 class Seeding(Benchmark):
     """Greedy k-means++ alone."""
 
-    params = (choose("1Mx3-k16", "300kx16-k32", "100kx64-k100", "20kx768-k256"), DTYPES)
+    params = (
+        choose(
+            "1Mx3-k16", "300kx16-k32", "100kx64-k100", "overlap-1Mx2-k50", "overlap-1Mx3-k256",
+            "overlap-300kx16-k100", "overlap-100kx64-k200", "20kx768-k256",
+        ),
+        DTYPES,
+    )  # fmt: skip
 
     def warm_up(self, *rest: Any) -> None:
         self.time_kmeans_plusplus(self.cell.name, str(self.X.dtype))
