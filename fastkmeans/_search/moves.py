@@ -10,17 +10,14 @@ The search ends at the first move, so a "no" takes a part of the last pass, as a
 from __future__ import annotations
 
 import math
-from typing import Any
-
 import numpy as np
 
 from .._data.problem import Problem
-from .._data.rows import Rows, twice
+from .._data.rows import Rows
 from .._data.sparse import SparseRows
 from .._engines.sums import Sums
 from .._kernels.emit.simd import CENTERS
-from .._kernels.search.closest import Closest, Place, find_closest
-from .._kernels.search.moves import Partition, Roundings, find_move
+from .._kernels.search.moves import Partition, Place, Roundings, find_move
 from .._kernels.shared.update import WEIGHT
 from .._lloyd.run import Outcome
 from .._runtime.arrays import Floats
@@ -28,6 +25,8 @@ from .swaps import precision
 
 OF_MEANS = 2.0**-46
 """Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings."""
+MEANS = 256
+"""Means that are compared with all others at a time."""
 
 
 def refuse_check(rows: Rows, by_cosine: bool) -> None:
@@ -56,14 +55,15 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     roundings = Roundings(
         4.0 * unit * width, 2.0 * (d + 8) * unit, OF_MEANS * width, (d + 8) * 2.0**-53
     )
-    place = Place(scaling.offset, scaling.scale, scaling.x_offset, scaling.x_scale)
+    place = Place(scaling.scale, scaling.x_offset, scaling.x_scale)
     scaled = (means - scaling.shift) * scaling.unit
     tiles = np.zeros((-(-k // CENTERS), CENTERS, 1 + d), dtype)
     tiles.reshape(-1, 1 + d)[:k, 1:] = scaled
     totals = sums.total_weights[WEIGHT]
+    heaviest = float(problem.weights.max()) if problem.weights.size else 1.0
     partition = Partition(
         best.labels, problem.weights, means, np.ascontiguousarray(tiles.transpose(0, 2, 1)),
-        totals, _reach(problem, means, scaled, place, totals),
+        totals, _reach(scaled, totals, heaviest),
     )  # fmt: skip
     for part, X in problem.blocks():
         bounds = problem.team.cut(X.shape[1])
@@ -75,14 +75,17 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     return True
 
 
-def _reach(problem: Problem, means: Floats, scaled: Floats, place: Place, totals: Floats) -> Floats:
+def _reach(scaled: Floats, totals: Floats, heaviest: float) -> Floats:
     """Return for each mean a lower bound of ``sqrt(W_b / (W_b + w)) |c_a - c_b|``, scaled."""
-    (k, d), dtype = means.shape, problem.rows.dtype
-    closest: Any = Closest(*np.empty((2, k), np.int32), *np.empty((2, k), np.float32))
-    find_closest(twice(means.astype(dtype)), 0, k, place, scaled, closest)
-    heaviest = float(problem.weights.max()) if problem.weights.size else 1.0
-    least = math.sqrt(float((totals / (totals + heaviest)).min()))
-    apart = np.sqrt(closest.far.astype(np.float64))
-    rounded = 16.0 * 2.0**-24  # means and differences in float32, with room to spare
-    reach: Floats = least * (apart * (1.0 - rounded * (8 + d)) - rounded * math.sqrt(d))
+    k, d = scaled.shape
+    norms, apart = np.einsum("ij,ij->i", scaled, scaled), np.empty(k)
+    for start in range(0, k, MEANS):
+        part = slice(start, min(start + MEANS, k))
+        squares = norms[part, None] + norms - 2.0 * (scaled[part] @ scaled.T)
+        np.fill_diagonal(squares[:, part], np.inf)
+        apart[part] = squares.min(axis=1)
+    error = 8.0 * (d + 8) * 2.0**-53 * float(norms.max())  # of a square, in any order of sums
+    distances = np.sqrt(np.maximum(0.0, apart - error)) - 2.0 * OF_MEANS * math.sqrt(d)
+    least = math.sqrt(float((totals / (totals + heaviest)).min())) * (1.0 - 2.0**-40)
+    reach: Floats = least * distances
     return reach

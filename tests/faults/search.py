@@ -82,7 +82,7 @@ MUTATIONS = [
     Mutation(
         "the means of far clusters count as close ones",
         "_search/moves.py",
-        "least = math.sqrt(float((totals / (totals + heaviest)).min()))",
+        "least = math.sqrt(float((totals / (totals + heaviest)).min())) * (1.0 - 2.0**-40)",
         "least = 1.0",
         f"{ENDS}: test_any_partition",
     ),

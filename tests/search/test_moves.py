@@ -201,7 +201,7 @@ def test_equal_rows_and_ties_do_not_move() -> None:
 
 def test_reach_is_a_tight_lower_bound() -> None:
     rng = np.random.default_rng(0)
-    means = rng.random((40, 5))
+    means = rng.random((40, 5)).astype(np.float32).astype(np.float64)  # as in X
     squares = reference.squared_distances(means, means)
     squares[np.diag_indices(40)] = np.inf
     X = np.repeat(means, 1000, axis=0).astype(np.float32)

@@ -31,7 +31,11 @@ from ..._runtime.jit import jit_inline, jit_with_scratch
 from ..emit.scratch import empty
 from ..emit.simd import CENTERS, POINTS
 from ..plain.exact import square_below
-from .closest import ROWS, Closest, Measured, measure
+from ..plain.tile import squared_distances
+from ..shared.pack import pack_points
+
+ROWS = 128
+"""Rows measured together."""
 
 ETA = 2.0**-10
 """Slack of the step by tiles, as a share: (D + h)^2 <= D^2 (1 + ETA) + h^2 (1 + 1 / ETA)."""
@@ -46,6 +50,24 @@ class Partition(NamedTuple):
     tiles: Any  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the means, scaled and shifted
     totals: Any  # in (k,) float64, weights of the clusters
     reach: Any  # in (k,) float64, at most sqrt(W_b / (W_b + w)) |c_a - c_b|, scaled
+
+
+class Place(NamedTuple):
+    """Scaled, shifted coordinates, in the precision in which tiles are read, and exact."""
+
+    scale: Any  # in float64, power of two
+    x_offset: Any  # in (d,) of X's dtype, -shift * scale
+    x_scale: Any  # in float of X's dtype, the same as scale
+
+
+class Measured(NamedTuple):
+    """Scratch: some rows, and their squared distances to all means."""
+
+    rows: Any  # scratch (ROWS,) int64
+    blocks: Any  # scratch (ROWS / POINTS, d, POINTS) float32 or float64
+    norms: Any  # scratch (ROWS / POINTS, POINTS) of the same dtype
+    tile: Any  # scratch (CENTERS, POINTS) of the same dtype
+    squares: Any  # scratch (k, ROWS) of the same dtype
 
 
 class Roundings(NamedTuple):
@@ -100,6 +122,27 @@ def gains(
 
 
 @jit_inline
+def measure(
+    X,  # in (2, m, d) float32 or float64, any strides
+    count,  # in int, number of rows
+    place,  # in Place
+    tiles,  # in (n_tiles, 1 + d, CENTERS) float32 or float64, the means
+    measured,  # in/out Measured: rows in, squares out
+):
+    """Write the squared distances of some rows to all means."""
+    rows, blocks, norms, tile, squares = measured
+    k, _ = squares.shape
+    n_blocks = pack_points(X, rows, count, place.x_offset, place.x_scale, blocks, norms)
+    for first in range(0, k, CENTERS):
+        last = CENTERS if k - first > CENTERS else k - first
+        for b in range(n_blocks):
+            squared_distances(blocks, b, tiles, first // CENTERS, tile)
+            for r in range(last):
+                for p in range(POINTS):
+                    squares[first + r, b * POINTS + p] = tile[r, p]
+
+
+@jit_inline
 def any_gains(
     X,  # in (2, m, d) float32 or float64, any strides
     count,  # in int, number of rows in measured
@@ -149,11 +192,10 @@ def find_move(
 ):
     """Find out whether moving one of the rows ``start:stop`` lowers the inertia."""
     (_, _, d), k, dtype = X.shape, partition.totals.size, partition.tiles.dtype
-    nothing, far = empty(0, np.int32), empty(0, dtype)
     measured = Measured(
-        empty(ROWS, np.int64), Closest(nothing, nothing, far, far),
-        empty((ROWS // POINTS, d, POINTS), dtype), empty((ROWS // POINTS, POINTS), dtype),
-        empty((CENTERS, POINTS), dtype), empty((k, ROWS), dtype),
+        empty(ROWS, np.int64), empty((ROWS // POINTS, d, POINTS), dtype),
+        empty((ROWS // POINTS, POINTS), dtype), empty((CENTERS, POINTS), dtype),
+        empty((k, ROWS), dtype),
     )  # fmt: skip
     left, factors = empty(ROWS, np.float64), empty(ROWS, np.float64)
     limits, shares = empty(ROWS, np.float64), empty(ROWS, np.float64)
@@ -163,7 +205,7 @@ def find_move(
         measured.rows[count] = i
         count += left[count] > 0.0
         if count == ROWS or (i == stop - 1 and count > 0):
-            measure(X, count, place, partition.tiles, k, measured)
+            measure(X, count, place, partition.tiles, measured)
             if any_gains(
                 X, count, left, factors, limits, shares, place.scale, partition, roundings, measured
             ):
