@@ -33,6 +33,8 @@ WORTH = 0.95
 """Share of plain Lloyd's cost; an engine is used while its estimated cost is below it."""
 HOPELESS = 2.0
 """The same limit for an engine's first iteration, which does extra work."""
+REPAYING = 3
+"""Iterations that must be left, per plain one that a sort of boxes by row takes."""
 SOON = 5
 """Iterations that a new run is assumed to take: most runs take more."""
 FEWER = 2
@@ -222,11 +224,12 @@ class Choice:
         """Return whether iterations to come are likely to repay the sort of boxes by row.
 
         Runs often end soon.  So plain iterations come first, as many as the sort takes; a run
-        that has not ended by then is likely to take as many more.
+        that has not ended by then is likely to take as many more.  A sort that is repaid only just
+        is no gain, so the run must be allowed some more.
         """
         engines = self._engines
         takes = 0 if engines.other is not None else costs.SORT_TAKES[engines.shape[1]]
-        return self._done >= takes and self._n_expected - self._done > takes
+        return self._done >= takes and self._n_expected - self._done > REPAYING * takes
 
     def _next(self, centers: Floats, previous: Labels, n_moved: int) -> Engine:
         """Return the engine of the next iteration."""

@@ -45,7 +45,7 @@ SORT_TAKES = {2: 4, 3: 6} if VECTOR_BYTES < 64 else {}
 to try boxes that add the sums row by row.  These pay with few clusters, too, because a plain
 iteration takes 13 ns per row besides its pairs.  They keep the bits of plain Lloyd, so each
 processor may have its rule.  Measured with AVX2; with AVX-512 nothing is known of them."""
-LEAST_ROWS = 100_000
+LEAST_ROWS = 300_000
 """Fewest rows for them: with fewer, calls and threads take as long as the rows."""
 REPAID_AFTER = 8
 """Iterations that repay the sort of boxes."""
