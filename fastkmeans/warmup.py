@@ -62,6 +62,7 @@ def warm_dense(dtype: Any) -> None:
         for algorithm in ("lloyd", "boxes", "bytes"):
             KMeans(8, max_iter=3, init=X[:8], algorithm=algorithm, n_threads=2).fit(X)
         model = KMeans(8, max_iter=3, random_state=0, n_threads=2).fit(X)
+        KMeans(8, tol=1e9, random_state=0, n_threads=2, local_search=1).fit(X)
         model.predict(X[:1])
         model.predict(X)
         model.transform(X)

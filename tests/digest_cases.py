@@ -222,7 +222,19 @@ def by_cosine() -> Iterator[Case]:
                options={"max_iter": 8, "metric": "cosine"})  # fmt: skip
 
 
+def searched() -> Iterator[Case]:
+    """Local searches: of both dtypes of the distances, with weights, by a name and from centers."""
+    for data, n, d, k, dtype, layout, weights, init, tries in (
+        ("mixture", 5000, 2, 15, F32, "F", "", "k-means++", "auto"),
+        ("mixture", 4000, 40, 33, F64, "strided", "zeros", "k-means++", "auto"),
+        ("grid", 3001, 6, 35, F64, "C", "", "random", "auto"),
+        ("embeddings", 2000, 384, 20, F32, "backwards", "", "given", 30),
+    ):
+        options = {"n_init": 1, "local_search": tries}
+        yield Case("fit", data, n, d, k, dtype, layout, weights, init, options=options)
+
+
 CASES = (
     *engines(), *dtypes_and_weights(), *starts_and_ends(), *batches(), *functions(), *files(),
-    *by_cosine(),
+    *by_cosine(), *searched(),
 )  # fmt: skip

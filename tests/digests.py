@@ -74,9 +74,14 @@ class Place(NamedTuple):
     threads: int | None
 
 
+UNSEARCHED: dict[str, Any] = {"local_search": 0}
+"""What a case does not say: it fits without a local search, unless its options ask for one."""
+
+
 def model_of(case: Case, X: Any, place: Place) -> Any:
     kind = MiniBatchKMeans if case.does in ("batches", "partial_fit") else KMeans
     options = {"random_state": 0, "n_threads": place.threads} | dict(case.options)
+    options = (UNSEARCHED if kind is KMeans else {}) | options
     return kind(case.k, init=first_centers(X, case), **options)
 
 
@@ -99,7 +104,7 @@ def partial_fit(case: Case, place: Place) -> Outcome:
 
 
 def by_function(case: Case, place: Place) -> Outcome:
-    X, options = rows_of(case), {"random_state": 0, "n_threads": place.threads}
+    X, options = rows_of(case), UNSEARCHED | {"random_state": 0, "n_threads": place.threads}
     centers, labels, inertia, n_iter = k_means(
         X, case.k, init=first_centers(X, case), sample_weight=weights_of(case),
         return_n_iter=True, **(options | dict(case.options)),

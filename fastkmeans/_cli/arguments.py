@@ -17,7 +17,7 @@ from .flags import (
     add_summary,
     add_table,
 )
-from .values import Parser, numbers, path, whole_number
+from .values import Parser, number_or_auto, numbers, path, whole_number
 
 EXIT_CODES = """\
 exit codes:
@@ -145,10 +145,10 @@ def add_csv(parser: argparse.ArgumentParser) -> None:
     add_start(clustering)
     add_clustering(clustering)
     # fmt: off
-    clustering("--local-search", type=whole_number(0), default=0, metavar="N",
+    clustering("--local-search", type=number_or_auto(0), default="auto", metavar="N",
         help="after the best run, try N times to put a row in the place of a center, and keep what "
-        "lowers the inertia; takes a copy of the table in memory; not with --metric cosine "
-        "(default: %(default)s, none)")
+        "lowers the inertia; takes a copy of the table in memory; not with --metric cosine; "
+        "0 and auto: none, as the table is in files (default: %(default)s)")
     clustering("--early-stop", action="store_true",
         help="of several runs, end those early that are not on the way to a lower inertia than the "
         "runs before; saves time, and can miss the best run")

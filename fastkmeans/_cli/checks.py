@@ -10,6 +10,7 @@ from .._engines.auto import beyond_limit
 from .._files import Dataset
 from .._runtime.disk import human_size
 from .._runtime.text import bare, shown
+from .._search.state import bytes_of
 from .console import UserError, note
 from .report import first_csv, rows_of, warn_of_numbers
 
@@ -47,8 +48,8 @@ def check_table(args: argparse.Namespace, dataset: Dataset, k: int) -> None:
 
 def check_search(args: argparse.Namespace, dataset: Dataset) -> None:
     """Refuse a local search whose copy of the table exceeds the memory."""
-    size = rows_of(dataset)["used"] * len(dataset.names) * dataset.rows.dtype.itemsize
-    if args.local_search and size > dataset.rows.room:
+    size = bytes_of(rows_of(dataset)["used"], len(dataset.names))
+    if args.local_search not in (0, "auto") and size > dataset.rows.room:
         raise UserError(
             f"--local-search takes a copy of the table in memory, {human_size(size)}, which is "
             "more than --memory-limit allows: leave it out, or allow more"

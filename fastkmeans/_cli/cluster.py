@@ -86,7 +86,7 @@ def _outputs(args: argparse.Namespace) -> dict[str, Path | None]:
 
         check_report(args.report)
     check_metric(args)
-    if args.metric == "cosine" and args.local_search:
+    if args.metric == "cosine" and args.local_search not in (0, "auto"):
         raise UserError("--local-search is for Euclidean distances: leave out --metric cosine")
     if args.distances and args.labels_out is None:
         raise UserError("--distances go into the file of labels: name it with --labels-out")

@@ -45,6 +45,12 @@ def start(text: str) -> str | Path:
     return text if text in METHODS else path(text)
 
 
+def number_or_auto(least: int) -> Callable[[str], int | str]:
+    """Return a converter for argparse: "auto", or what ``whole_number`` takes."""
+    convert = whole_number(least)
+    return lambda text: text if text == "auto" else convert(text)
+
+
 def whole_number(least: int) -> Callable[[str], int]:
     """Return a converter for argparse: whole numbers from `least` to 2**32 - 1."""
 

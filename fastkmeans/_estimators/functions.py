@@ -18,6 +18,7 @@ from .._data.validation import (
 )
 from .._engines.base import work_of
 from .._lloyd.watch import View
+from .._search.swaps import AUTO
 from .._seeding.initial import moving
 from .._seeding.plusplus import plus_plus
 from .inputs import as_table
@@ -104,7 +105,7 @@ def k_means(
     random_state: Any = None,
     copy_x: bool = True,
     algorithm: str = "auto",
-    local_search: int = 0,
+    local_search: str | int = AUTO,
     end_check: bool = False,
     early_stop: bool = False,
     return_n_iter: bool = False,

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._data.problem import naming, open_problem
 from .._data.room import check_room
-from .._data.rows import sizes_of
+from .._data.rows import Rows, sizes_of
 from .._data.tables import Table
 from .._data.validation import (
     as_generator,
@@ -30,7 +30,7 @@ from .._lloyd.watch import STOPPED, Watch
 from .._optimum.fit import has_optimum, optimum
 from .._runtime.errors import convergence_warning, plain, warn
 from .._search.moves import refuse_check, single_move_optimal
-from .._search.swaps import Search, refuse_search, search_from
+from .._search.swaps import AUTO, Limits, Search, limits_of, refuse_search, search_from
 from .._seeding.initial import initial_centers
 from .clusterer import Clusterer
 from .inputs import as_table
@@ -51,7 +51,8 @@ class KMeans(Clusterer):
     An iteration assigns each row to its closest center, and moves each center to the mean of its
     rows.  The fit keeps the run of lowest inertia.  Labels equal those of a float64 computation by
     differences, also for float32 input; ties go to the lowest index.  Results do not depend on
-    the number of threads or the memory layout of ``X``, which is never copied.
+    the number of threads or the memory layout of ``X``, which is only copied for
+    a local search.
 
     Parameters
     ----------
@@ -93,13 +94,15 @@ class KMeans(Clusterer):
         goes to the center of largest cosine.  A center is the mean of its rows brought back to
         length 1; if the mean has length 0, the center stays.  A row of length 0 has cosine 0 to all
         centers: it gets label 0 and moves no center, and a warning counts such rows.
-    local_search : int, default=0
+    local_search : "auto" or int, default="auto"
         Tries of a local search after the best run; 0 is none.  A try gives a row, drawn as in
-        k-means++, the place of the center whose loss costs least, and iterates the clusters around
+        k-means++, the place of a center whose loss costs little, and iterates the clusters around
         both.  It is kept if the inertia falls.  A run from the centers found follows, so labels and
         inertia are exact, and the inertia is never higher.  A run that ``max_iter`` or a callback
-        ended is not searched.  For dense rows and the Euclidean metric; rows that are not an array
-        of floats are copied for it.
+        ended is not searched.  For dense rows and the Euclidean metric; it takes a copy of the
+        rows.  ``"auto"`` means up to 6 tries for each center, 500 at most, if ``init`` is a name,
+        the table is in memory and has at most 2^24 values, and the search takes no more than about
+        2^30 multiplications.  Else it means 0.
     end_check : bool, default=False
         Whether to find out, after the fit, if a move of one row to another cluster would lower the
         inertia: ``single_move_optimal_``.  It moves nothing.  It costs three to four iterations of
@@ -199,7 +202,7 @@ class KMeans(Clusterer):
     _: KW_ONLY
     copy_x: bool = True
     algorithm: str = "auto"
-    local_search: int = 0
+    local_search: str | int = AUTO
     end_check: bool = False
     early_stop: bool = False
 
@@ -217,7 +220,12 @@ class KMeans(Clusterer):
         if not isinstance(self.algorithm, str) or self.algorithm not in (*ALGORITHMS, *THEIRS):
             names = ", ".join(map(repr, (*ALGORITHMS, *THEIRS)))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
-        check_count(self.local_search, "local_search", low=0)
+        if not isinstance(self.local_search, str):
+            check_count(self.local_search, "local_search", low=0)
+        elif self.local_search != AUTO:
+            raise ValueError(
+                f"local_search must be 'auto' or an integer, got {plain(self.local_search)}."
+            )
         check_switch(self.end_check, "end_check")
         check_switch(self.early_stop, "early_stop")
         k, n_runs = self._check_common()
@@ -265,8 +273,7 @@ class KMeans(Clusterer):
         weights = weights_of(table, sample_weight)
         check_fits(k, rows.shape[0])
         check_room(rows, k)
-        if self.local_search:
-            refuse_search(rows, self._by_cosine)
+        limits = self._search_limits(rows, k)
         if self.end_check:
             refuse_check(rows, self._by_cosine)
         algorithm = THEIRS.get(self.algorithm, self.algorithm)
@@ -287,10 +294,10 @@ class KMeans(Clusterer):
             else:
                 workspace = Workspace(problem, k, algorithm)
                 best, rng = self._best_run(X, workspace, n_runs, watch, checkpoint)
-                if self.local_search and best.stop_reason not in CUT_SHORT:
+                if limits is not None and best.stop_reason not in CUT_SHORT:
                     assert rng is not None
                     best, search = search_from(
-                        workspace, best, self.local_search, rng, self.max_iter, self.tol, watch
+                        workspace, best, limits, rng, self.max_iter, self.tol, watch
                     )
                     watch.searched(best.inertia, search)
             best = watch.kept(problem, best)
@@ -307,11 +314,21 @@ class KMeans(Clusterer):
             )
         return self
 
+    def _search_limits(self, rows: Rows, n_clusters: int) -> Limits | None:
+        """Return when the local search ends, None if there is none; refuse what it cannot do."""
+        if self.local_search != AUTO:
+            if self.local_search:
+                refuse_search(rows, self._by_cosine)
+        elif self._by_cosine:
+            return None
+        return limits_of(self.local_search, self.init, rows, n_clusters)
+
     def _best_run(
         self, X: Any, workspace: Workspace, n_runs: int, watch: Watch, checkpoint: Checkpoint | None
     ) -> tuple[Outcome, np.random.Generator | None]:
         """Return the run of lowest inertia, the first of several equal ones, and the generator."""
-        draws = isinstance(self.init, str) or callable(self.init) or self.local_search > 0
+        draws = isinstance(self.init, str) or callable(self.init)
+        draws |= self.local_search not in (0, AUTO)
         rng = as_generator(self.random_state) if draws or checkpoint is not None else None
         first, run, history, best = Resumed(0, None, [], None)
         save: Callable[..., None] | None = None

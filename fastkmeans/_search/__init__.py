@@ -1,5 +1,6 @@
-"""Local search: what Lloyd's algorithm leaves undone.
+"""Local search: better centers after a run.
 
-swaps    rows in the place of centers, after the run of a fit
+swaps     how the search goes, when it ends, and what "auto" means
+state     rows in blocks, their two closest centers, and the clusters
 moves    the end check: whether it would lower the inertia to move one row
 """

@@ -21,7 +21,7 @@ from .._kernels.search.moves import Partition, Place, Roundings, find_move
 from .._kernels.shared.update import WEIGHT
 from .._lloyd.run import Outcome
 from .._runtime.arrays import Floats
-from .swaps import precision
+from .state import precision
 
 OF_MEANS = 2.0**-46
 """Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings."""

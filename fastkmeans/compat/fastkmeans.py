@@ -133,7 +133,7 @@ class FastKMeans:
             data = sample_of(table.rows, np.sort(chosen))
         model = KMeans(
             self.k, init="random", n_init=1, max_iter=self.niter, tol=self.tol,
-            verbose=int(self.verbose), random_state=self.seed,
+            verbose=int(self.verbose), random_state=self.seed, local_search=0,
         )  # fmt: skip
         self.centroids = as_float32(model.fit(data).cluster_centers_, "data")
 

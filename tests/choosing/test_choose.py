@@ -50,7 +50,9 @@ def sampled(monkeypatch: Any) -> None:
 def separate(X: Any, ks: Any, **parameters: Any) -> Array:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return np.array([KMeans(k, random_state=0, **parameters).fit(X).inertia_ for k in ks])
+        return np.array(
+            [KMeans(k, random_state=0, local_search=0, **parameters).fit(X).inertia_ for k in ks]
+        )
 
 
 def test_right_for_clusters_six_deviations_apart() -> None:

@@ -40,7 +40,9 @@ def test_parameters_are_those_of_the_original() -> None:
 
 
 def test_train_fit_and_predict(data: Array) -> None:
-    expected = KMeans(6, init="random", n_init=1, max_iter=25, tol=1e-8, random_state=0).fit(data)
+    expected = KMeans(
+        6, init="random", n_init=1, max_iter=25, tol=1e-8, random_state=0, local_search=0
+    ).fit(data)
     model = FastKMeans(d=5, k=6)
     assert model.centroids is None
     assert model.train(data) is None

@@ -137,7 +137,9 @@ def test_the_view_is_the_entry_of_the_history(X: Array) -> None:
         return np.bool_(False)
 
     weights = np.full(400, 2.0**600)  # with a unit of their own
-    model = KMeans(5, random_state=0, tol=0.0, callback=callback).fit(X, sample_weight=weights)
+    model = KMeans(5, random_state=0, local_search=0, tol=0.0, callback=callback).fit(
+        X, sample_weight=weights
+    )
     assert numbers == list(range(1, model.n_iter_ + 1))
     for run, entry in zip(seen, model.history_, strict=True):
         names = ("inertia", "center_shift", "n_moved", "seconds", "avoided")
@@ -182,7 +184,10 @@ def test_true_ends_all_runs_and_the_best_is_kept(X: Array) -> None:
     model = KMeans(9, init="random", n_init=8, random_state=5, callback=callback).fit(X)
     assert calls[-1] == (3, 8, 1)
     rng = np.random.default_rng(5)
-    runs = [KMeans(9, init="random", n_init=1, random_state=rng).fit(X) for _ in range(2)]
+    runs = [
+        KMeans(9, init="random", n_init=1, random_state=rng, local_search=0).fit(X)
+        for _ in range(2)
+    ]
     best = min(runs, key=lambda run: run.inertia_)
     assert (
         best.inertia_
@@ -195,7 +200,7 @@ def test_true_ends_all_runs_and_the_best_is_kept(X: Array) -> None:
 
 
 def test_true_in_the_last_iteration(X: Array) -> None:
-    whole = KMeans(5, random_state=0, tol=0.0).fit(X)
+    whole = KMeans(5, random_state=0, local_search=0, tol=0.0).fit(X)
     model = KMeans(5, random_state=0, tol=0.0, callback=lambda i, run: run.n_moved == 0).fit(X)
     assert whole.stop_reason_ == "no row changed its cluster"
     assert (model.n_iter_, model.stop_reason_) == (whole.n_iter_, STOPPED)

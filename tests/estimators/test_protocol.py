@@ -38,7 +38,7 @@ PARAMETERS = {
     "random_state": None,
     "copy_x": True,
     "algorithm": "auto",
-    "local_search": 0,
+    "local_search": "auto",
     "end_check": False,
     "early_stop": False,
     "n_threads": None,

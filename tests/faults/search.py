@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from faults.mutation import Mutation
 
-SWAPS, CLOSEST = "_kernels/search/swaps.py", "_kernels/search/closest.py"
+AROUND, CLOSEST = "_kernels/search/around.py", "_kernels/search/closest.py"
 PRICES, MOVES = "_kernels/search/prices.py", "_kernels/search/moves.py"
 TESTS, ENDS = "search/test_swaps", "search/test_moves"
 
@@ -18,17 +18,24 @@ MUTATIONS = [
     ),
     Mutation(
         "a row that changes its cluster after a swap stays in its sum",
-        SWAPS,
-        "                if own.labels[p] != labels[r]:\n",
-        "                if False:\n",
+        CLOSEST,
+        "bits = changed(before, 0, labels, b) if n_local else 0",
+        "bits = 0",
         f"{TESTS}: test_search_keeps_its_state_true",
     ),
     Mutation(
         "the closest center so far does not become the second-closest",
         CLOSEST,
-        "seconds[p] = one if nearer else other",
-        "seconds[p] = two if nearer else other",
-        f"{TESTS}: test_find_closest",
+        "builder.select(nearer, label, other)",
+        "builder.select(nearer, second, other)",
+        f"{TESTS}: test_the_two_closest",
+    ),
+    Mutation(
+        "rows of other clusters count in the potential around a swap",
+        AROUND,
+        "points.weights[b, p] if a >= 0 else 0.0",
+        "points.weights[b, p]",
+        f"{TESTS}: test_search_keeps_its_state_true",
     ),
     Mutation(
         "a row leaves its cluster for nothing: its mean does not follow",

@@ -22,7 +22,7 @@ from tests.helpers.files import NAMES, csv_file, data, rows_in, table_of, write_
 
 def test_every_format_gives_the_same_fit(tmp_path):
     X = data()
-    expected = KMeans(5, random_state=0).fit(X)
+    expected = KMeans(5, random_state=0, local_search=0).fit(X)
     for name, path in write_every_format(tmp_path, X).items():
         # CSV holds the digits that float32 needs, which are not those of float64.
         with open_dataset(path, dtype="float32") as found:
@@ -43,7 +43,7 @@ def test_every_format_gives_the_same_fit(tmp_path):
 
 def test_paths_and_iterables_are_tables(tmp_path):
     X = data().astype(np.float64)
-    expected = KMeans(5, random_state=0).fit(X)
+    expected = KMeans(5, random_state=0, local_search=0).fit(X)
     frame = pd.DataFrame(X, columns=NAMES)
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.iloc[:1700].to_parquet(tmp_path / "1.parquet")
@@ -121,7 +121,7 @@ def test_columns_are_matched_by_name(tmp_path):
             np.testing.assert_array_equal(rows_in(found), X[:, [3, 0]])
             np.testing.assert_array_equal(found.weights, X[:, 1])
             np.testing.assert_array_equal(ids, X[:, 2])
-    expected = KMeans(4, random_state=0).fit(frame)
+    expected = KMeans(4, random_state=0, local_search=0).fit(frame)
     model = KMeans(4, random_state=0).fit(iter(parts))
     np.testing.assert_array_equal(model.labels_, expected.labels_)
     with pytest.raises(FileError, match=r"X\[1\] has no columns 'a', .* it has b, c, d, z"):

@@ -121,7 +121,7 @@ def test_state_of_mapped_rows_lies_in_files_without_names(tmp_path):
 def test_engines_keep_within_the_room(tmp_path):
     X = np.random.default_rng(0).normal(size=(200_000, 2)).astype(np.float32)
     np.save(tmp_path / "t.npy", X)
-    expected = KMeans(80, random_state=0, max_iter=10).fit(X)
+    expected = KMeans(80, random_state=0, local_search=0, max_iter=10).fit(X)
     for limit, avoids in ((None, True), (1 << 20, False)):
         with open_dataset(tmp_path / "t.npy", memory_limit=limit) as found:
             model = KMeans(80, random_state=0, max_iter=10).fit(found)

@@ -59,7 +59,7 @@ def test_labels_equal_a_direct_fit(cluster, tmp_path):
     done = cluster(frame.to_csv(index=False), "-k", 3, "--id", "key", "--labels-out", "l.csv")
     assert done.code == 0
     X = np.asfortranarray(frame[["height", "weight"]].to_numpy())
-    direct = KMeans(3, random_state=0).fit(X)
+    direct = KMeans(3, random_state=0, local_search=0).fit(X)
     labels = pd.read_csv(tmp_path / "l.csv")
     assert labels["cluster"].tolist() == direct.labels_.tolist()
     assert labels["key"].tolist() == frame["key"].tolist()

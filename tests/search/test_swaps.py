@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from fastkmeans import KMeans
-from fastkmeans._data.rows import twice
+from fastkmeans import KMeans, open_dataset
+from fastkmeans._data.problem import open_problem
+from fastkmeans._data.rows import ArrayRows
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._estimators.inputs import as_table
-from fastkmeans._kernels.emit.simd import CENTERS, POINTS
-from fastkmeans._kernels.search import around, prices, swaps
-from fastkmeans._kernels.search import closest as kernels
+from fastkmeans._kernels.search import prices
 from fastkmeans._lloyd.checkpoint import Checkpoint
+from fastkmeans._lloyd.run import Outcome
 from fastkmeans._lloyd.watch import Watch
+from fastkmeans._search import state as states
+from fastkmeans._search import swaps
 from tests.helpers import reference
 
 Array = NDArray[Any]
 N, D, K = 900, 3, 15
-PLACE = kernels.Place(np.zeros(D), 1.0, np.zeros(D, np.float32), np.float32(1.0))
 
 
 def mixture(n: int = N, seed: int = 1) -> Array:
@@ -34,7 +36,6 @@ def mixture(n: int = N, seed: int = 1) -> Array:
 
 
 X = mixture()
-BLOCK = twice(X)
 WEIGHTS = np.random.default_rng(3).integers(0, 4, N) / 2.0
 WEIGHTS.flags.writeable = NO_WEIGHTS.flags.writeable
 START = X[:K].astype(np.float64)
@@ -44,75 +45,89 @@ def all_squares(centers: Array) -> Array:
     return reference.squared_distances(X.astype(np.float64), centers)
 
 
-def closest_of(centers: Array) -> kernels.Closest:
-    kinds = np.int32, np.int32, np.float32, np.float32
-    found = kernels.Closest(*(np.empty(N, kind) for kind in kinds))
-    kernels.find_closest(BLOCK, 0, 500, PLACE, centers, found)
-    kernels.find_closest(BLOCK, 500, N, PLACE, centers, found)
-    return found
+def state_of(weights: Array = NO_WEIGHTS, centers: Array = START) -> tuple[states.State, Array]:
+    """Return the state of a search from some centers, and its rows in the order that it has."""
+    labels = all_squares(centers).argmin(axis=1).astype(np.int32)
+    best = Outcome(labels, 1.0, centers, 1, True, "", [], K)
+    with open_problem(ArrayRows(X), weights, 1, 0.0) as problem:
+        state, scaling = states.State(problem, best), problem.scaling
+    blocks = state.points.blocks
+    rows = blocks.transpose(0, 2, 1).reshape(-1, D)[:N] / scaling.scale + scaling.shift
+    return state, rows
 
 
-def test_find_closest() -> None:
-    found, squares = closest_of(START), all_squares(START)
-    order = np.argsort(squares, axis=1, kind="stable")
-    np.testing.assert_array_equal(found.labels, order[:, 0])
-    np.testing.assert_array_equal(found.seconds, order[:, 1])
-    ranked = np.sort(squares, axis=1)
-    np.testing.assert_allclose(found.near, ranked[:, 0], rtol=1e-4, atol=1e-12)
-    np.testing.assert_allclose(found.far, ranked[:, 1], rtol=1e-4)
+def flat(state: states.State) -> list[Array]:
+    return [field.reshape(-1)[:N] for field in state.closest]
+
+
+def units(state: states.State) -> float:
+    """Return what squares of the state are multiplied by: those of a row and its scaled copy."""
+    return float(np.square(X - X.mean(axis=0)).sum() / np.square(state.points.blocks).sum())
+
+
+def test_the_two_closest() -> None:
+    state, rows = state_of()
+    np.testing.assert_allclose(np.sort(rows, axis=0), np.sort(X, axis=0), atol=1e-6)
+    squares = reference.squared_distances(rows, START)
+    order, ranked = np.argsort(squares, axis=1, kind="stable"), np.sort(squares, axis=1)
+    labels, seconds, near, far = flat(state)
+    np.testing.assert_array_equal(labels, order[:, 0])
+    np.testing.assert_array_equal(seconds, order[:, 1])
+    np.testing.assert_allclose(near * units(state), ranked[:, 0], rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(far * units(state), ranked[:, 1], rtol=1e-3)
 
 
 @pytest.mark.parametrize("weights", [NO_WEIGHTS, WEIGHTS])
 def test_price(weights: Array) -> None:
     """The price of a candidate in the place of a center is the potential that it leads to."""
-    f, count = np.float32, prices.CANDIDATES
-    drawn = np.arange(100, 100 + count)
-    measured = kernels.Measured(
-        np.empty(kernels.ROWS, np.int64), closest_of(START),
-        np.empty((kernels.ROWS // POINTS, D, POINTS), f),
-        np.empty((kernels.ROWS // POINTS, POINTS), f), np.empty((CENTERS, POINTS), f),
-        np.empty((K, kernels.ROWS), f),
-    )  # fmt: skip
-    tiles = np.zeros((-(-count // CENTERS), 1 + D, CENTERS), f)
-    kernels.pack_some(X.astype(np.float64), drawn, count, tiles)
-    losses = np.empty((count + 1, K + 1))
-    table = prices.Table(weights, PLACE, np.arange(K))
-    prices.price(BLOCK, table, closest_of(START), tiles, measured, losses)
-    w = weights if weights.size else np.ones(N)
-    for c in range(count):
-        expected = np.empty(K)
+    state, rows = state_of(weights)
+    w = state.points.weights.reshape(-1)[:N]
+    uniforms = np.random.default_rng(0).random(prices.CANDIDATES)
+    found, points = state.draw(uniforms), state.points.blocks.transpose(0, 2, 1).reshape(-1, D)
+    assert sorted(found, key=lambda each: each[0]) == found
+    n_least = 0
+    for change, removed, point in found:
+        centers = START.copy()
+        potential = np.empty(K)
+        drawn = rows[np.square(points[:N] - point).sum(axis=1).argmin()]
         for j in range(K):
-            centers = START.copy()
-            centers[j] = X[drawn[c]]
-            expected[j] = w @ all_squares(centers).min(axis=1)
-        best, change = prices.cheapest(losses, c)
-        assert change + losses[count, K] == pytest.approx(expected.min(), rel=1e-5)
-        assert expected[best] == pytest.approx(expected.min(), rel=1e-5)
-        found = losses[c, :K] + losses[count, :K] + losses[c, K] + losses[count, K]
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+            centers[:], centers[j] = START, drawn
+            potential[j] = w @ reference.squared_distances(rows, centers).min(axis=1)
+        new = (change + state.potential) * units(state)
+        assert new == pytest.approx(potential[removed], rel=1e-3)
+        rank = np.argsort(potential).tolist().index(removed)
+        assert rank <= 1
+        n_least += rank == 0
+    assert n_least == prices.CANDIDATES // 2
 
 
 @pytest.mark.parametrize("weights", [NO_WEIGHTS, WEIGHTS])
 def test_search_keeps_its_state_true(weights: Array) -> None:
     """After swaps, the two closest centers and the sums are those found from the beginning."""
-    state = closest_of(START)
-    zeros = np.zeros((K, D)), np.zeros(K), np.zeros(K, np.int64)
-    clusters = kernels.Clusters(START.copy(), *zeros)
-    uniforms = np.random.default_rng(0).random((40, prices.CANDIDATES))
-    counts = np.zeros(6, np.int64)
-    over = swaps.search_swaps(BLOCK, weights, PLACE, state, clusters, uniforms, 30, 31, counts)
-    assert over
-    assert counts[around.TRIES] == 30
-    assert 3 <= counts[around.KEPT] < 30
-    fresh = closest_of(clusters.centers)
-    for own, expected in zip(state, fresh, strict=True):
-        np.testing.assert_array_equal(own, expected)
-    w = weights if weights.size else np.ones(N)
-    one_hot = (state.labels[:, None] == np.arange(K)).astype(float)
-    np.testing.assert_allclose(clusters.weights, w @ one_hot)
-    np.testing.assert_array_equal(clusters.counts, (w > 0.0) @ one_hot)
-    np.testing.assert_allclose(clusters.sums, (w[:, None] * one_hot).T @ X, rtol=1e-9)
-    assert w @ state.near < w @ closest_of(START).near
+    state, _ = state_of(weights)
+    rng, kept, began = np.random.default_rng(0), 0, state.potential
+    for _ in range(40):
+        before, least = state.potential, 1e-6 * state.potential
+        _, removed, point = state.draw(rng.random(prices.CANDIDATES))[0]
+        gain = state.gain(point, removed, least)
+        if gain > least:
+            kept += 1
+            state.keep()
+            assert state.potential <= (before - gain) * (1.0 + 1e-5)
+    assert 3 <= kept < 40
+    assert state.potential < 0.9 * began
+    blocks, (centers, sums, weights_of, counts) = state.points.blocks, state.clusters
+    rows, w = blocks.transpose(0, 2, 1).reshape(-1, D).astype(np.float64), state.points.weights
+    squares = reference.squared_distances(rows, centers.astype(np.float32).astype(np.float64))
+    labels, _, near, far = flat(state)
+    ranked = np.sort(squares, axis=1)[:N]
+    np.testing.assert_allclose(near, ranked[:, 0], rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(far, ranked[:, 1], rtol=1e-3)
+    np.testing.assert_allclose(squares[np.arange(N), labels], ranked[:, 0], rtol=1e-3, atol=1e-9)
+    one_hot, own = (labels[:, None] == np.arange(K)).astype(float), w.reshape(-1)[:N]
+    np.testing.assert_allclose(weights_of, own @ one_hot)
+    np.testing.assert_allclose(counts, (own > 0.0) @ one_hot)
+    np.testing.assert_allclose(sums, (own[:, None] * one_hot).T @ rows[:N], rtol=1e-7, atol=1e-9)
 
 
 def model(**options: Any) -> KMeans:
@@ -222,8 +237,41 @@ def test_what_is_not_searched() -> None:
         assert fitted.search_.reason == "no row is apart from its center"
 
 
+def test_auto_searches_what_it_should() -> None:
+    fitted = model(local_search="auto").fit(X)
+    assert fitted.search_.tries == 6 * K
+    assert fitted.inertia_ < model(local_search=0).fit(X).inertia_
+    again = model(local_search=6 * K).fit(X)
+    assert again.cluster_centers_.tobytes() == fitted.cluster_centers_.tobytes()
+    for options in (
+        {"init": START}, {"init": lambda X, k, random_state: X[:k], "n_init": 1},
+        {"metric": "cosine"}, {"n_clusters": 1},
+    ):  # fmt: skip
+        assert model(local_search="auto", **options).fit(X).search_ is None
+    assert model(local_search="auto").fit(csr_array(X)).search_ is None
+    with open_dataset(iter([X])) as dataset:
+        assert model(local_search="auto").fit(dataset).search_ is None
+
+
+def test_limits_of_auto() -> None:
+    """They depend on the shape of the table and the number of clusters alone."""
+
+    def limits(n: int, d: int, k: int) -> Any:
+        rows = ArrayRows(np.broadcast_to(np.float32(0.0), (n, d)))
+        return swaps.limits_of("auto", "random", rows, k)
+
+    assert limits(5000, 2, 15) == (90, swaps.AUTO_WORK)
+    assert limits(100_000, 2, 100) == (500, swaps.AUTO_WORK)
+    assert limits(5000, 384, 50) is not None
+    assert limits(1 << 20, 17, 2) is None  # values
+    assert limits(1 << 20, 16, 100) is None  # work
+    assert swaps.limits_of(3, START, ArrayRows(X), K) == (3, np.inf)
+    assert swaps._over(swaps.Limits(5, 100.0), 4, 100.0) == "the work that 'auto' allows was done"
+    assert swaps._over(swaps.Limits(5, 100.0), 5, 0.0) == "all tries were used"
+
+
 def test_parameter_and_model_file(searched: KMeans, tmp_path: Path) -> None:
-    for wrong, error in ((-1, ValueError), (True, TypeError), (1.5, TypeError), ("x", TypeError)):
+    for wrong, error in ((-1, ValueError), (True, TypeError), (1.5, TypeError), ("x", ValueError)):
         with pytest.raises(error, match="local_search"):
             model(local_search=wrong).fit(X)
     searched.save(tmp_path / "model.npz")

@@ -4,38 +4,26 @@ A swap changes little far away from its two places.  So only the ``LOCAL`` clust
 move, and the rows of these clusters are compared with their centers alone.  All other rows stay as
 they are: the inertia found that way is never too low.
 
-Loop order of ``iterate``: ``ROWS`` rows of the clusters outside, then centers.
+Loop order of an iteration: groups of rows outside, then their blocks, then tiles of centers.
 """
-
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..._runtime.jit import jit, jit_inline
-from .closest import ROWS, Clusters, forget, measure, move_row, pack_some, take_closest
+from ..emit.dots import lowest_bit
+from ..emit.simd import POINTS
+from .closest import BLOCKS, GROUP, changed, move_row, pack_tiles, two_closest
 
-LOCAL = 12
-"""Most clusters that move in the iterations after a swap: two tiles or fewer."""
-STEPS = 8
+LOCAL = 6
+"""Most clusters that move in the iterations after a swap: no tile has fewer centers."""
+MOST_STEPS = 8
 """Most iterations after a swap."""
 AHEAD = 2.0
 """A swap is given up unless so many times the gain to be expected would make it pay."""
 SETTLED = 0.1
 """A swap that pays is kept once an iteration gains less than this share of its whole gain."""
-TRIES, KEPT, ITERATIONS, DISTANCES, FAILED, BEGUN = range(6)
-"""Items of ``counts``: swaps tried and kept, iterations after them, distances of rows to centers,
-tries since the last gain, and whether the sums of the clusters are known."""
-
-
-class Local(NamedTuple):
-    """Scratch: the clusters that move after a swap, and their rows."""
-
-    clusters: Clusters  # scratch Clusters, at most LOCAL
-    chosen: Any  # scratch (LOCAL,) int64, their numbers; the center that leaves is the first
-    place_of: Any  # scratch (k,) int64, the place of a cluster in chosen, or -1
-    apart: Any  # scratch (k,) float64, squared distances of centers
-    rows: Any  # scratch (m,) int64, the rows of the clusters
-    labels: Any  # scratch (m,) int32, their places in chosen
+STEPS, DISTANCES, CHOSEN = range(3)
+"""Items of ``counts``: iterations, distances computed, and clusters that moved."""
 
 
 @jit_inline
@@ -50,13 +38,13 @@ def choose_local(
     The place that becomes free is the first.  Half of the others are the closest to the candidate,
     half to the center that leaves.
     """
-    _, chosen, place_of, apart, _, _ = local
+    chosen, place_of, apart = local.chosen, local.place_of, local.apart
     k, d = centers.shape
     most = LOCAL if k > LOCAL else k
     for j in range(k):
         place_of[j] = -1
     chosen[0], place_of[removed] = removed, 0
-    count = np.int64(1)  # a literal would make numba compile what takes it again
+    count = np.int64(1)
     for side in range(2):
         for j in range(k):
             apart[j] = 0.0
@@ -75,15 +63,15 @@ def choose_local(
 
 @jit_inline
 def begin_local(
-    table,  # in Table
-    candidate,  # in (d,) float64
-    n_local,  # in int, number of local clusters
+    points,  # in Points
     closest,  # in Closest
     clusters,  # in Clusters, all of them
+    candidate,  # in (d,) float64
+    n_local,  # in int, number of local clusters
     local,  # in/out Local: chosen and place_of in
 ):
-    """Copy the local clusters and list their rows; return how many, and their potential."""
-    own, chosen, place_of, _, rows, labels = local
+    """Copy the local clusters and list the groups with rows of them; return how many groups."""
+    own, chosen, place_of = local.clusters, local.chosen, local.place_of
     _, d = clusters.centers.shape
     for a in range(n_local):
         j = chosen[a]
@@ -91,15 +79,18 @@ def begin_local(
         for f in range(d):
             own.centers[a, f] = clusters.centers[j, f] if a else candidate[f]
             own.sums[a, f] = clusters.sums[j, f]
-    n_rows, potential = np.int64(0), 0.0
-    for i in range(closest.labels.size):
-        a = place_of[closest.labels[i]]
-        if a >= 0:
-            rows[n_rows], labels[n_rows] = i, a
-            n_rows += 1
-            w = table.weights[i] if table.weights.size else 1.0
-            potential += w * np.float64(closest.near[i])
-    return n_rows, potential
+    n_groups, (n_blocks, _) = np.int64(0), closest.labels.shape
+    for first in range(0, n_blocks, BLOCKS):
+        inside = False
+        for b in range(first, first + BLOCKS):
+            for p in range(POINTS):
+                a = place_of[closest.labels[b, p]]
+                local.labels[b, p] = a
+                local.shares[b, p] = points.weights[b, p] if a >= 0 else 0.0
+                inside |= a >= 0
+        local.groups[n_groups] = first
+        n_groups += inside
+    return n_groups
 
 
 @jit_inline
@@ -111,106 +102,98 @@ def move_centers(
     _, d = own.centers.shape
     gained = 0.0
     for a in range(n_local):
+        square = 0.0
         if own.counts[a] == 0:
             own.weights[a] = 0.0  # nothing but rounding errors
-            for f in range(d):
-                own.sums[a, f] = 0.0
-            continue
-        square = 0.0
         for f in range(d):
-            mean = own.sums[a, f] / own.weights[a]
-            square += (mean - own.centers[a, f]) * (mean - own.centers[a, f])
-            own.centers[a, f] = mean
+            if own.counts[a] == 0:
+                own.sums[a, f] = 0.0
+            else:
+                mean = own.sums[a, f] / own.weights[a]
+                square += (mean - own.centers[a, f]) * (mean - own.centers[a, f])
+                own.centers[a, f] = mean
         gained += own.weights[a] * square
     return gained
 
 
-@jit
-def iterate(
-    X,  # in (2, m, d) float32 or float64, any strides
-    table,  # in Table
-    n_local,  # in int, number of local clusters
-    n_rows,  # in int, number of their rows
+@jit_inline
+def assign_local(
+    points,  # in Points
+    n_groups,  # in int, number of groups with local rows
+    n_tiles,  # in int, number of tiles
+    some,  # in (n_tiles, 1 + d, CENTERS) of the blocks' dtype
     local,  # in/out Local
-    tiles,  # scratch (n_tiles, 1 + d, CENTERS) float32 or float64
-    measured,  # scratch Measured
 ):
-    """Run one Lloyd iteration of the local clusters; return their potential after it."""
-    own, _, _, _, rows, labels = local
-    weights, place, numbers = table
-    pack_some(own.centers, numbers, n_local, tiles)
+    """Assign the local rows to the local centers, and move the sums; return their potential."""
+    found, parts, labels = local.found, local.parts, local.labels
+    for q in range(GROUP):
+        parts[q] = 0.0
+    for g in range(n_groups):
+        for j in range(BLOCKS):
+            b = local.groups[g] + j
+            two_closest(points.blocks, b, some, n_tiles, 0, True, found, 0)
+            for p in range(POINTS):
+                parts[j * POINTS + p] += local.shares[b, p] * np.float64(found.near[0, p])
+            bits = changed(labels, b, found.labels, 0)
+            while bits != 0:
+                p = lowest_bit(bits)
+                bits &= bits - 1
+                move_row(points, b, p, labels[b, p], found.labels[0, p], local.clusters)
+                labels[b, p] = found.labels[0, p]
     potential = 0.0
-    for first in range(0, n_rows, ROWS):
-        count = ROWS if n_rows - first > ROWS else n_rows - first
-        for p in range(count):
-            measured.rows[p] = rows[first + p]
-        measure(X, count, place, tiles, n_local, measured)
-        forget(measured)
-        take_closest(n_local, numbers, measured)
-        for p in range(count):
-            i, new = rows[first + p], measured.own.labels[p]
-            w = weights[i] if weights.size else 1.0
-            potential += w * np.float64(measured.own.near[p])
-            if new != labels[first + p]:
-                move_row(X, i, w, place, labels[first + p], new, own)
-                labels[first + p] = new
-    return potential - move_centers(n_local, own)
+    for q in range(GROUP):
+        potential += parts[q]
+    return potential
 
 
 @jit_inline
-def try_swap(
-    X,  # in (2, m, d) float32 or float64, any strides
-    table,  # in Table
-    n_local,  # in int, number of local clusters
-    n_rows,  # in int, number of their rows
-    target,  # in float64, the potential of these clusters that a swap must fall below
-    before,  # in float64, the potential before the swap
-    local,  # in/out Local
-    tiles,  # scratch (n_tiles, 1 + d, CENTERS) float32 or float64
-    measured,  # scratch Measured
-    counts,  # in/out (6,) int64
+def is_settled(
+    n_steps,  # in int, iterations so far
+    total,  # in float64, what they gained
+    gain,  # in float64, what the last one gained
+    earlier,  # in float64, what the one before gained
+    least,  # in float64, what a swap must gain
 ):
-    """Iterate after a swap; return whether it gains.
+    """Return whether no more iterations are needed to see if a swap gains.
 
     Gains that fall by a factor q from one iteration to the next have ``q / (1 - q)`` times the last
-    one still to come.
+    one still to come.  The first gain is none: it holds the price of the swap.
     """
-    potential, gain = np.inf, np.inf
-    for step in range(STEPS):
-        earlier, last = gain, potential
-        potential = iterate(X, table, n_local, n_rows, local, tiles, measured)
-        counts[ITERATIONS] += 1
-        counts[DISTANCES] += n_rows * n_local
-        if step == 0:
-            continue
-        gain = last - potential
-        to_come = gain if step == 1 else np.inf
-        if gain < earlier < np.inf:
-            to_come = gain * gain / (earlier - gain)
-        if potential < target:
-            if gain < SETTLED * (before - potential):
-                break
-        elif potential - AHEAD * to_come >= target:
-            return False
-    return potential < target
+    if n_steps < 3:
+        return n_steps == MOST_STEPS
+    to_come = gain * gain / (earlier - gain) if gain < earlier else np.inf
+    if total > least:
+        return n_steps == MOST_STEPS or gain < SETTLED * total
+    return n_steps == MOST_STEPS or total + AHEAD * to_come < least
 
 
-@jit_inline
-def adopt(
-    n_local,  # in int, number of local clusters
-    n_rows,  # in int, number of their rows
-    local,  # in Local
-    closest,  # in/out Closest, labels out
-    clusters,  # in/out Clusters
+@jit
+def try_swap(
+    points,  # in Points
+    closest,  # in Closest
+    clusters,  # in Clusters
+    potentials,  # in (k,) float64, of the clusters
+    candidate,  # in (d,) float64, the new center
+    removed,  # in int, the center that leaves
+    least,  # in float64, what a swap must gain
+    local,  # in/out Local: out the clusters after the swap, and the labels of their rows
+    tiles,  # scratch Tiles
+    counts,  # out (3,) int64: STEPS, DISTANCES, CHOSEN
 ):
-    """Write the local clusters and the labels of their rows back."""
-    own, chosen, _, _, rows, labels = local
-    _, d = clusters.centers.shape
-    for p in range(n_rows):
-        closest.labels[rows[p]] = chosen[labels[p]]
+    """Iterate after a swap; return what it gains."""
+    n_local = choose_local(clusters.centers, candidate, removed, local)
+    n_groups = begin_local(points, closest, clusters, candidate, n_local, local)
+    before = 0.0
     for a in range(n_local):
-        j = chosen[a]
-        clusters.weights[j], clusters.counts[j] = own.weights[a], own.counts[a]
-        for f in range(d):
-            clusters.centers[j, f] = own.centers[a, f]
-            clusters.sums[j, f] = own.sums[a, f]
+        before += potentials[local.chosen[a]]
+    n_steps, total, gain, earlier = 0, -np.inf, np.inf, np.inf
+    while not is_settled(n_steps, total, gain, earlier, least):
+        n_tiles = pack_tiles(local.clusters.centers, n_local, tiles.some)
+        potential = assign_local(points, n_groups, n_tiles, tiles.some, local)
+        potential -= move_centers(n_local, local.clusters)
+        n_steps += 1
+        earlier, gain = gain, before - potential - total
+        total = before - potential
+    counts[STEPS], counts[CHOSEN] = n_steps, n_local
+    counts[DISTANCES] = n_steps * n_groups * GROUP * n_local
+    return total

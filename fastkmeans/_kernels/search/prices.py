@@ -9,131 +9,78 @@
 
 A row with ``s >= b`` adds to both what it adds without the candidate.  So few rows are visited.
 
-Loop order of ``price``: ``ROWS`` rows outside, then candidates, then the rows again.
+Loop order of ``price``: blocks outside, then candidates, then the rows that are closer to one.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+from numba.core import config, types
+from numba.extending import intrinsic
 
-from ..._runtime.jit import jit_inline
-from ..seeding.potential import draw, sum_groups
-from .closest import ROWS, Place, measure, pack_some
+from ..._runtime.jit import jit
+from ..emit.dots import lowest_bit
+from ..emit.simd import POINTS, Emitter, integer
+from ..plain.tile import squared_distances
+from .closest import pack_tiles
 
 CANDIDATES = 6
 """Rows drawn together: one pass prices them.  No tile has fewer centers."""
 
 
-class Table(NamedTuple):
-    """What stays the same during a search."""
+@intrinsic
+def _closer_intrinsic(typingctx: Any, squares: Any, c: Any, far: Any, b: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        emit = Emitter(context, builder, sig.args[0].dtype)
+        row, limits = (emit.item(sig.args[i], args[i], args[i + 1]) for i in (0, 2))
+        bits = integer(0)
+        for lane in range(0, POINTS, emit.lanes):
+            left, right = (emit.load(p, integer(lane), emit.floats) for p in (row, limits))
+            nearer = builder.fcmp_ordered("<", left, right)
+            bits = builder.or_(bits, builder.shl(emit.bits(nearer), integer(lane)))
+        return bits
 
-    weights: Any  # in (m,) float64, or of size 0: all ones
-    place: Place  # in Place
-    numbers: Any  # in (max(k, CANDIDATES),) int64: 0, 1, 2, ...
-
-
-class Candidates(NamedTuple):
-    """Rows drawn together, and what it costs to give each the place of a center."""
-
-    rows: Any  # scratch (CANDIDATES,) int64
-    points: Any  # scratch (CANDIDATES, d) float64, scaled and shifted
-    losses: Any  # scratch (CANDIDATES + 1, k + 1) float64, see price
-    removed: Any  # scratch (CANDIDATES,) int64, the center to take away
-    prices: Any  # scratch (CANDIDATES,) float64, the potential then less that of now
+    return types.int64(squares, types.intp, far, types.intp), codegen
 
 
-@jit_inline
+def _closer_twin(
+    squares: Any,  # in (CENTERS, POINTS) float32 or float64, to candidates
+    c: int,  # in, row of squares
+    far: Any,  # in (n_blocks, POINTS) of the same dtype
+    b: int,  # in, row of far
+) -> int:
+    """Return a bit for each row that is closer to a candidate than to its second center."""
+    return sum(1 << p for p in np.flatnonzero(squares[c] < far[b]).tolist())
+
+
+closer = _closer_twin if config.DISABLE_JIT else _closer_intrinsic
+
+
+@jit
 def price(
-    X,  # in (2, m, d) float32 or float64, any strides
-    table,  # in Table
+    points,  # in Points
     closest,  # in Closest
-    tiles,  # in (n_tiles, 1 + d, CENTERS) of closest.near's dtype, the candidates
-    measured,  # scratch Measured
-    losses,  # out (CANDIDATES + 1, k + 1) float64
+    candidates,  # in (CANDIDATES, d) float64, scaled and shifted
+    tiles,  # scratch Tiles
+    squares,  # scratch (CENTERS, POINTS) of the blocks' dtype
+    losses,  # in/out (CANDIDATES, k + 1) float64
 ):
-    """Price the candidates.
+    """Price candidates: add what each changes of the losses of the centers, and of the potential.
 
-    The last row of ``losses`` is about no candidate: the losses of the centers, and the potential.
-    Each other row holds what is added to it with a candidate.
+    The last column is about the potential.
     """
+    blocks, weights = points
     labels, _, near, far = closest
-    (_, m, _), (height, width) = X.shape, losses.shape
-    weights, k, n_candidates = table.weights, width - 1, height - 1
-    for c in range(CANDIDATES + 1):
-        for j in range(width):
-            losses[c, j] = 0.0
-    base = losses[CANDIDATES]
-    for first in range(0, m, ROWS):
-        count = ROWS if m - first > ROWS else m - first
-        for p in range(count):
-            measured.rows[p] = first + p
-        measure(X, count, table.place, tiles, n_candidates, measured)
-        for p in range(count):
-            i = first + p
-            w = weights[i] if weights.size else 1.0
-            a, b = np.float64(near[i]), np.float64(far[i])
-            base[k] += w * a
-            base[labels[i]] += w * (b - a)
-        for c in range(CANDIDATES):
-            loss, squares = losses[c], measured.squares[c]
-            for p in range(count):
-                i = first + p
-                if squares[p] < far[i]:
-                    w = weights[i] if weights.size else 1.0
-                    a, s = np.float64(near[i]), np.float64(squares[p])
-                    least = s if s < a else a
-                    loss[k] += w * (least - a)
-                    loss[labels[i]] += w * ((s - least) - (np.float64(far[i]) - a))
-
-
-@jit_inline
-def cheapest(
-    losses,  # in (CANDIDATES + 1, k + 1) float64, from price
-    c,  # in int, the candidate
-):
-    """Return the center to take away, and the potential then less that of now."""
-    _, width = losses.shape
-    k, best = width - 1, 0
-    for j in range(k):
-        if losses[c, j] + losses[CANDIDATES, j] < losses[c, best] + losses[CANDIDATES, best]:
-            best = j
-    return best, losses[c, k] + losses[c, best] + losses[CANDIDATES, best]
-
-
-@jit_inline
-def draw_candidates(
-    X,  # in (2, m, d) float32 or float64, any strides
-    table,  # in Table
-    uniforms,  # in (CANDIDATES,) float64 in [0, 1)
-    nearest,  # in/out Nearest, group_sums out
-    closest,  # in Closest
-    candidates,  # out Candidates
-    tiles,  # scratch (n_tiles, 1 + d, CENTERS) float32 or float64
-    measured,  # scratch Measured
-):
-    """Draw candidates and price them; return the potential of now."""
-    rows, points, losses, removed, prices = candidates
-    _, d = points.shape
-    place = table.place
-    sum_groups(nearest)
-    draw(uniforms, nearest, rows)
-    for c in range(CANDIDATES):
-        for f in range(d):
-            points[c, f] = np.float64(X[0, rows[c], f]) * place.scale + place.offset[f]
-    pack_some(points, table.numbers, CANDIDATES, tiles)
-    price(X, table, closest, tiles, measured, losses)
-    for c in range(CANDIDATES):
-        removed[c], prices[c] = cheapest(losses, c)
-    return losses[CANDIDATES, losses.shape[1] - 1]
-
-
-@jit_inline
-def next_candidate(
-    prices,  # in/out (CANDIDATES,) float64; infinite from then on
-):
-    """Return the cheapest candidate left."""
-    c = 0
-    for other in range(CANDIDATES):
-        c = other if prices[other] < prices[c] else c
-    prices[c] = np.inf
-    return c
+    (n_blocks, _, _), (n_candidates, width) = blocks.shape, losses.shape
+    pack_tiles(candidates, n_candidates, tiles.some)
+    for b in range(n_blocks):
+        squared_distances(blocks, b, tiles.some, 0, squares)
+        for c in range(n_candidates):
+            bits = closer(squares, c, far, b)
+            while bits != 0:
+                p = lowest_bit(bits)
+                bits &= bits - 1
+                w, a, s = weights[b, p], np.float64(near[b, p]), np.float64(squares[c, p])
+                least = s if s < a else a
+                losses[c, width - 1] += w * (least - a)
+                losses[c, labels[b, p]] += w * ((s - least) - (np.float64(far[b, p]) - a))
