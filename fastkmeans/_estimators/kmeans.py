@@ -51,8 +51,7 @@ class KMeans(Clusterer):
     An iteration assigns each row to its closest center, and moves each center to the mean of its
     rows.  The fit keeps the run of lowest inertia.  Labels equal those of a float64 computation by
     differences, also for float32 input; ties go to the lowest index.  Results do not depend on
-    the number of threads or the memory layout of ``X``, which is only copied for
-    a local search.
+    the number of threads or the memory layout of ``X``.  Only a local search copies rows.
 
     Parameters
     ----------
@@ -101,8 +100,8 @@ class KMeans(Clusterer):
         inertia are exact, and the inertia is never higher.  A run that ``max_iter`` or a callback
         ended is not searched.  For dense rows and the Euclidean metric; it takes a copy of the
         rows.  ``"auto"`` means up to 6 tries for each center, 500 at most, if ``init`` is a name,
-        the table is in memory and has at most 2^24 values, and the search takes no more than about
-        2^30 multiplications.  Else it means 0.
+        the table is in memory, and the search takes no more than 64 MB and about 2^30
+        multiplications.  Else it means 0.
     end_check : bool, default=False
         Whether to find out, after the fit, if a move of one row to another cluster would lower the
         inertia: ``single_move_optimal_``.  It moves nothing.  It costs three to four iterations of

@@ -61,8 +61,8 @@ AUTO_WORK = 1 << 30
 """Multiplications of "auto", about: a fifth of a second."""
 AUTO_SHARE = 4
 """A search by "auto" may do so many times the work of one iteration at least, or none is begun."""
-AUTO_VALUES = 1 << 24
-"""Most values of a table that "auto" searches: the search takes a copy in float32, 64 MB."""
+AUTO_BYTES = 1 << 26
+"""Most memory that a search by "auto" takes, in bytes: a fit needs little besides ``X``."""
 
 
 class Search(NamedTuple):
@@ -84,7 +84,7 @@ def limits_of(local_search: str | int, init: Any, rows: Rows, n_clusters: int) -
     n, d = rows.shape
     in_memory = rows.room == math.inf and not isinstance(rows, SparseRows)
     begins = isinstance(init, str) and in_memory and n_clusters > 1
-    if not begins or n * d > AUTO_VALUES or AUTO_SHARE * n * d * n_clusters > AUTO_WORK:
+    if not begins or bytes_of(n, d) > AUTO_BYTES or AUTO_SHARE * n * d * n_clusters > AUTO_WORK:
         return None
     return Limits(min(AUTO_MOST_TRIES, AUTO_TRIES * n_clusters), work=AUTO_WORK)
 
