@@ -21,7 +21,7 @@ Folders; each imports only the folders below it::
     _estimators                KMeans, MiniBatchKMeans and their functions; model files
     _optimum                   the global optimum of one feature
     _minibatch                 fits by batches of rows
-    _seeding                   initial centers: k-means++, random rows
+    _seeding                   initial centers: k-means++, cells, samples, random rows
     _search                    local search: better centers after a run
     _metrics                   indices of the quality of a clustering
     _lloyd                     one run: the loop, empty clusters, checkpoints, predict

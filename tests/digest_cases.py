@@ -115,6 +115,18 @@ def starts_and_ends() -> Iterator[Case]:
         yield Case("fit", "repeats", 700, d, 33, F64, options={"algorithm": algorithm})
 
 
+def starts_by_choice() -> Iterator[Case]:
+    """What ``init="auto"`` chooses: all rows, cells, a sample, and cells of a sample."""
+    for data, n, d, k, dtype, weights in (
+        ("mixture", 3000, 5, 20, F32, ""),
+        ("mixture", 26_000, 12, 260, F32, "random"),
+        ("noise", 12_000, 40, 257, F64, ""),
+        ("mixture", 270_000, 2, 12, F32, ""),
+    ):
+        yield Case("fit", data, n, d, k, dtype, weights=weights, init="auto",
+                   options={"max_iter": 4})  # fmt: skip
+
+
 def batches() -> Iterator[Case]:
     layout = cycle(LAYOUTS)
     for schedule in ("nested", "random"):
@@ -235,6 +247,6 @@ def searched() -> Iterator[Case]:
 
 
 CASES = (
-    *engines(), *dtypes_and_weights(), *starts_and_ends(), *batches(), *functions(), *files(),
-    *by_cosine(), *searched(),
+    *engines(), *dtypes_and_weights(), *starts_and_ends(), *starts_by_choice(), *batches(),
+    *functions(), *files(), *by_cosine(), *searched(),
 )  # fmt: skip

@@ -103,7 +103,7 @@ def weights_of(case: Case) -> Any:
 
 def first_centers(X: Array, case: Case) -> Any:
     """Return the ``init`` of a case: rows at equal distances, some of them moved far away."""
-    if case.init in ("k-means++", "random"):
+    if case.init in ("k-means++", "random", "auto"):
         return case.init
     if case.init == "function":
         return lambda X, k, random_state: X[random_state.permutation(len(X))[:k]]

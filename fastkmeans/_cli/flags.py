@@ -54,7 +54,8 @@ def add_start(add: Add) -> None:
     """Add the start of a fit."""
     # fmt: off
     add("--init", type=start, default="k-means++", metavar="HOW",
-        help="how the first centers are found: k-means++, random, or a file of centers, which is a "
+        help="how the first centers are found: k-means++, random, auto (less time than "
+        "k-means++ on large tables and with many clusters), or a file of centers, which is a "
         "model, or a table with one center per line, in the units of the input; its columns are "
         "found by their names (of .npy by their places); write ./random for a file called random "
         "(default: %(default)s)")

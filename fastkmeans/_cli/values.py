@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from .._runtime.text import visible
 
-METHODS = ("k-means++", "random")
+METHODS = ("k-means++", "random", "auto")
 """Names of the methods that find initial centers; every other text names a file of them."""
 
 MOST_NUMBERS = 10_000

@@ -56,14 +56,15 @@ class KMeans(ClusterModel):
     ----------
     n_clusters : int, default=8
         The number of clusters.
-    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+    init : {"k-means++", "random", "auto"}, array-like or callable, default="k-means++"
         Initial centers.  ``"k-means++"`` takes a sample of 65536 rows, or 256 per cluster if those
         are more: k-means|| draws candidates, and greedy k-means++ chooses among them.  A smaller
-        table is seeded as on one machine.  ``"random"`` takes distinct rows.  Or an array of shape
-        ``(n_clusters, n_features)``, or ``init(sample, n_clusters, random_state)`` with a sample.
+        table is seeded as on one machine.  ``"auto"`` does the same.  ``"random"`` takes distinct
+        rows.  Or an array of shape ``(n_clusters, n_features)``, or
+        ``init(sample, n_clusters, random_state)`` with a sample.
     n_init : "auto" or int, default="auto"
         Number of runs from different initial centers.  ``"auto"`` means 10 for ``"random"`` and
-        callables, 1 for ``"k-means++"`` and arrays.
+        callables, 1 for ``"k-means++"``, ``"auto"`` and arrays.
     max_iter : int, default=300
         Most iterations of one run.
     tol : float, default=1e-4

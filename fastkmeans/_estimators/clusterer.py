@@ -17,6 +17,7 @@ from .._lloyd.representatives import closest_rows
 from .._lloyd.watch import Call, View, Watch
 from .._runtime.arrays import Labels
 from .._runtime.errors import plain, warn
+from .._seeding.initial import METHODS
 from .sklearn_protocol import Estimator
 from .tasks import Callbacks
 
@@ -63,16 +64,16 @@ class Clusterer(Callbacks, Estimator):
                 "callback must be None or a function of the iteration and the run, got "
                 f"{plain(self.callback)}."
             )
-        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
+        named = isinstance(self.init, str) and self.init in METHODS
         tensor = hasattr(self.init, "__dlpack__")
         if not named and not callable(self.init) and not tensor and np.ndim(self.init) == 0:
             raise ValueError(
-                "init must be 'k-means++', 'random', an array or a callable, "
+                "init must be 'k-means++', 'random', 'auto', an array or a callable, "
                 f"got {plain(self.init)}."
             )
         given = not isinstance(self.init, str) and not callable(self.init)
         if self.n_init == "auto":
-            return k, 1 if given or self.init == "k-means++" else self._RANDOM_RUNS
+            return k, 1 if given or self.init in ("k-means++", "auto") else self._RANDOM_RUNS
         if isinstance(self.n_init, str):
             raise ValueError(f"n_init must be 'auto' or an integer, got {plain(self.n_init)}.")
         runs = check_count(self.n_init, "n_init")
@@ -209,7 +210,8 @@ class Clusterer(Callbacks, Estimator):
         sklearn.cluster.KMeans, sklearn.cluster.MiniBatchKMeans or sklearn.pipeline.Pipeline
             A fitted estimator of the same name, with the same parameters.  A model of a
             standardised dataset becomes a ``StandardScaler`` followed by it: predictions agree.
-            ``algorithm`` becomes ``"lloyd"``, and a ``Generator`` as ``random_state`` None.
+            ``algorithm`` becomes ``"lloyd"``, ``init="auto"`` ``"k-means++"``, and a
+            ``Generator`` as ``random_state`` None.
 
         Raises
         ------

@@ -76,6 +76,8 @@ def _fitted(theirs: Any, model: Any, dtype: np.dtype[Any]) -> Any:
     own = {name: getattr(model, name) for name in estimator.get_params() if hasattr(model, name)}
     if "algorithm" in own:
         own["algorithm"] = "elkan" if own["algorithm"] == "elkan" else "lloyd"
+    if isinstance(own["init"], str) and own["init"] == "auto":
+        own["init"] = "k-means++"  # the method of scikit-learn that is most like it
     if isinstance(own["random_state"], np.random.Generator):  # which scikit-learn refuses
         own["random_state"] = None
     return estimator.set_params(**own)

@@ -31,7 +31,7 @@ from .._optimum.fit import has_optimum, optimum
 from .._runtime.errors import convergence_warning, plain, warn
 from .._search.moves import refuse_check, single_move_optimal
 from .._search.swaps import AUTO, Limits, Search, limits_of, refuse_search, search_from
-from .._seeding.initial import initial_centers
+from .._seeding.initial import initial_centers, name_of_start
 from .clusterer import Clusterer
 from .inputs import as_table
 from .printing import PrintRuns
@@ -57,12 +57,13 @@ class KMeans(Clusterer):
     ----------
     n_clusters : int, default=8
         The number of clusters.
-    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+    init : {"k-means++", "random", "auto"}, array-like or callable, default="k-means++"
         Initial centers: greedy k-means++; distinct random rows; an array of shape
-        ``(n_clusters, n_features)``; or ``init(X, n_clusters, random_state)``.
+        ``(n_clusters, n_features)``; or ``init(X, n_clusters, random_state)``.  ``"auto"`` takes
+        less time than k-means++ on large tables and with many clusters: see ``init_``.
     n_init : "auto" or int, default="auto"
         Number of runs from different initial centers.  ``"auto"`` means 10 for ``"random"`` and
-        callables, 1 for ``"k-means++"`` and arrays.
+        callables, 1 for ``"k-means++"``, ``"auto"`` and arrays.
     early_stop : bool, default=False
         Whether runs after the first one end early if they look hopeless.  A run is looked at after
         8, 12, 18, 27, ... iterations.  It ends if it would stay above the lowest inertia so far,
@@ -129,6 +130,12 @@ class KMeans(Clusterer):
     inertia_ : float
         Weighted sum of squared distances to the closest center, computed from differences.  By
         cosine the rows have length 1: a distance squared is ``2 (1 - cos)``.
+    init_ : str or None
+        How the initial centers were found: ``"k-means++"``, ``"random"``, ``"array"``,
+        ``"callable"``, or what ``init="auto"`` chose by the numbers of rows, features and clusters:
+        ``"k-means++"``; ``"cells"``, k-means++ within groups of rows, then among what it chose;
+        ``"sample"``, k-means++ on a sample, then Lloyd's algorithm on a sample that grows; or
+        ``"cells of a sample"``.  None if the optimum of one feature needed no start.
     n_iter_ : int
         Iterations of the best run.
     converged_ : bool
@@ -210,7 +217,7 @@ class KMeans(Clusterer):
         "cluster_centers_", "inertia_", "n_iter_", "converged_", "stop_reason_", "history_",
         "n_features_in_",
     )  # fmt: skip
-    _stored_too = ("cluster_sizes_", "search_", "single_move_optimal_")
+    _stored_too = ("cluster_sizes_", "search_", "single_move_optimal_", "init_")
 
     def _check_parameters(self) -> tuple[int, int]:
         """Check the parameters; return the number of clusters and of runs."""
@@ -287,10 +294,13 @@ class KMeans(Clusterer):
             is_line = has_optimum(self.init, self.algorithm, problem, k) and checkpoint is None
             n_runs = 1 if is_line else n_runs
             watch.fit_begins(table, n_runs, weights.unit)
-            search = None
+            search, start = None, None
             if is_line:
                 best = optimum(problem, k, watch)
             else:
+                start = name_of_start(self.init, problem, k)
+                if isinstance(self.init, str) and self.init == "auto":
+                    watch.start_chosen(start)
                 workspace = Workspace(problem, k, algorithm)
                 best, rng = self._best_run(X, workspace, n_runs, watch, checkpoint)
                 if limits is not None and best.stop_reason not in CUT_SHORT:
@@ -304,6 +314,7 @@ class KMeans(Clusterer):
         self._learn_features(table)
         self._keep(best, weights.unit, search)
         self.single_move_optimal_ = is_best
+        self.init_ = start
         self._note_zeros(problem.lengths)
         self._n_init = n_runs
         if best.n_found < k:

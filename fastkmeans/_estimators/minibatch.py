@@ -45,10 +45,10 @@ class MiniBatchKMeans(Clusterer):
     ----------
     n_clusters : int, default=8
         The number of clusters.
-    init : {"k-means++", "random"}, array-like or callable, default="k-means++"
+    init : {"k-means++", "random", "auto"}, array-like or callable, default="k-means++"
         Initial centers: greedy k-means++ or distinct random rows, both from a sample of
-        ``init_size`` rows; an array of shape ``(n_clusters, n_features)``; or
-        ``init(sample, n_clusters, random_state)``.
+        ``init_size`` rows; on that sample, what ``"auto"`` chooses for ``KMeans``; an array of
+        shape ``(n_clusters, n_features)``; or ``init(sample, n_clusters, random_state)``.
     max_iter : int, default=100
         A fit stops before it reads more than ``max_iter`` times the number of rows.
     batch_size : int, default=1024

@@ -24,6 +24,9 @@ class PrintRuns(Watch):
     def fit_begins(self, table: Table, n_runs: int, unit: float) -> None:
         self._unit = unit
 
+    def start_chosen(self, name: str) -> None:
+        print(f"Initial centers: {name}")
+
     def run_begins(self, number: int, n_runs: int) -> None:
         print(f"Run {number + 1} of {n_runs}")
 

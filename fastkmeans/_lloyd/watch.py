@@ -34,6 +34,9 @@ class Watch:
     def run_begins(self, number: int, n_runs: int) -> None:
         """Note that run ``number`` of ``n_runs``, counted from 0, begins."""
 
+    def start_chosen(self, name: str) -> None:
+        """Note, in a word, how ``init="auto"`` will find the initial centers of all runs."""
+
     def seeded(self) -> None:
         """Note that the run has its initial centers."""
 
@@ -83,6 +86,10 @@ class Watches(Watch):
     def run_begins(self, number: int, n_runs: int) -> None:
         for watch in self._watches:
             watch.run_begins(number, n_runs)
+
+    def start_chosen(self, name: str) -> None:
+        for watch in self._watches:
+            watch.start_chosen(name)
 
     def seeded(self) -> None:
         for watch in self._watches:

@@ -2,5 +2,5 @@
 
 fit      from parameters to centers
 nested   batches that grow             random   batches drawn at random
-step     running means of batches      sample   a sample of the rows of any size, not copied
+step     running means of batches
 """

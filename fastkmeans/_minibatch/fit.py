@@ -6,6 +6,7 @@ import numpy as np
 
 from .._data.problem import open_problem
 from .._data.rows import Rows
+from .._data.sample import Sample
 from .._data.validation import Weights, as_generator
 from .._engines.base import work_of
 from .._lloyd.empty import ROUNDING, snap
@@ -15,7 +16,6 @@ from .._runtime.arrays import Floats
 from .._runtime.errors import warn
 from .nested import nested_batches
 from .random import random_batches
-from .sample import Sample
 from .step import (
     Course,
     Labelled,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._data.problem import open_problem
+from .._data.sample import Sample
 from .._engines.base import work_of
 from .._engines.costs import REPAID_AFTER
 from .._kernels.shared.update import WEIGHT
@@ -25,7 +26,7 @@ from .._lloyd.run import Run, Step, Workspace
 from .._lloyd.watch import STOPPED, Label
 from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats
-from .sample import Sample
+from .._seeding.sampled import SETTLED, sampling_error
 from .step import NO_IMPROVEMENT, BatchStep, Course, Labelled, Means, Plan
 
 ROWS_PER_CLUSTER = 2048
@@ -37,9 +38,6 @@ ENOUGH = 0.02
 """Least gain that ``max_no_improvement`` more steps must promise, as a share of the inertia."""
 TAUGHT = "the batch has taught enough"
 """Why the steps on a batch end if a larger batch follows."""
-SETTLED = 1.0
-"""Squared center shift, as a share of the squared sampling error of the means, up to which a
-larger batch follows."""
 
 
 def nested_batches(plan: Plan, sample: Sample, size: int, centers: Floats, label: Label) -> Course:
@@ -130,15 +128,9 @@ class _Batch:
             return ""
         before, self.before = self.before, step.inertia
         if not self.last:
-            return TAUGHT if step.moved <= SETTLED * _sampling_error(run, step.inertia) else ""
+            return TAUGHT if step.moved <= SETTLED * sampling_error(run, step.inertia) else ""
         if step.moved <= self.tolerance:
             return SMALL_SHIFT
         gain, patience = before - step.inertia, self.plan.patience
         little = patience is not None and gain * patience <= ENOUGH * step.inertia
         return NO_IMPROVEMENT if little else ""
-
-
-def _sampling_error(run: Run, inertia: float) -> float:
-    """Estimate the summed sampling variance of the centers, as means of their rows."""
-    weights, counts = run.sums.total_weights
-    return inertia / total_of(weights) * total_of(1.0 / counts[counts > 0.0])

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from .._data.lengths import Lengths, to_length_one
 from .._data.problem import Problem, open_problem
 from .._data.rows import Rows
+from .._data.sample import Batch
 from .._data.scaling import Scaling
 from .._data.sparse import SparseRows
 from .._data.tables import Table
@@ -27,7 +28,6 @@ from .._lloyd.watch import Label, Watch
 from .._runtime.adding import column_totals, total_of
 from .._runtime.arrays import Floats, Labels
 from .._seeding.initial import initial_centers
-from .sample import Batch
 
 SEED_ALONE = 1 << 21
 """Values of a table below which one thread seeds faster than several."""

@@ -1,6 +1,7 @@
 """Initial centers.
 
 initial    by name, array or callable
-plusplus   greedy k-means++
-sparse     greedy k-means++ on sparse rows
+auto       which of these: k-means++, cells, a sample
+plusplus   greedy k-means++           cells     candidates from cells of rows
+sparse     the same on sparse rows    sampled   Lloyd's algorithm on a growing sample
 """

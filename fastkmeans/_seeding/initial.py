@@ -1,4 +1,4 @@
-"""Initial centers: random rows, greedy k-means++, an array, a callable."""
+"""Initial centers: by the name of a method, from an array, by a callable."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +10,11 @@ from .._data.problem import Problem
 from .._data.rows import CHUNK, largest
 from .._data.validation import as_centers, directions
 from .._runtime.arrays import Floats
+from .auto import choose_start, find_centers
 from .plusplus import plus_plus
+
+METHODS = ("k-means++", "random", "auto")
+"""Names of the ways to find initial centers."""
 
 
 def initial_centers(
@@ -25,6 +29,8 @@ def initial_centers(
     if isinstance(init, str):
         assert rng is not None
         problem = moving(problem, n_clusters)
+        if init == "auto":
+            return find_centers(problem, n_clusters, rng)
         if init == "k-means++":
             indices = plus_plus(problem, n_clusters, rng)
         else:
@@ -39,6 +45,17 @@ def initial_centers(
         centers = init
     centers = as_centers(centers, rows.shape[1], "init", n_clusters)
     return directions(centers, "init") if problem.scaling.by_cosine else centers
+
+
+def name_of_start(
+    init: str | ArrayLike | Callable[..., ArrayLike], problem: Problem, n_clusters: int
+) -> str:
+    """Return how ``initial_centers`` finds the centers, in a word."""
+    if isinstance(init, str):
+        if init == "auto":
+            return choose_start(moving(problem, n_clusters), n_clusters).name
+        return init
+    return "callable" if callable(init) else "array"
 
 
 def moving(problem: Problem, n_clusters: int) -> Problem:

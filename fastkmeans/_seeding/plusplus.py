@@ -50,9 +50,16 @@ FILL = 0.7
 
 
 def plus_plus(
-    problem: Problem, n_clusters: int, rng: np.random.Generator, n_local_trials: int | None = None
+    problem: Problem,
+    n_clusters: int,
+    rng: np.random.Generator,
+    n_local_trials: int | None = None,
+    most_ranges: int = MANY_RANGES,
 ) -> NDArray[np.int64]:
-    """Return the rows that greedy k-means++ chooses, in order."""
+    """Return the rows that greedy k-means++ chooses, in order.
+
+    ``most_ranges``: into how many ranges the rows are cut, for threads to share.
+    """
     trials = n_local_trials or 2 + int(math.log(n_clusters))
     dtype = problem.rows.dtype
     if isinstance(problem.rows, SparseRows):
@@ -62,10 +69,10 @@ def plus_plus(
     if problem.scaling.by_cosine:  # float32 rows of length 1 are rounded
         dtype = FLOAT64
     if dtype != FLOAT32:
-        chosen = _Seeder(problem, FLOAT32).choose_all(n_clusters, trials, rng)
+        chosen = _Seeder(problem, FLOAT32, most_ranges).choose_all(n_clusters, trials, rng)
         if len(chosen) == n_clusters:
             return chosen
-    return _Seeder(problem, dtype).choose_all(n_clusters, trials, rng)
+    return _Seeder(problem, dtype, most_ranges).choose_all(n_clusters, trials, rng)
 
 
 def more_centers(
@@ -105,7 +112,9 @@ class _Part(NamedTuple):
 class _Seeder:
     """The distances to the centers so far, and the two ways to choose the next center."""
 
-    def __init__(self, problem: Problem, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, problem: Problem, dtype: np.dtype[Any], most_ranges: int = MANY_RANGES
+    ) -> None:
         rows, weights, scaling, team, _ = problem
         n, d = rows.shape
         inverse = problem.inverse
@@ -118,7 +127,8 @@ class _Seeder:
             closest[inverse == 0.0] = 0.0
         self.nearest = Nearest(weights, closest, closer, group_sums, inverse)
         self.n_chosen = 0
-        self.ranges = cut(n, MANY_RANGES if n * d > SMALL_TABLE else 1)
+        self.most_ranges = most_ranges
+        self.ranges = cut(n, most_ranges if n * d > SMALL_TABLE else 1)
         self._tiles = np.zeros((TILES, 1 + d, CENTERS), dtype)
         self._potentials = np.zeros((len(self.ranges) - 1, MOST_TRIED, SUMS))
         self._kept = list(self._read()) if isinstance(rows, ArrayRows) else None
@@ -239,7 +249,7 @@ class _Pool:
         self._seeder, self._trials, self._rng = seeder, trials, rng
         self._n, self._d = seeder.rows.shape
         self._n_chunks = -(-self._n // GROUP_ROWS)
-        self._n_shares = max(1, min(MANY_RANGES, self._n_chunks // 8))
+        self._n_shares = max(1, min(seeder.most_ranges, self._n_chunks // 8))
         self._expected = 1.5 * self._n  # entries per candidate, times centers so far
         self._rows = np.empty((0, 0), np.uint8)
         self._distances = np.empty((0, 0), np.float32)

@@ -153,7 +153,7 @@ def test_mistakes_are_named_before_the_table_is_read(call: Any) -> None:
     for init, *parts in (
         (
             "kmeans++",
-            "--init kmeans++: there is no such method (k-means++, random), and no such file",
+            "--init kmeans++: there is no such method (k-means++, random, auto), and no such file",
         ),
         ("folder", "--init folder is no ordinary file"),
         ("c.csv", "--init c.csv: center 2 lacks a value in column 'b'"),

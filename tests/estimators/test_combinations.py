@@ -199,6 +199,19 @@ def check_end_check(case: Case, data: Data) -> None:
     assert False in answers
 
 
+def check_init(case: Case, data: Data) -> None:
+    """Labels and inertia belong to the centers, and the result is that of a good start."""
+    X, _, weights = data.float64(case)
+    options = {"init": "auto", "random_state": 0}
+    model = model_of(case, data).set_params(**options)
+    model.fit(data.rows(case), **weights_of(case, data))
+    centers = model.cluster_centers_
+    np.testing.assert_array_equal(model.labels_, distances(case, X, centers).argmin(axis=1))
+    assert model.inertia_ == pytest.approx(inertia(case, X, centers, weights), 1e-5)
+    assert model.inertia_ < 1.1 * fitted(case, data).inertia_
+    assert case.kind is MiniBatchKMeans or model.init_ == "k-means++"
+
+
 def check_to_sklearn(case: Case, data: Data) -> None:
     model = fitted(case, data)
     theirs = model.to_sklearn()
@@ -257,6 +270,8 @@ def do(case: Case, data: Data, folder: Path) -> None:
         check_early_stop(case, data)
     elif case.use == "end_check":
         check_end_check(case, data)
+    elif case.use == 'init="auto"':
+        check_init(case, data)
     elif case.use == "to_sklearn":
         check_to_sklearn(case, data)
     elif case.use == "partial_fit":

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from fastkmeans import MiniBatchKMeans, open_dataset
 from fastkmeans._data.rows import ArrayRows, ConvertedRows
+from fastkmeans._data.sample import Sample
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._estimators.inputs import as_table
-from fastkmeans._minibatch.sample import Sample
 from tests.helpers import reference
 from tests.helpers.batches import SCHEDULES, Array, mixture
 from tests.helpers.estimators import all_checks

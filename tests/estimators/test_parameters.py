@@ -135,6 +135,7 @@ def test_restarts_keep_the_lowest_inertia(X: Array, init: str) -> None:
     ("init", "n_init", "runs"),
     [
         ("k-means++", "auto", 1),
+        ("auto", "auto", 1),
         ("random", "auto", 10),
         ("callable", "auto", 10),
         ("array", "auto", 1),

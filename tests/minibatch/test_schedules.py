@@ -11,11 +11,11 @@ from sklearn.base import clone
 
 from fastkmeans import KMeans, MiniBatchKMeans
 from fastkmeans._data.rows import ArrayRows
+from fastkmeans._data.sample import Sample, SampledRows
 from fastkmeans._data.scaling import make_scaling
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._minibatch import nested as _nested
 from fastkmeans._minibatch.random import Monitor, _Drawer
-from fastkmeans._minibatch.sample import Sample, SampledRows
 from fastkmeans._minibatch.step import Plan
 from tests.helpers import reference
 from tests.helpers.batches import Array, mixture, reference_step
@@ -136,8 +136,8 @@ def test_rows_of_weight_zero_are_in_no_sample() -> None:
 def test_a_large_sample_is_gathered_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
     X = np.random.default_rng(0).random((3000, 4))
     kept = Sample(ArrayRows(X), NO_WEIGHTS, 100, 1, np.random.default_rng(0)).first(1700).rows
-    monkeypatch.setattr("fastkmeans._minibatch.sample.KEPT_BYTES", 0)
-    monkeypatch.setattr("fastkmeans._minibatch.sample.BLOCK_VALUES", 2048)
+    monkeypatch.setattr("fastkmeans._data.sample.KEPT_BYTES", 0)
+    monkeypatch.setattr("fastkmeans._data.sample.BLOCK_VALUES", 2048)
     rows = Sample(ArrayRows(X), NO_WEIGHTS, 100, 1, np.random.default_rng(0)).first(1700).rows
     assert isinstance(rows, SampledRows)
     blocks = list(rows.blocks())

@@ -103,7 +103,7 @@ def test_rows_of_length_0_are_reported(client: Any, rows: Array, kind: Any) -> N
         model.fit([dask.delayed(kind(part)) for part in np.array_split(X, 2)])
 
 
-@pytest.mark.parametrize("init", ["k-means++", "random"])
+@pytest.mark.parametrize("init", ["k-means++", "random", "auto"])
 def test_seeding_of_a_small_table_is_that_of_one_machine(
     client: Any, rows: Array, init: str
 ) -> None:

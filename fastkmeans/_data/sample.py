@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._data.rows import ArrayRows, Block, Rows, RowsView, twice
-from .._data.sparse import SparseRows
 from .._runtime.arrays import Floats
+from .rows import ArrayRows, Block, Rows, RowsView, twice
+from .sparse import SparseRows
 
 KEPT_BYTES = 1 << 26
 """Bytes of the largest sample that is copied; a larger one is gathered on every pass."""
