@@ -10,6 +10,7 @@ The search ends at the first move, so a "no" takes a part of the last pass, as a
 from __future__ import annotations
 
 import math
+
 import numpy as np
 
 from .._data.problem import Problem

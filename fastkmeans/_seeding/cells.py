@@ -26,7 +26,6 @@ from .._data.problem import Problem, problem_of
 from .._data.sample import Sample
 from .._data.sparse import selected
 from .._engines.plain import label_rows
-from .._lloyd.empty import squared_distances_to_own
 from .._lloyd.run import Workspace
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats, Labels
@@ -117,12 +116,14 @@ def _sampled_cells(
             break
         run.move_centers()
     run.write_labels()
-    squares = np.maximum(squared_distances_to_own(own, run.labels, run.centers), 0.0)
+    squares, unit = np.zeros(own.shape[0]), own.scaling.unit
+    differences = own.points(np.arange(own.shape[0])) * unit - run.centers[run.labels] * unit
+    for column in differences.T:  # in this order processors agree in every digit
+        squares += column * column
     weights = own.weights if own.weights.size else np.ones(len(squares))
     totals = np.bincount(run.labels, weights, n_cells)
     means = np.bincount(run.labels, weights * squares, n_cells) / np.where(totals > 0, totals, 1.0)
-    # Processors may differ in the last digits of the squares: these must not change a share.
-    return run.centers.copy(), means.astype(np.float32).astype(np.float64)
+    return run.centers.copy(), means
 
 
 def _choose_candidates(problem: Problem, cells: Cells, cell: int, trials: int) -> Candidates:
