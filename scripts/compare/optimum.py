@@ -99,10 +99,10 @@ def describe_rate(outcome: Outcome) -> str:
 def optimum_tables(outcomes: Sequence[Outcome], task: str, dtype: str) -> list[Table]:
     """Return three tables, a row per cell and a column per method: share, excess, seconds."""
     chosen = [o for o in outcomes if o.task == task and o.dtype == dtype]
-    tables = []
+    tables: list[Table] = []
     cells = list(dict.fromkeys(o.cell for o in chosen))
     names = list(dict.fromkeys(o.library for o in chosen if not o.note))
-    for figure in FIGURES:
+    for figure in FIGURES if chosen else ():
         values = {(o.cell, o.library): figure.value(o) for o in chosen if not o.note}
         columns = {name: [values.get((c, name), math.nan) for c in cells] for name in names}
         rows = [

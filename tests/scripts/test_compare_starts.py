@@ -137,6 +137,7 @@ def test_tables_of_the_optimum(capsys: pytest.CaptureFixture[str]) -> None:
     print_report(outcomes, ["float32"], ["fastkmeans"], [])
     printed = capsys.readouterr().out
     assert printed.count("unbalanced8") == 3
+    assert printed.count("mean ") == 5  # no table of real data, of which there are none
     assert "fastkmeans n_init=10, float32: ValueError: n_init (scattered15-a)" in printed
 
 
