@@ -13,7 +13,7 @@ from fastkmeans import KMeans
 from fastkmeans._lloyd.loop import HOPELESS, is_hopeless, next_look
 from fastkmeans._lloyd.run import Iteration
 from fastkmeans._lloyd.watch import Watch
-from tests.lloyd.test_checkpoint import bits, stop_and_resume
+from tests.helpers.checkpoints import bits, stop_and_resume
 
 Array = NDArray[Any]
 
