@@ -184,9 +184,12 @@ class Passes:
         (future,) = self.client.get(graph, [key], sync=False)
         try:
             return future.result()
-        except BaseException:
-            with suppress(Exception):  # a client that was closed cannot
-                self.client.cancel([future])
+        except BaseException as error:
+            # Of a result that somebody cancelled, the scheduler of Dask must not hear again: it
+            # would drop the client.  A client that was closed cannot cancel.
+            if not isinstance(error, need("distributed", "dask").CancelledError):
+                with suppress(Exception):
+                    self.client.cancel([future])
             raise
         finally:
             future.release()

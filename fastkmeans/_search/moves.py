@@ -22,7 +22,7 @@ from .._kernels.search.moves import Partition, Place, Roundings, find_move
 from .._kernels.shared.update import WEIGHT
 from .._lloyd.run import Outcome
 from .._runtime.arrays import Floats
-from .state import precision
+from .state import precision, scaled_inertia
 
 OF_MEANS = 2.0**-46
 """Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings."""
@@ -50,7 +50,7 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     sums.clear()
     sums.move_all(best.labels, best.labels)
     sums.means(best.centers, means)
-    dtype = precision(problem, best)
+    dtype = precision(problem, scaled_inertia(problem, best))
     unit = 2.0**-24 if dtype == np.float32 else 2.0**-53
     width = math.sqrt(d)
     roundings = Roundings(

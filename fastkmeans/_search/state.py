@@ -12,6 +12,7 @@ import numpy as np
 
 from .._data.problem import Problem
 from .._data.rows import FLOAT32
+from .._engines.sums import sum_of_squares
 from .._kernels.emit.simd import CENTERS, POINTS
 from .._kernels.search.around import CHOSEN, DISTANCES, LOCAL, STEPS, try_swap
 from .._kernels.search.closest import (
@@ -38,9 +39,9 @@ ROW_BYTES = 64
 class State:
     """What a search knows of the rows and clusters; all coordinates are scaled and shifted."""
 
-    def __init__(self, problem: Problem, best: Outcome) -> None:
+    def __init__(self, problem: Problem, best: Outcome, inertia: float) -> None:
         (n, d), k, scaling = problem.shape, len(best.centers), problem.scaling
-        dtype, n_groups = precision(problem, best), -(-n // GROUP)
+        dtype, n_groups = precision(problem, inertia), -(-n // GROUP)
         order = np.argsort(best.labels, kind="stable")
         self._rows = _packed(problem, order, n_groups * GROUP, dtype)
         weights = np.zeros(n_groups * GROUP)
@@ -137,12 +138,16 @@ def bytes_of(n_rows: int, n_features: int) -> int:
     return n_rows * (n_features * 8 + ROW_BYTES)
 
 
-def precision(problem: Problem, best: Outcome) -> np.dtype[Any]:
-    """Return float32 if it resolves the distances, else the dtype of the rows."""
+def scaled_inertia(problem: Problem, outcome: Outcome) -> float:
+    """Return the inertia in scaled units, in which it is neither infinite nor 0 by its size."""
+    return sum_of_squares(problem, outcome.labels, outcome.centers)
+
+
+def precision(problem: Problem, inertia: float) -> np.dtype[Any]:
+    """Return float32 if it resolves distances of such an inertia, else the dtype of the rows."""
     weight = total_of(problem.weights) if problem.weights.size else problem.shape[0]
     least = RESOLVED * problem.shape[1] * weight
-    unit = problem.scaling.unit
-    return FLOAT32 if best.inertia * unit * unit > least else problem.rows.dtype
+    return FLOAT32 if inertia > least else problem.rows.dtype
 
 
 def _packed(problem: Problem, order: Any, n_places: int, dtype: np.dtype[Any]) -> Any:

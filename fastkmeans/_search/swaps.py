@@ -33,7 +33,7 @@ from .._lloyd.run import Outcome, Workspace
 from .._lloyd.watch import Watch
 from .._runtime.arrays import Floats
 from .._runtime.disk import human_size
-from .state import State, bytes_of
+from .state import State, bytes_of, scaled_inertia
 
 AUTO = "auto"
 ALL_TRIED = "all tries were used"
@@ -117,20 +117,23 @@ def search_from(
     """
     began = time.perf_counter()
     problem, k = workspace.problem, len(best.centers)
-    found, done = best, Search(0, 0, 0, 0, 0.0, 0.0, ONE_CLUSTER)
+    found, done, gain = best, Search(0, 0, 0, 0, 0.0, 0.0, ONE_CLUSTER), 0.0
     if best.n_found < k:
         done = done._replace(reason=TOO_FEW_ROWS)
     elif k > 1:
-        centers, done = _swapped(problem, best, limits, rng)
+        before = scaled_inertia(problem, best)
+        centers, done = _swapped(problem, best, before, limits, rng)
         if done.kept:
             run = workspace.begin(centers, max_iter)
             ended = finish(run, [], max_iter, tol, _LastPass(watch))
-            if ended.inertia < best.inertia:
+            gain = before - scaled_inertia(problem, ended)
+            if gain > 0.0:
                 found = best._replace(
                     labels=ended.labels, centers=ended.centers, inertia=ended.inertia,
                     n_found=ended.n_found,
                 )  # fmt: skip
-    gain = 0.0 if found is best else best.inertia - found.inertia  # both may be infinite
+    unit = problem.scaling.unit
+    gain = max(0.0, gain) / unit / unit
     return found, done._replace(seconds=time.perf_counter() - began, gain=gain)
 
 
@@ -145,10 +148,10 @@ class _LastPass(Watch):
 
 
 def _swapped(
-    problem: Problem, best: Outcome, limits: Limits, rng: np.random.Generator
+    problem: Problem, best: Outcome, before: float, limits: Limits, rng: np.random.Generator
 ) -> tuple[Floats, Search]:
     """Return the centers after the swaps, in the units of the data, and what was done."""
-    state, d, scaling = State(problem, best), problem.shape[1], problem.scaling
+    state, d, scaling = State(problem, best, before), problem.shape[1], problem.scaling
     tries, kept, reason = 0, 0, ""
     while not reason:
         if not state.potential > 0.0:

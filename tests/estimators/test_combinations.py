@@ -178,6 +178,7 @@ def check_early_stop(case: Case, data: Data) -> None:
     X, _, weights = data.float64(case)
     model = model_of(case, data, max_iter=40)
     runs = {"init": "random", "n_init": 8, "random_state": 0, "early_stop": True}
+    runs["local_search"] = 0
     model.set_params(**runs).fit(data.rows(case), **weights_of(case, data))
     assert model.converged_
     assert model.inertia_ == pytest.approx(inertia(case, X, model.cluster_centers_, weights), 1e-5)

@@ -120,11 +120,12 @@ def test_restarts_keep_the_lowest_inertia(X: Array, init: str) -> None:
 
     start: Any = rows if init == "callable" else init
     rng = np.random.default_rng(5)
-    singles = [KMeans(9, init=start, n_init=1, random_state=rng).fit(X) for _ in range(8)]
+    options: dict[str, Any] = {"init": start, "local_search": 0}
+    singles = [KMeans(9, n_init=1, random_state=rng, **options).fit(X) for _ in range(8)]
     inertias = [single.inertia_ for single in singles]
     assert len(set(inertias)) > 1
     best = singles[int(np.argmin(inertias))]
-    model = KMeans(9, init=start, n_init=8, random_state=np.random.default_rng(5)).fit(X)
+    model = KMeans(9, n_init=8, random_state=np.random.default_rng(5), **options).fit(X)
     assert model.inertia_ == min(inertias)
     np.testing.assert_array_equal(model.labels_, best.labels_)
     np.testing.assert_array_equal(model.cluster_centers_, best.cluster_centers_)
@@ -201,6 +202,7 @@ def test_rows_of_weight_zero_are_no_seeds(X: Array) -> None:
 def test_verbose_reports_every_iteration(
     X: Array, capsys: pytest.CaptureFixture[str], parameters: dict[str, Any], how: str
 ) -> None:
+    parameters = parameters | {"local_search": 0}
     model = KMeans(5, random_state=0, **parameters).fit(X)
     assert capsys.readouterr().out == ""
     KMeans(5, random_state=0, verbose=1, **parameters).fit(X)

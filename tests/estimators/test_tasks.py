@@ -103,7 +103,8 @@ def test_the_tasks_of_a_fit(theirs: Any, X: Array, kind: Any) -> None:
 
 def test_the_tasks_of_several_runs(theirs: Any, X: Array) -> None:
     recorder = Recorder()
-    model = KMeans(4, init="random", n_init=3, random_state=0).set_callbacks(recorder).fit(X)
+    model = KMeans(4, init="random", n_init=3, random_state=0, local_search=0)
+    model.set_callbacks(recorder).fit(X)
     assert recorder.most == {"fit": 3, "run": 300, "iteration": 0}
     runs = [event for event in recorder.events if event[1] == "run"]
     assert runs == [(what, "run", i) for i in range(3) for what in ("begin", "end")]

@@ -89,7 +89,7 @@ def simulated(full: list[Any]) -> tuple[list[int], int]:
 @pytest.mark.parametrize("init", ["k-means++", "random"])
 @pytest.mark.parametrize("options", [{}, {"max_iter": 20}, {"tol": 1e-4}, {"algorithm": "boxes"}])
 def test_the_rule_depends_on_histories_alone(init: str, options: dict[str, Any]) -> None:
-    options = {"init": init, "early_stop": True} | options
+    options = {"init": init, "early_stop": True, "local_search": 0} | options
     _, full = fit(X, **options | {"early_stop": False})
     early, ends = fit(X, **options)
     taken, kept = simulated(full)

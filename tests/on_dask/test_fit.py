@@ -108,7 +108,7 @@ def test_seeding_of_a_small_table_is_that_of_one_machine(
     client: Any, rows: Array, init: str
 ) -> None:
     options: dict[str, Any] = {"init": init, "n_init": 2, "random_state": 3}
-    here = fastkmeans.KMeans(6, **options).fit(rows)
+    here = fastkmeans.KMeans(6, local_search=0, **options).fit(rows)
     model = KMeans(6, **options).fit(in_chunks(rows))
     np.testing.assert_array_equal(model.labels_.compute(), here.labels_)
 

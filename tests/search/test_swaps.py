@@ -50,7 +50,8 @@ def state_of(weights: Array = NO_WEIGHTS, centers: Array = START) -> tuple[state
     labels = all_squares(centers).argmin(axis=1).astype(np.int32)
     best = Outcome(labels, 1.0, centers, 1, True, "", [], K)
     with open_problem(ArrayRows(X), weights, 1, 0.0) as problem:
-        state, scaling = states.State(problem, best), problem.scaling
+        state = states.State(problem, best, states.scaled_inertia(problem, best))
+        scaling = problem.scaling
     blocks = state.points.blocks
     rows = blocks.transpose(0, 2, 1).reshape(-1, D)[:N] / scaling.scale + scaling.shift
     return state, rows
@@ -223,8 +224,10 @@ def test_tight_clusters_in_float64_are_told_apart() -> None:
 def test_rows_whose_squares_no_float_holds(size: float) -> None:
     """The search is that of the same rows in another unit; the inertia is 0, or infinite."""
     fitted = model().fit(X.astype(np.float64) * size)
-    assert fitted.search_.kept == model().fit(X.astype(np.float64)).search_.kept
-    assert fitted.search_.gain == 0.0
+    assert fitted.search_.kept == model().fit(X.astype(np.float64)).search_.kept > 0
+    assert fitted.search_.gain == (0.0 if size < 1.0 else np.inf)
+    unsearched = model(local_search=0).fit(X.astype(np.float64) * size)
+    assert (fitted.labels_ != unsearched.labels_).any()
 
 
 def test_what_is_not_searched() -> None:

@@ -251,8 +251,8 @@ def test_random_init_starts_from_distinct_rows() -> None:
 @pytest.mark.parametrize("init", ["random", "k-means++"])
 def test_restarts_keep_the_best_run(init: str) -> None:
     X = blobs(0, 300, 2, 10, distance=3.0)
-    best = KMeans(10, init=init, n_init=8, random_state=0).fit(X)
-    one = KMeans(10, init=init, n_init=1, random_state=0).fit(X)
+    best = KMeans(10, init=init, n_init=8, random_state=0, local_search=0).fit(X)
+    one = KMeans(10, init=init, n_init=1, random_state=0, local_search=0).fit(X)
     assert best.inertia_ <= one.inertia_
-    again = KMeans(10, init=init, n_init=8, random_state=0).fit(X)
+    again = KMeans(10, init=init, n_init=8, random_state=0, local_search=0).fit(X)
     np.testing.assert_array_equal(best.cluster_centers_, again.cluster_centers_)

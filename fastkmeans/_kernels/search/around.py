@@ -161,7 +161,7 @@ def is_settled(
     """
     if n_steps < 3:
         return n_steps == MOST_STEPS
-    to_come = gain * gain / (earlier - gain) if gain < earlier else np.inf
+    to_come = gain * (gain / (earlier - gain)) if gain < earlier else np.inf
     if total > least:
         return n_steps == MOST_STEPS or gain < SETTLED * total
     return n_steps == MOST_STEPS or total + AHEAD * to_come < least
