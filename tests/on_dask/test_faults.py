@@ -113,9 +113,10 @@ def test_partitions_that_were_cancelled_are_computed_again(
 ) -> None:
     def strike(iteration: int, run: Any) -> None:
         if iteration == 2:
-            client.cancel(
-                [distributed.Future(key, client) for key in [*client.futures]], force=True
-            )
+            # Not the sums, which are being released: two reasons at once upset Dask's scheduler.
+            held = [key for key in client.futures if "assign" not in str(key)]
+            assert held
+            client.cancel([distributed.Future(key, client) for key in held], force=True)
 
     model = KMeans(7, init=start, tol=0, max_iter=9, callback=strike, persist=True)
     assert bits(model.fit(lazy(rows))) == bits(fitted)
