@@ -115,7 +115,7 @@ def draw_curves(path: Path, outcomes: Sequence[Outcome]) -> None:
             if line:
                 handles[name] = draw_curve(axis, line, lowest, numbers[name])
         dress(axis, cell)
-    columns = min(4, max(1, len(names)))
+    columns = 2 * max(1, len(cells))  # what the width of the panels holds
     figure.legend(
         list(handles.values()), list(handles), loc="outside lower center", ncols=columns,
         frameon=False,
