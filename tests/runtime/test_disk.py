@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numba
 import pytest
 
 from fastkmeans import KMeans, open_dataset
@@ -178,7 +179,9 @@ def renamed(monkeypatch) -> dict[str, list[Path]]:
 
     def replace(source, target) -> None:
         source, target = Path(source), Path(target)
-        if Path(target).parent.name != "old" and target.name != "old":
+        if Path(numba.config.CACHE_DIR) in target.parents:  # a kernel: nothing is lost with it
+            pass
+        elif target.parent.name != "old" and target.name != "old":
             for path in (source, *source.glob("*")):
                 assert path.name == LOCK or path.stat().st_ino in synced, path
             heard["names"].append(target.name)
