@@ -165,11 +165,11 @@ def weights_of(
     return Weights(values, unit)
 
 
-def check_count(value: Any, name: str, low: int = 1) -> int:
-    """Return ``value`` as an int of at least ``low``."""
+def check_count(value: Any, name: str, low: int = 1, other: str = "") -> int:
+    """Return ``value`` as an int of at least ``low``; ``other`` says what else it may be."""
     # int first: a test against an abstract class takes as long as a step of a small fit.
     if isinstance(value, bool) or not isinstance(value, int | numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {plain(value)}.")
+        raise TypeError(f"{name} must be {other}an integer, got {plain(value)}.")
     count: int = int(value)
     if count < low:
         raise ValueError(f"{name} must be at least {low}, got {value}.")

@@ -78,9 +78,10 @@ class KMeans(Clusterer):
     verbose : int, default=0
         Print the inertia, the shift of the centers and the number of moved rows per iteration.
     random_state : None, int, RandomState or Generator, default=None
-        Source of the draws of the initialisation.
+        Source of the draws of the initialisation and of the local search.
     copy_x : bool, default=True
-        Accepted for compatibility: ``X`` is never changed and never copied.
+        Accepted for compatibility: ``X`` is never changed, and not copied as a whole but for a
+        local search.
     algorithm : {"auto", "lloyd", "boxes", "bytes", "elkan", "full"}, default="auto"
         How labels are found; all give the same labels.  ``"lloyd"`` compares every row with every
         center.  ``"boxes"`` sorts the rows in space once, and labels boxes of neighbouring rows
@@ -227,7 +228,7 @@ class KMeans(Clusterer):
             names = ", ".join(map(repr, (*ALGORITHMS, *THEIRS)))
             raise ValueError(f"algorithm must be one of {names}, got {plain(self.algorithm)}.")
         if not isinstance(self.local_search, str):
-            check_count(self.local_search, "local_search", low=0)
+            check_count(self.local_search, "local_search", low=0, other="'auto' or ")
         elif self.local_search != AUTO:
             raise ValueError(
                 f"local_search must be 'auto' or an integer, got {plain(self.local_search)}."

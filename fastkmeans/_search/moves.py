@@ -25,7 +25,8 @@ from .._runtime.arrays import Floats
 from .state import precision, scaled_inertia
 
 OF_MEANS = 2.0**-46
-"""Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings."""
+"""Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings.  That
+of the mean itself, as a number far from 0, comes besides."""
 MEANS = 256
 """Means that are compared with all others at a time."""
 
@@ -53,8 +54,10 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     dtype = precision(problem, scaled_inertia(problem, best))
     unit = 2.0**-24 if dtype == np.float32 else 2.0**-53
     width = math.sqrt(d)
+    # Means far from 0 are rounded in the units of the data.
+    of_means = OF_MEANS + 2.0**-53 * float(np.abs(means).max()) * scaling.unit
     roundings = Roundings(
-        4.0 * unit * width, 2.0 * (d + 8) * unit, OF_MEANS * width, (d + 8) * 2.0**-53
+        4.0 * unit * width, 2.0 * (d + 8) * unit, of_means * width, (d + 8) * 2.0**-53
     )
     place = Place(scaling.scale, scaling.x_offset, scaling.x_scale)
     scaled = (means - scaling.shift) * scaling.unit
@@ -64,7 +67,7 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     heaviest = float(problem.weights.max()) if problem.weights.size else 1.0
     partition = Partition(
         best.labels, problem.weights, means, np.ascontiguousarray(tiles.transpose(0, 2, 1)),
-        totals, _reach(scaled, totals, heaviest),
+        totals, _reach(scaled, totals, heaviest, of_means),
     )  # fmt: skip
     for part, X in problem.blocks():
         bounds = problem.team.cut(X.shape[1])
@@ -76,7 +79,7 @@ def single_move_optimal(problem: Problem, best: Outcome) -> bool:
     return True
 
 
-def _reach(scaled: Floats, totals: Floats, heaviest: float) -> Floats:
+def _reach(scaled: Floats, totals: Floats, heaviest: float, of_means: float) -> Floats:
     """Return for each mean a lower bound of ``sqrt(W_b / (W_b + w)) |c_a - c_b|``, scaled."""
     k, d = scaled.shape
     norms, apart = np.einsum("ij,ij->i", scaled, scaled), np.empty(k)
@@ -86,7 +89,7 @@ def _reach(scaled: Floats, totals: Floats, heaviest: float) -> Floats:
         np.fill_diagonal(squares[:, part], np.inf)
         apart[part] = squares.min(axis=1)
     error = 8.0 * (d + 8) * 2.0**-53 * float(norms.max())  # of a square, in any order of sums
-    distances = np.sqrt(np.maximum(0.0, apart - error)) - 2.0 * OF_MEANS * math.sqrt(d)
+    distances = np.sqrt(np.maximum(0.0, apart - error)) - 2.0 * of_means * math.sqrt(d)
     least = math.sqrt(float((totals / (totals + heaviest)).min())) * (1.0 - 2.0**-40)
     reach: Floats = least * distances
     return reach

@@ -199,6 +199,17 @@ def test_equal_rows_and_ties_do_not_move() -> None:
     assert check(alone, np.arange(40), 40, weights)
 
 
+@pytest.mark.parametrize("offset", [1e6, 1e9, 1e12, 1e15])
+def test_far_from_0_no_move_is_invented(offset: float) -> None:
+    """Sums of whole numbers are exact: where no move gains at 0, none does far from 0."""
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        X = rng.integers(0, 4, (int(rng.integers(6, 20)), 2)).astype(float)
+        labels = KMeans(2, tol=0, random_state=seed, local_search=0).fit(X).labels_
+        if reference.single_move_optimal(X, labels, 2, np.ones(len(X))):
+            assert check(X + offset, labels, 2)
+
+
 def test_reach_is_a_tight_lower_bound() -> None:
     rng = np.random.default_rng(0)
     means = rng.random((40, 5)).astype(np.float32).astype(np.float64)  # as in X
