@@ -32,7 +32,7 @@ DATA = Path(__file__).resolve().parent / "resources"
 CACHES_KEPT = 8
 """Compile caches that stay on the disk: .ci/run fills six."""
 KERNELS_KEPT = 4000
-"""Files with compiled kernels in one cache, of several edits, until it begins anew: all tests need
+"""Files with compiled kernels in one cache, of several edits, until it begins again: all tests need
 about 700."""
 
 MARKS = {

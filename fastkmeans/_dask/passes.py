@@ -185,8 +185,8 @@ class Passes:
         try:
             return future.result()
         except BaseException as error:
-            # Of a result that somebody cancelled, the scheduler of Dask must not hear again: it
-            # would drop the client.  A client that was closed cannot cancel.
+            # Dask's scheduler drops a client that cancels what somebody has cancelled already.  A
+            # client that was closed cannot cancel.
             if not isinstance(error, need("distributed", "dask").CancelledError):
                 with suppress(Exception):
                     self.client.cancel([future])

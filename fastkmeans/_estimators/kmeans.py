@@ -80,8 +80,7 @@ class KMeans(Clusterer):
     random_state : None, int, RandomState or Generator, default=None
         Source of the draws of the initialisation and of the local search.
     copy_x : bool, default=True
-        Accepted for compatibility: ``X`` is never changed, and not copied as a whole but for a
-        local search.
+        Accepted for compatibility: ``X`` is never changed.  A local search copies it.
     algorithm : {"auto", "lloyd", "boxes", "bytes", "elkan", "full"}, default="auto"
         How labels are found; all give the same labels.  ``"lloyd"`` compares every row with every
         center.  ``"boxes"`` sorts the rows in space once, and labels boxes of neighbouring rows
