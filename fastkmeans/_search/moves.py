@@ -25,8 +25,8 @@ from .._runtime.arrays import Floats
 from .state import precision, scaled_inertia
 
 OF_MEANS = 2.0**-46
-"""Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings.  That
-of the mean itself, as a number far from 0, comes besides."""
+"""Rounding error of a coordinate of a mean, in scaled units, at most: hundreds of roundings.
+A mean far from 0 has another one, in proportion to its size."""
 MEANS = 256
 """Means that are compared with all others at a time."""
 

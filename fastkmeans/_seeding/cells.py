@@ -12,7 +12,7 @@ clusters are far apart.  k-means|| draws its candidates in passes over all rows 
 others 2012, "Scalable K-Means++", VLDB).
 
 No Lloyd iterations run within the cells.  They lower the inertia of the start, but the borders
-of the cells then remain in the result: the fits that follow end with a higher inertia.
+of the cells then remain in the result, and later fits end with a higher inertia.
 """
 
 import math

@@ -187,7 +187,7 @@ def check_tight(offset: float, size: float, dtype: Any, rng: np.random.Generator
 
 def test_equal_rows_and_ties_do_not_move() -> None:
     assert check([[0.0], [1.0], [2.0]], [0, 0, 1], 2)  # a tie: 2 * 0.25 and 0.5 * 1
-    for a, c in np.random.default_rng(0).random((20, 2)):  # ties, but for rounding
+    for a, c in np.random.default_rng(0).random((20, 2)):  # ties, except for rounding
         assert check([[a], [a + c], [a + 2.0 * c]], [0, 0, 1], 2)
     assert check(np.full((9, 2), 0.1), np.arange(9) % 3, 3)
     assert not check([[0.0], [1.0], [1.9]], [0, 0, 1], 2)
