@@ -18,12 +18,11 @@ from .._kernels.sparse.assign import (
     UNIT,
     UNIT64,
     Drift,
-    Nonzero,
     measure_rows,
     screen_rows,
-    settle_rows,
 )
 from .._kernels.sparse.directions import find_used, settle_directions
+from .._kernels.sparse.settle import Nonzero, settle_rows
 from .._kernels.sparse.table import Centers, fill_table, finish_table
 from .._runtime.arrays import Floats, Labels, aligned
 from .._runtime.threads import Team, cut_centers

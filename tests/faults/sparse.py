@@ -38,14 +38,14 @@ MUTATIONS = [
     ),
     Mutation(
         "equal differences go to the highest index",
-        "_kernels/sparse/assign.py",
+        "_kernels/sparse/settle.py",
         "if total < least:",
         "if total <= least:",
         f"{ENGINE}: lowest_index",
     ),
     Mutation(
         "differences leave out where only the center is not zero",
-        "_kernels/sparse/assign.py",
+        "_kernels/sparse/settle.py",
         "            c = centers[j, f] * scale\n            p += 1",
         "            c = centers[j, f] * scale if column == f else 0.0\n            p += 1",
         f"{ENGINE}: share_no_word",
