@@ -18,7 +18,8 @@ from .._data.scaling import power_of_two
 from .._data.sparse import SparseRows
 from .._data.validation import NO_WEIGHTS, Weights
 from .._kernels.metrics.pairs import BY_COSINE, BY_DIFFERENCES, BY_PRODUCTS
-from .._kernels.metrics.silhouette import STRIP, Side, Sorted, compare_strips
+from .._kernels.metrics.silhouette import compare_strips
+from .._kernels.metrics.strips import STRIP, Side, Sorted
 from .._kernels.sparse.rows import Scaled
 from .._runtime.arrays import Floats
 from .._runtime.threads import RANGE_MULTIPLE, Team

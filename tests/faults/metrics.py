@@ -31,7 +31,7 @@ MUTATIONS = [
     ),
     Mutation(
         "rows beyond the last of a strip have weight",
-        "_kernels/metrics/silhouette.py",
+        "_kernels/metrics/strips.py",
         "tile_weights[q] = weights[i] if start + q < stop else 0.0",
         "tile_weights[q] = weights[i]",
         f"{SILHOUETTE}: test_numbers_of_rows_around",
@@ -45,7 +45,7 @@ MUTATIONS = [
     ),
     Mutation(
         "rows of length 0 have cosine 1 to each other",
-        "_kernels/metrics/silhouette.py",
+        "_kernels/metrics/strips.py",
         "                norms[b, p] = 1.0",
         "                norms[b, p] *= 1.0",
         f"{SILHOUETTE}: test_rows_of_length_zero",

@@ -16,7 +16,7 @@ from sklearn import metrics as theirs
 
 from fastkmeans import metrics, open_dataset
 from fastkmeans._kernels.emit.simd import CENTERS, POINTS
-from fastkmeans._kernels.metrics.silhouette import Side
+from fastkmeans._kernels.metrics.strips import Side
 from fastkmeans._metrics import silhouette
 from tests.helpers import quality
 from tests.helpers.kernels import LAYOUTS, lay_out
