@@ -115,8 +115,12 @@ def test_a_copy_is_mended_and_each_content_has_a_time_of_its_own(tmp_path: Path)
 @pytest.mark.skipif(
     os.environ.get("NUMBA_DISABLE_JIT", "0") != "0", reason="without JIT nothing is compiled"
 )
-def test_a_copy_begins_with_the_compiled_kernels(tmp_path: Path) -> None:
+def test_a_copy_begins_with_the_compiled_kernels(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     """They lie where the tests of the copy look, and are as old as their sources."""
+    if not pytestconfig.pluginmanager.hasplugin("cacheprovider"):
+        pytest.skip("the tests keep no compiled kernels")
     mutations = importlib.import_module("mutations")
     exec(LINE_END)
     mutations.copy_package(tmp_path)

@@ -181,8 +181,9 @@ class KMeans(Clusterer):
     It does so if ``algorithm`` is ``"auto"``, ``init`` a name, the metric Euclidean, the table
     dense and in memory, and there are at most 2^22 rows and 128 clusters.  Equal values count as
     one, with the sum of their weights.  The centers rise, ``n_iter_`` is 1, and ``stop_reason_``
-    says that this is the optimum.  ``n_init``, ``max_iter``, ``tol`` and ``random_state`` then
-    change nothing.  Other fits of one feature run Lloyd's algorithm.
+    says that this is the optimum.  ``n_init``, ``max_iter``, ``tol``, ``random_state``,
+    ``local_search`` and ``early_stop`` then change nothing.  Other fits of one feature run Lloyd's
+    algorithm.
 
     References
     ----------
