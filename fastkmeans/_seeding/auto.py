@@ -21,13 +21,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .._data.problem import Problem
-from .._data.sample import KEPT_BYTES
+from .._data.sample import KEPT_BYTES, Sample
 from .._data.sparse import SparseRows
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
-from .cells import from_cells
+from .cells import MANY_FEATURES, from_cells
 from .plusplus import plus_plus
-from .sampled import on_sample
+from .sampled import on_sample, part_of
 
 MANY_CLUSTERS = 256
 """Fewest clusters for cells, so that there are 8 of them at least."""
@@ -38,6 +38,8 @@ ROWS_PER_CLUSTER = 8
 """Fewest rows per cluster for cells and samples: with fewer, each row matters."""
 SAMPLED_PER_CLUSTER, LEAST_SAMPLE = 256, 1 << 14
 """Rows of the first sample: per cluster, and at least."""
+CELLS_PER_CLUSTER = 16
+"""Rows per cluster from which cells are made, with many features."""
 SHARE, FILE_SHARE = 16, 2
 """Fewest rows for a sample, as a multiple of the first one: in memory and in files.  A sample in
 memory is at most 1/16 of the rows."""
@@ -52,6 +54,7 @@ class Start(NamedTuple):
     in_cells: bool  # candidates from cells, not from all rows
     first: int = 0  # rows of the first sample; 0: all rows are used
     most: int = 0  # rows of the largest sample
+    in_rows: int = 0  # rows from which cells are made; 0: all, or the first sample
 
     @property
     def name(self) -> str:
@@ -70,16 +73,18 @@ def choose_start(problem: Problem, n_clusters: int) -> Start:
         return Start(False)
     in_file = math.isfinite(rows.room)
     kept = int(min(KEPT_BYTES, rows.room)) // (d * rows.dtype.itemsize) if in_file else n
+    may_sample = not (weights.size and _are_uneven(weights, counted))
     first = min(max(SAMPLED_PER_CLUSTER * k, LEAST_SAMPLE), kept)
-    sampled = first if counted >= (FILE_SHARE if in_file else SHARE) * first else 0
-    if first < ROWS_PER_CLUSTER * k or (weights.size and _are_uneven(weights, counted)):
-        sampled = 0
-    most = min(max(sampled, counted // SHARE), kept) if sampled else 0
-    looked_at = sampled or n
-    in_cells = k >= MANY_CLUSTERS and looked_at * k * (d + 8) >= MUCH_WORK
-    if in_file and not sampled:  # a cell is read from all over the file
-        in_cells = False
-    return Start(in_cells, sampled, most)
+    enough = ROWS_PER_CLUSTER * k <= first <= counted // (FILE_SHARE if in_file else SHARE)
+    first = first if may_sample and enough else 0
+    most = min(max(first, counted // SHARE), kept) if first else 0
+    in_cells = k >= MANY_CLUSTERS and (first or n) * k * (d + 8) >= MUCH_WORK
+    if not in_cells or (in_file and not first):  # a cell is read from all over the file
+        return Start(False, first, most)
+    few = CELLS_PER_CLUSTER * k
+    return Start(
+        True, first, most, few if may_sample and d >= MANY_FEATURES and few < (first or n) else 0
+    )
 
 
 def _are_uneven(weights: Floats, counted: int) -> bool:
@@ -94,6 +99,9 @@ def find_centers(problem: Problem, n_clusters: int, rng: np.random.Generator) ->
     start = choose_start(problem, n_clusters)
 
     def seed(own: Problem, n_clusters: int, rng: np.random.Generator) -> Floats:
+        if start.in_rows:
+            sample = Sample(own.rows, own.weights, n_clusters, n_clusters, rng)
+            own = part_of(own, sample, start.in_rows)
         find = from_cells if start.in_cells else plus_plus
         return own.points(find(own, n_clusters, rng))
 

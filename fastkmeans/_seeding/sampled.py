@@ -43,9 +43,7 @@ def on_sample(
     sample = Sample(problem.rows, problem.weights, n_clusters, n_clusters, rng)
     size, centers = first, None
     while True:
-        batch = sample.first(size)
-        by_cosine = problem.scaling.by_cosine
-        own = problem_of(batch.rows, batch.weights, problem.team, by_cosine)
+        own = part_of(problem, sample, size)
         if centers is None:
             centers = seed(own, n_clusters, rng)
         run = Workspace(own, n_clusters).begin(centers, MOST_STEPS)
@@ -54,6 +52,12 @@ def on_sample(
         if GROWTH * size > most:
             return centers
         size *= GROWTH
+
+
+def part_of(problem: Problem, sample: Sample, count: int) -> Problem:
+    """Return the first rows of a sample of a problem as a problem of their own."""
+    rows, weights = sample.first(count)
+    return problem_of(rows, weights, problem.team, problem.scaling.by_cosine)
 
 
 def sampling_error(run: Run, inertia: float) -> float:
