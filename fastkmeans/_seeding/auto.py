@@ -38,8 +38,8 @@ ROWS_PER_CLUSTER = 8
 """Fewest rows per cluster for cells and samples: with fewer, each row matters."""
 SAMPLED_PER_CLUSTER, LEAST_SAMPLE = 256, 1 << 14
 """Rows of the first sample: per cluster, and at least."""
-CELLS_PER_CLUSTER = 16
-"""Rows per cluster from which cells are made, with many features."""
+CELL_ROWS = 16
+"""Rows per cluster that are put into cells, where rows have many features.  They are a sample."""
 SHARE, FILE_SHARE = 16, 2
 """Fewest rows for a sample, as a multiple of the first one: in memory and in files.  A sample in
 memory is at most 1/16 of the rows."""
@@ -51,10 +51,9 @@ is at least the number of rows divided by this."""
 class Start(NamedTuple):
     """How initial centers are found."""
 
-    in_cells: bool  # candidates from cells, not from all rows
+    in_cells: int = 0  # rows that are put into cells; 0: no cells
     first: int = 0  # rows of the first sample; 0: all rows are used
     most: int = 0  # rows of the largest sample
-    in_rows: int = 0  # rows from which cells are made; 0: all, or the first sample
 
     @property
     def name(self) -> str:
@@ -70,28 +69,35 @@ def choose_start(problem: Problem, n_clusters: int) -> Start:
     n, d = problem.shape
     counted = int(np.count_nonzero(weights)) if weights.size else n
     if isinstance(rows, SparseRows) or counted < ROWS_PER_CLUSTER * k:
-        return Start(False)
+        return Start()
+    may_sample = not weights.size or _are_even(weights, counted)
+    in_file = math.isfinite(rows.room)
+    first, most = _sample_sizes(problem, k, counted) if may_sample else (0, 0)
+    looked_at = first or n
+    in_cells = k >= MANY_CLUSTERS and looked_at * k * (d + 8) >= MUCH_WORK
+    if not in_cells or (in_file and not first):  # a cell is read from all over the file
+        return Start(0, first, most)
+    few = may_sample and d >= MANY_FEATURES
+    return Start(min(looked_at, CELL_ROWS * k) if few else looked_at, first, most)
+
+
+def _sample_sizes(problem: Problem, n_clusters: int, counted: int) -> tuple[int, int]:
+    """Return the rows of the first and of the largest sample; 0 and 0 if a sample does not pay."""
+    (n, d), rows = problem.shape, problem.rows
     in_file = math.isfinite(rows.room)
     kept = int(min(KEPT_BYTES, rows.room)) // (d * rows.dtype.itemsize) if in_file else n
-    may_sample = not (weights.size and _are_uneven(weights, counted))
-    first = min(max(SAMPLED_PER_CLUSTER * k, LEAST_SAMPLE), kept)
-    enough = ROWS_PER_CLUSTER * k <= first <= counted // (FILE_SHARE if in_file else SHARE)
-    first = first if may_sample and enough else 0
-    most = min(max(first, counted // SHARE), kept) if first else 0
-    in_cells = k >= MANY_CLUSTERS and (first or n) * k * (d + 8) >= MUCH_WORK
-    if not in_cells or (in_file and not first):  # a cell is read from all over the file
-        return Start(False, first, most)
-    few = CELLS_PER_CLUSTER * k
-    return Start(
-        True, first, most, few if may_sample and d >= MANY_FEATURES and few < (first or n) else 0
-    )
+    first = min(max(SAMPLED_PER_CLUSTER * n_clusters, LEAST_SAMPLE), kept)
+    share = FILE_SHARE if in_file else SHARE
+    if counted < share * first or first < ROWS_PER_CLUSTER * n_clusters:
+        return 0, 0
+    return first, min(max(first, counted // SHARE), kept)
 
 
-def _are_uneven(weights: Floats, counted: int) -> bool:
-    """Return whether few rows have most of the weight."""
+def _are_even(weights: Floats, counted: int) -> bool:
+    """Return whether a sample does not miss few rows that have most of the weight."""
     shares = weights / weights.max()
     total = total_of(shares)
-    return total * total < total_of(shares * shares) * (counted / UNEVEN)
+    return total * total >= total_of(shares * shares) * (counted / UNEVEN)
 
 
 def find_centers(problem: Problem, n_clusters: int, rng: np.random.Generator) -> Floats:
@@ -99,11 +105,12 @@ def find_centers(problem: Problem, n_clusters: int, rng: np.random.Generator) ->
     start = choose_start(problem, n_clusters)
 
     def seed(own: Problem, n_clusters: int, rng: np.random.Generator) -> Floats:
-        if start.in_rows:
+        if not start.in_cells:
+            return own.points(plus_plus(own, n_clusters, rng))
+        if start.in_cells < own.shape[0]:
             sample = Sample(own.rows, own.weights, n_clusters, n_clusters, rng)
-            own = part_of(own, sample, start.in_rows)
-        find = from_cells if start.in_cells else plus_plus
-        return own.points(find(own, n_clusters, rng))
+            own = part_of(own, sample, start.in_cells)
+        return own.points(from_cells(own, n_clusters, rng))
 
     if start.first:
         return on_sample(problem, n_clusters, rng, seed, start.first, start.most)

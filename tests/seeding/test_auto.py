@@ -21,7 +21,10 @@ from tests.helpers.reference import squared_distances
 
 Array = NDArray[Any]
 NONE: Array = np.empty(0)
-WAYS = ("k-means++", "cells", "sample", "cells of a sample")
+WAYS = (
+    "k-means++", "cells", "cells, few rows", "sample", "cells of a sample",
+    "cells of a sample, few rows",
+)  # fmt: skip
 
 
 def start(
@@ -36,13 +39,18 @@ def start(
 @pytest.fixture
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make ``init="auto"`` take one of its ways for small tables, and return its name."""
-    name: str = request.param
+    param: str = request.param
+    name, _, few = param.partition(", ")
     home = "fastkmeans._seeding.auto."
     monkeypatch.setattr(home + "MUCH_WORK", 0)
     monkeypatch.setattr(home + "MANY_CLUSTERS", 1 if "cells" in name else 1 << 30)
     monkeypatch.setattr(home + "SAMPLED_PER_CLUSTER", 16)
     monkeypatch.setattr(home + "LEAST_SAMPLE", 1 if "sample" in name else 1 << 30)
     monkeypatch.setattr(home + "SHARE", 2)
+    for module in ("auto", "cells"):
+        many = f"fastkmeans._seeding.{module}.MANY_FEATURES"
+        monkeypatch.setattr(many, 0 if few else 1 << 30)
+    monkeypatch.setattr(home + "CELL_ROWS", 12)
     monkeypatch.setattr("fastkmeans._seeding.cells.CELLS_PER_THREAD", 1)
     monkeypatch.setattr("fastkmeans._seeding.sampled.GROWTH", 2)
     return name
@@ -84,6 +92,20 @@ def test_what_is_chosen(shape: tuple[int, int, int], room: float, name: str) -> 
     assert found.name == name
     assert found.first <= found.most <= max(shape[0] // 2, 1)
     assert 4 * shape[1] * found.most <= room
+
+
+def test_rows_that_are_put_into_cells() -> None:
+    """With many features they are a sample, unless few rows have most of the weight."""
+    uneven = np.ones(20_000)
+    uneven[:10] = 1e5
+    assert start(20_000, 384, 400).in_cells == 16 * 400
+    assert start(20_000, 384, 1300).in_cells == 20_000
+    assert start(20_000, 384, 400, weights=uneven).in_cells == 20_000
+    assert start(20_000, 384, 400, weights=np.ones(20_000)).in_cells == 16 * 400
+    assert start(100_000, 127, 400).in_cells == 100_000
+    large = start(3_000_000, 128, 500)
+    assert (large.in_cells, large.first) == (16 * 500, 256 * 500)
+    assert start(3_000_000, 32, 500).in_cells == 256 * 500
 
 
 def test_uneven_weights_forbid_a_sample() -> None:
