@@ -11,8 +11,8 @@ the rows are in memory or in files.  It never depends on the machine.
 Measured (AMD EPYC Zen 3, two cores, seconds of processor time; inertia after the fit):
 
     500k x 32, k=5000, 20 iterations     k-means++ 45.6, 1.5051e7     cells 4.5, 1.5037e7
-    embeddings 20k x 384, k=400, 25 it.  k-means++ 1.3, 12207         cells 0.8, 12234
-    embeddings 20k x 384, k=1000         k-means++ 2.8, 11084         cells 1.3, 11134
+    embeddings 20k x 384, k=400, 25 it.  k-means++ 1.3, 12207         cells 0.2, 12230
+    embeddings 20k x 384, k=1000         k-means++ 2.8, 11084         cells 0.8, 11131
 """
 
 import math
