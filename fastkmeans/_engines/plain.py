@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._data.problem import Problem, Take
 from .._data.rows import Block
@@ -37,23 +38,45 @@ def assign_block(
     bounds = team.cut(X.shape[1])
     counts = np.zeros((len(bounds) - 1, 3), np.int64)
     rest = packed.largest, scaling.by_cosine, previous, labels
-    arguments: tuple[Any, ...] = (scaling.x_offset, scaling.x_scale, centers, packed.tiles, *rest)
+    arguments = scaling.x_offset, scaling.x_scale, centers, packed.tiles, *rest
     team.run(assign_rows, X, bounds, arguments, (counts,), prange=True)
-    moved, n_open, n_zero = counts.sum(axis=0).tolist()
+    settled = settle_open(X, problem, centers, packed, previous, labels, bounds, counts)
+    return int(counts[:, 0].sum()) + settled
+
+
+def settle_open(
+    X: Block,
+    problem: Problem,
+    centers: Floats,
+    packed: Packed,
+    previous: Labels,
+    labels: Labels,
+    bounds: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> int:
+    """Label the rows of a block that float32 left open; return how many changed cluster.
+
+    ``counts`` has a row per range: moved, left open, left open with a norm of 0, and others.
+    """
+    scaling, team = problem.scaling, problem.team
+    _, n_open, n_zero = counts[:, :3].sum(axis=0).tolist()
     if not n_open:
-        return int(moved)
+        return 0
     # By cosine a row of zeros takes no scores, and there may be many.
     n_slow = n_open - n_zero if scaling.by_cosine else n_open
     in_passes = n_slow > max(SETTLED_WORK // centers.size, X.shape[1] // SETTLED_SHARE)
+    moved, has_open = 0, counts[:, 1] > 0
+    counts = counts[:, :3].copy()
     if in_passes:
         place = scaling.offset, scaling.scale
-        arguments = *place, centers, packed.tiles64(centers, scaling), *rest
+        rest = packed.largest, scaling.by_cosine, previous, labels
+        arguments: tuple[Any, ...] = (*place, centers, packed.tiles64(centers, scaling), *rest)
         bounds = cut(X.shape[1], team.size)  # few ranges: the last block of each is padded
         counts = counts[: len(bounds) - 1]
         team.run(settle_rows, X, bounds, arguments, (counts,))
-        moved += int(counts[:, 0].sum())
+        moved, has_open = int(counts[:, 0].sum()), counts[:, 1] > 0
     settle = settle_by_products if scaling.by_cosine else settle_by_differences
-    has_open, counts[:, 0] = counts[:, 1] > 0, 0
+    counts[:, 0] = 0
     arguments = scaling.scale, centers, previous, labels
     if in_passes and has_open.any():
         team.run(settle, X, bounds, arguments, (counts,))
