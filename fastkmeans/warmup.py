@@ -73,6 +73,10 @@ def warm_dense(dtype: Any) -> None:
     # For a large table, passes that are made once run in numba's threads as well.
     X = rng.integers(-1, 2, (LARGE_TABLE // 16, 16)).astype(dtype)
     KMeans(8, max_iter=2, init=X[:8], algorithm="bytes", n_threads=2).fit(X)
+    # Few rows move from the second iteration on, so that bounds in float32 are used.
+    centers = rng.standard_normal((64, 12))
+    X = (centers[np.arange(40_000) % 64] + 0.7 * rng.standard_normal((40_000, 12))).astype(dtype)
+    KMeans(64, max_iter=12, tol=0.0, init=centers, n_threads=2).fit(X)
     # Many centers are drawn from pools; one far row makes float32 too coarse.
     X = rng.standard_normal((40_000, 4)).astype(dtype)
     X[0] = 1e7

@@ -31,8 +31,8 @@ ORDER = [
 ]  # fmt: skip
 """The folders and public modules of the map in fastkmeans/__init__.py, from top to bottom."""
 KERNELS = [
-    "metrics", "line", "sparse", "search", "seeding", "bytes", "boxes", "plain", "text", "shared",
-    "emit",
+    "metrics", "line", "sparse", "search", "seeding", "bounded", "bytes", "boxes", "plain", "text",
+    "shared", "emit",
 ]  # fmt: skip
 """The folders of the kernels, likewise."""
 KERNEL_FILES = [*sorted((PACKAGE / "_kernels").rglob("*.py")), PACKAGE / "_runtime" / "drive.py"]

@@ -28,6 +28,8 @@ ALGORITHMS = ("auto", "lloyd", "boxes", "bytes")
 """The values of ``algorithm``; "lloyd" is the plain engine."""
 BY_ROW = "boxes by row"
 """The engine of boxes with the sums of plain Lloyd: it may begin at any iteration."""
+BOUNDS = "bounds"
+"""The engine of bounds in float32, which begins late in a run."""
 BOXES = ("boxes", BY_ROW)
 WORTH = 0.95
 """Share of plain Lloyd's cost; an engine is used while its estimated cost is below it."""
@@ -45,6 +47,7 @@ MAY_PAY = {
     "boxes": costs.boxes_may_pay,
     BY_ROW: costs.boxes_by_row_may_pay,
     "bytes": costs.codes_may_pay,
+    BOUNDS: costs.bounds_may_pay,
 }
 """Whether the shape of the data speaks for an engine.  Only the first changes the last digit of
 centers, so it asks for the same shapes on every processor."""
@@ -56,6 +59,8 @@ def _load(name: str) -> Any:
         from . import boxes as engine
     elif name == "csr":
         from . import csr as engine  # type: ignore[no-redef]
+    elif name == BOUNDS:
+        from . import bounded as engine  # type: ignore[no-redef]
     else:
         from . import bytes as engine  # type: ignore[no-redef]
     return engine
@@ -108,6 +113,8 @@ class Engines:
         n, d = rows.shape
         guess = self.auto and not team.small
         for name, may_pay in MAY_PAY.items():
+            if name == BOUNDS and self._problem.scaling.by_cosine:
+                continue  # its scores are those of distances
             if algorithm == name or (guess and may_pay(self.shape, self.n_clusters)):
                 engine = _load(name)
                 within = not guess or n * engine.state_bytes(d) <= rows.room
@@ -130,6 +137,8 @@ class Engines:
                 spare = np.empty_like(previous) if by_row else previous
                 boxes = _load(self.name).Boxes
                 self.other = boxes(self._problem, self._packed, spare, by_row)
+            elif self.name == BOUNDS:
+                self.other = _load(BOUNDS).Bounded(self._problem, self._packed)
             else:
                 self.other = _load("bytes").Bytes(
                     self._problem, self.n_clusters, self._choose_step()
@@ -162,6 +171,7 @@ class Choice:
             self._name = "lloyd"
         self._done = 0
         self._begin_below = engines.shape[0]  # rows moved
+        self._noted = False  # whether bounds in float32 know the last centers
 
     @property
     def only_plain(self) -> bool:
@@ -220,6 +230,25 @@ class Choice:
             self._begin_below = n_moved // FEWER
         return pays(cost)
 
+    def _next_by_bounds(self, centers: Floats, previous: Labels, n_moved: int) -> Engine:
+        """Return the engine of the next iteration, if bounds in float32 are not in use.
+
+        They begin where few rows move, so that the bounds of many rows may be apart.  The first
+        iteration finds the bounds, and those to come must repay it.  An iteration before that
+        tells the drift.
+        """
+        engines, noted = self._engines, self._noted
+        few = n_moved <= min(self._begin_below, costs.FEW_MOVED * engines.shape[0])
+        left = self._n_expected - self._done
+        self._noted = few and self._done > 0 and left >= costs.BOUNDS_REPAID
+        if not self._noted:
+            return engines.plain
+        bounded = engines.make_other(previous)
+        if noted:
+            return bounded
+        bounded.note(centers)  # type: ignore[attr-defined]
+        return engines.plain
+
     def _repays_sort(self) -> bool:
         """Return whether iterations to come are likely to repay the sort of boxes by row.
 
@@ -241,6 +270,8 @@ class Choice:
                 return engines.plain
             if self._name == BY_ROW and not self._repays_sort():
                 return engines.plain
+            if self._name == BOUNDS:
+                return self._next_by_bounds(centers, previous, n_moved)
             guess = self._name == "bytes" and engines.auto
             if guess and not self._is_promising(centers, previous, n_moved):
                 return engines.plain

@@ -49,12 +49,34 @@ LEAST_ROWS = 300_000
 """Fewest rows for them: with fewer, calls and threads take as long as the rows."""
 REPAID_AFTER = 8
 """Iterations that repay the sort of boxes."""
-FEWEST_FEATURES = (16 if CODES.bits == 8 else 32) if CODES.product else math.inf
+FEWEST_FEATURES = (16 if CODES.bits == 8 else 64) if CODES.product else math.inf
 """Fewest features for codes.  Below them, what a row costs besides its scores is more than all its
 scores.  Without an instruction for products of codes they never pay."""
 FEWEST_CLUSTERS, FEWEST_PRODUCTS = 32, 1024
 """Fewest clusters for codes, and fewest multiplications of a row with all centers.  Below these,
 the gain is not worth the seconds that the kernels take to compile, once."""
+
+FEW_MOVED, BOUNDS_REPAID = 0.05, 6
+"""Most moved rows, as a share of all, for which ``auto`` tries bounds in float32, and the fewest
+iterations that must be left.  The first one takes up to 1.6 times as long as a plain one."""
+FEWEST_FOR_BOUNDS, CLUSTERS_FOR_BOUNDS, PRODUCTS_FOR_BOUNDS = 10, 32, 768
+"""Fewest features and clusters for them, and fewest multiplications of a row with all centers.
+Below these, what a row costs besides its scores is more than they spare.  With fewer features,
+they would also take more memory than the rows."""
+PANEL = 1 << 17
+"""Most values of the centers for them: beyond, the tiles leave the second-level cache."""
+
+
+class BoundedCosts(NamedTuple):
+    """The same for bounds in float32; the pairs cost what they cost in plain Lloyd."""
+
+    carried: float  # the bounds of a row are widened
+    met: tuple[float, float]  # a row needs a group of centers
+    rival: tuple[float, float]  # a row has a rival
+
+
+BOUNDED = BoundedCosts(carried=9.0, met=(17, 1.05), rival=(200, 6.0))
+"""Measured with AVX2 (AMD Zen 3), and scaled to the costs of plain Lloyd above."""
 
 Shape = tuple[int, int]
 
@@ -79,6 +101,20 @@ def codes_may_pay(shape: Shape, n_clusters: int) -> bool:
     """Return whether codes may pay."""
     much = n_clusters >= max(FEWEST_CLUSTERS, -(-FEWEST_PRODUCTS // shape[1]))
     return shape[1] >= FEWEST_FEATURES and much
+
+
+def bounds_may_pay(shape: Shape, n_clusters: int) -> bool:
+    """Return whether bounds in float32 may pay."""
+    _, d = shape
+    much = n_clusters >= max(CLUSTERS_FOR_BOUNDS, -(-PRODUCTS_FOR_BOUNDS // d))
+    return d >= FEWEST_FOR_BOUNDS and much and n_clusters * (d + 1) <= PANEL
+
+
+def bounded_cost(shape: Shape, met: int, scored: int, rivals: int) -> float:
+    """Estimate the cost of an iteration from the counts of ``bounded_rows``."""
+    n, d = shape
+    by_row = BOUNDED.carried * n + _of(BOUNDED.met, d) * met + _of(BOUNDED.rival, d) * rivals
+    return by_row + _of(COSTS.pair, d) * scored
 
 
 def _of(cost: tuple[float, float], n_features: int) -> float:

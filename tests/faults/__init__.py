@@ -15,6 +15,7 @@ mutation
 from __future__ import annotations
 
 from faults import (
+    bounded,
     boxes,
     bytes,
     distributed,
@@ -42,6 +43,7 @@ MUTATIONS: list[Mutation] = [
     *line.MUTATIONS,
     *boxes.MUTATIONS,
     *bytes.MUTATIONS,
+    *bounded.MUTATIONS,
     *engines.MUTATIONS,
     *lloyd.MUTATIONS,
     *distributed.MUTATIONS,
