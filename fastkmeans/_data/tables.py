@@ -51,12 +51,13 @@ def table_in_memory(X: Any, name: str = "X", fewest: int = 1) -> Table:
     are not an empty table.
     """
     found: tuple[Rows, list[Any] | None] | None = None
-    if is_sparse(X):
-        found = sparse_rows(X, name), None
-    elif type(X) is not np.ndarray:  # the usual case needs no import
-        from .dataframes import dataframe_rows
+    if type(X) is not np.ndarray:  # the usual case needs no import
+        if is_sparse(X):
+            found = sparse_rows(X, name), None
+        else:
+            from .dataframes import dataframe_rows
 
-        found = dataframe_rows(X, name)
+            found = dataframe_rows(X, name)
     table = Table(*found) if found else Table(_array_rows(_as_matrix(X, name), name), None)
     n, d = table.rows.shape
     for count, least, what in ((n, fewest, "sample"), (d, 1, "feature")):

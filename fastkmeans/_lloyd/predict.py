@@ -28,13 +28,19 @@ FEW_ROWS = 4
 def scaling_around(centers: Floats, size: float, rows: Rows, by_cosine: bool) -> Scaling:
     """Return a scaling for rows of magnitude up to ``size``, which need not be those of a fit."""
     if by_cosine:
-        return unshifted(rows.dtype, rows.shape[1], power_of_two(size, rows.dtype))
+        scale = scale_around(centers, size, rows, by_cosine)
+        return unshifted(rows.dtype, rows.shape[1], scale)
     if isinstance(rows, SparseRows):  # a shift would make them dense
         shift = np.zeros(rows.shape[1])
     else:
         shift = column_totals(centers / len(centers))  # in this order nothing overflows
-    reach = max(size, float(np.abs(centers).max()))
-    return make_scaling(rows.dtype, shift, power_of_two(reach, rows.dtype))
+    return make_scaling(rows.dtype, shift, scale_around(centers, size, rows, by_cosine))
+
+
+def scale_around(centers: Floats, size: float, rows: Rows, by_cosine: bool) -> float:
+    """Return the scale of ``scaling_around``, which a few rows need alone."""
+    reach = size if by_cosine else max(size, float(np.abs(centers).max()))
+    return power_of_two(reach, rows.dtype)
 
 
 def closest_centers(
@@ -48,13 +54,15 @@ def closest_centers(
     size = check_finite(table, name)
     rows = table.rows
     centers = np.ascontiguousarray(centers, np.float64)
-    scaling = scaling_around(centers, size, rows, by_cosine)
     if rows.shape[0] <= FEW_ROWS and not isinstance(rows, SparseRows):
-        labels, counts = np.full(rows.shape[0], -1, np.int32), np.zeros(3, np.int64)
+        scale = scale_around(centers, size, rows, by_cosine)
+        labels, counts = np.empty(rows.shape[0], np.int32), np.zeros(3, np.int64)
+        labels.fill(-1)
         settle = settle_by_products if by_cosine else settle_by_differences
         for _, X in rows.blocks():
-            settle(X, 0, len(labels), scaling.scale, centers, labels, labels, counts)
+            settle(X, 0, len(labels), scale, centers, labels, labels, counts)
         return labels
+    scaling = scaling_around(centers, size, rows, by_cosine)
     with Team(n_threads, work_of(rows.shape, len(centers))) as team:
         labels = rows.empty(rows.shape[0], np.int32)
         label_rows(given_problem(rows, scaling, team), centers, labels)
