@@ -3,7 +3,7 @@
 No module here knows clustering, except that ``target`` tells how many centers a tile holds.
 
 jit       options of the compiler, and the digest that names compiled code
-code_cache  compiled kernels on disk
+compiler  the steps in which numba compiles a kernel          code_cache  compiled kernels on disk
 threads   how many threads run a kernel, over which rows
 drive     a kernel over ranges of rows, in numba's threads    calls    kernels by address
 disk      files that are whole or absent                      archive  arrays in one file

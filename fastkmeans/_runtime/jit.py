@@ -27,9 +27,11 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import event
+from numba.core.compiler import Compiler
 
 from .. import __version__
 from .code_cache import CodeCache
+from .compiler import KernelCompiler
 from .target import TARGET
 from .waiting import waiting
 
@@ -39,6 +41,7 @@ _POLICY: dict[str, Any] = {
     "fastmath": {"contract"},
     "no_cfunc_wrapper": True,
     "no_rewrites": True,
+    "pipeline_class": KernelCompiler,
 }
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = ("_kernels", "_runtime")
@@ -202,7 +205,7 @@ def jit_with_scratch(function: Callable[..., Any]) -> Any:
 
 def parallel_jit(function: Callable[..., Any]) -> Any:
     """Compile a driver whose ``prange`` loops run in numba's threads."""
-    return _compile(function, parallel=True, _nrt=False, no_rewrites=False)
+    return _compile(function, parallel=True, _nrt=False, no_rewrites=False, pipeline_class=Compiler)
 
 
 NO_KERNEL = 0
