@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import numba
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 
@@ -52,8 +53,12 @@ class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no types
         self._sources = locator.get_source_stamp()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled kernel for a signature, or None if it is not on disk."""
-        target_context.refresh()
+        """Return the compiled kernel for a signature, or None if it is not on disk.
+
+        Machine code needs numba's memory for scratch alone.  numba's own cache would first load all
+        that numba can compile, and SciPy with it: half of a process's first fit.
+        """
+        rtsys.initialize(target_context)
         key = self._index_key(sig, target_context.codegen())
         try:
             content = self._path(key).read_bytes()
