@@ -12,6 +12,7 @@ import numpy as np
 from .._data.problem import Problem, Take
 from .._data.rows import Block
 from .._data.sparse import SparseRows
+from .._kernels.shared.moves import move_rows
 from .._kernels.shared.update import (
     CHAINS,
     GAINED,
@@ -22,7 +23,6 @@ from .._kernels.shared.update import (
     ClusterSums,
     Terms,
     add_squares,
-    move_rows,
     update_centers,
     update_directions,
 )

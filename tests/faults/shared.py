@@ -62,30 +62,50 @@ MUTATIONS = [
     ),
     Mutation(
         "a dropped weight",
-        "_kernels/shared/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)",
-        "add_row(X, i, f_start, f_stop, offset, scale, 1.0, total, j)",
+        "_kernels/shared/moves.py",
+        """
+        pull = w * inverse[i] if inverse.size else w
+        if pull == 0.0:
+            continue
+        for _""",
+        """
+        pull = 1.0
+        for _""",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
         "a row does not leave its old cluster",
-        "_kernels/shared/update.py",
-        "add_row(X, i, f_start, f_stop, offset, scale, -pull, total, old)",
-        "pass",
+        "_kernels/shared/moves.py",
+        "range(2 if listed[q, 1] >= 0 else 1)",
+        "range(1)",
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
         "weights are added once per slice of the features",
-        "_kernels/shared/update.py",
-        "        if s == 0:\n",
-        "        if s >= 0:\n",
+        "_kernels/shared/moves.py",
+        "            if f_start == 0:\n                table[WEIGHT, j] += w",
+        "            if f_start >= 0:\n                table[WEIGHT, j] += w",
         f"{UPDATE}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "the rows of a range that are listed last do not move",
+        "_kernels/shared/moves.py",
+        "if count > ROOM - STRETCH or last == stop:",
+        "if count > ROOM - STRETCH:",
+        f"{UPDATE}: test_move_rows and C-float32",
+    ),
+    Mutation(
+        "the rows of the second vector of a stretch are those of the first",
+        "_kernels/shared/moves.py",
+        "bits = builder.or_(bits, builder.shl(found, integer(place)))",
+        "bits = builder.or_(bits, found)",
+        f"{UPDATE}: test_changed or test_move_rows and C-float32",
     ),
     Mutation(
         "the remainder of a row's features is not added",
         "_kernels/emit/row.py",
-        "with _loop(builder, middle, stop, integer(1)) as f:",
-        "with _loop(builder, stop, stop, integer(1)) as f:",
+        "half = emit.lanes // 2",
+        "half = 0",
         f"{UPDATE}: (test_move_rows or test_add_squares) and C-float32",
     ),
     Mutation(
@@ -132,9 +152,13 @@ MUTATIONS = [
     ),
     Mutation(
         "by cosine rows count with their length",
-        "_kernels/shared/update.py",
-        "pull = w * inverse[i] if inverse.size else w",
-        "pull = w",
+        "_kernels/shared/moves.py",
+        """        pull = w * inverse[i] if inverse.size else w
+        if pull == 0.0:
+            continue
+        add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)""",
+        """        pull = w
+        add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)""",
         "lloyd/test_cosine: test_fits_are and lloyd and float32 and 10",
     ),
     Mutation(

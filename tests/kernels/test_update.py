@@ -12,6 +12,8 @@ from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._kernels.emit.simd import VECTOR_BYTES
 from fastkmeans._kernels.plain.serial import run_serial
+from fastkmeans._kernels.shared import moves
+from fastkmeans._kernels.shared.moves import move_rows
 from fastkmeans._kernels.shared.pack import NARROW
 from fastkmeans._kernels.shared.update import (
     CHAINS,
@@ -20,10 +22,10 @@ from fastkmeans._kernels.shared.update import (
     ClusterSums,
     Terms,
     add_squares,
-    move_rows,
     update_centers,
 )
 from fastkmeans._kernels.shared.update import WEIGHT as WEIGHT_ROW
+from fastkmeans._runtime.jit import jit
 from tests.helpers.kernels import (
     DTYPES,
     LAYOUTS,
@@ -39,7 +41,7 @@ from tests.helpers.reference import closest
 @pytest.mark.parametrize("rebuild", [True, False])
 def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
     rng = np.random.default_rng(0)
-    k, m, lanes = 5, 70, VECTOR_BYTES // 8
+    k, m, lanes = 5, 3 * moves.ROOM + 70, VECTOR_BYTES // 8
     some = sealed(rng.integers(0, 4, m).astype(float))
     for d in (1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes + 3):
         whole = rng.integers(-9, 9, (m, d)).astype(float)
@@ -49,7 +51,8 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
         labels, previous = rng.integers(0, k, (2, m)).astype(np.int32)
         previous[::3] = labels[::3]
         previous[1::9] = -1  # in no cluster before
-        for weights, span in product((NO_WEIGHTS, some), [(0, m), (3, 64), (9, 10)]):
+        previous[100:200] = labels[100:200]
+        for weights, span in product((NO_WEIGHTS, some), [(0, m), (3, 64), (9, 10), (7, m - 1)]):
             w = weights if weights.size else np.ones(m)
             cuts = np.array(sorted({0, d // 3, d // 2, d}))
             tasks, sums, table = 2 * (len(cuts) - 1), np.ones((2, k, d)), np.ones((2, 2, k))
@@ -69,6 +72,23 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
                     expected_table[1, COUNT, j] += sign * (w[i] > 0)
             np.testing.assert_array_equal(sums, expected)
             np.testing.assert_array_equal(table, expected_table)
+
+
+@jit
+def run_changed(labels, previous, first):
+    return moves.changed(labels, previous, first)
+
+
+def test_changed_equals_its_twin() -> None:
+    rng = np.random.default_rng(0)
+    for first in (0, 5, 32):
+        labels, previous = rng.integers(-1, 2, (2, 64)).astype(np.int32)
+        for same in (slice(0, 0), slice(0, 40), slice(10, 64), slice(0, 64)):
+            previous[same] = labels[same]
+            expected = moves._changed_twin(labels, previous, first)
+            assert run_changed(labels, previous, first) == expected
+            where = np.flatnonzero((labels != previous)[first : first + moves.STRETCH])
+            assert expected == sum(1 << int(r) for r in where)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -4,8 +4,8 @@
     add_row      sums_j += weight x'
     add_square   squares_chain += weight (x' - c_j)^2
 
-Loop order: features, a vector at a time, then one by one.  The three share this loop.  It is vector
-IR, because numba vectorises no loop whose stride it does not know.
+Loop order: features, a vector at a time, then half a vector, and so on.  The three share this loop.
+It is vector IR, because numba vectorises no loop whose stride it does not know.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ def _emit_row(
     arguments: tuple[Any, ...],  # X, i, start, stop, offset pointer, scale
     body: Callable[[Any, Any, Any], None],
 ) -> None:
-    """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then one by one.
+    """Emit ``body(f, x', kind)`` for the features of a row, by vectors, then halves of them.
 
-    Contiguous features are loaded by vectors, others gathered; the arithmetic is the same.
+    Contiguous features are loaded by whole vectors, others gathered; the arithmetic is the same.
     """
     X, i, start, stop, offset, scale = arguments
     builder = emit.builder
@@ -45,25 +45,34 @@ def _emit_row(
     element = source.type.pointee
     vector = ir.VectorType(element, emit.lanes)
 
-    def pointers(f: Any, lanes: int) -> list[Any]:
+    def gather(f: Any, lanes: int) -> Any:
         places = [builder.mul(builder.add(f, integer(n)), stride) for n in range(lanes)]
-        return [cgutils.pointer_add(builder, source, place) for place in places]
+        pointers = [cgutils.pointer_add(builder, source, place) for place in places]
+        if lanes == 1:
+            return builder.load(pointers[0])
+        return emit.gather(pointers, ir.VectorType(element, lanes))
 
     def apply(f: Any, x: Any, kind: Any) -> None:
-        factor = emit.broadcast(scale, kind) if kind is emit.floats else scale
+        factor = emit.broadcast(scale, kind) if isinstance(kind, ir.VectorType) else scale
         body(f, emit.fma(emit.convert(x, kind), factor, emit.load(offset, f, kind)), kind)
 
     lanes = integer(emit.lanes)
-    whole = builder.mul(builder.sdiv(builder.sub(stop, start), lanes), lanes)
-    middle = builder.add(start, whole)
-    contiguous = builder.icmp_signed("==", stride, integer(x_type.dtype.bitwidth // 8))
-    with builder.if_else(contiguous) as (then, otherwise):
-        with then, _loop(builder, start, middle, lanes) as f:
-            apply(f, emit.load(source, f, vector), emit.floats)
-        with otherwise, _loop(builder, start, middle, lanes) as f:
-            apply(f, emit.gather(pointers(f, emit.lanes), vector), emit.floats)
-    with _loop(builder, middle, stop, integer(1)) as f:
-        apply(f, builder.load(pointers(f, 1)[0]), emit.element)
+    count = builder.sub(stop, start)
+    middle = builder.add(start, builder.and_(count, integer(-emit.lanes)))
+    with builder.if_then(builder.icmp_signed(">=", count, lanes)):
+        contiguous = builder.icmp_signed("==", stride, integer(x_type.dtype.bitwidth // 8))
+        with builder.if_else(contiguous) as (then, otherwise):
+            with then, _loop(builder, start, middle, lanes) as f:
+                apply(f, emit.load(source, f, vector), emit.floats)
+            with otherwise, _loop(builder, start, middle, lanes) as f:
+                apply(f, gather(f, emit.lanes), emit.floats)
+    half = emit.lanes // 2
+    while half:
+        left = builder.and_(count, integer(half))
+        with builder.if_then(builder.icmp_signed("!=", left, integer(0))):
+            kind = emit.element if half == 1 else ir.VectorType(emit.element, half)
+            apply(middle, gather(middle, half), kind)
+        middle, half = builder.add(middle, left), half // 2
 
 
 @intrinsic
@@ -80,7 +89,8 @@ def _load_row_intrinsic(
         written = context.get_value_type(sig.args[4].dtype)
 
         def body(f: Any, x: Any, kind: Any) -> None:
-            element = ir.VectorType(written, emit.lanes) if kind is emit.floats else written
+            vector = isinstance(kind, ir.VectorType)
+            element = ir.VectorType(written, kind.count) if vector else written
             emit.store(emit.convert(x, element), target, f)
 
         offset = emit.pointer(sig.args[2], args[2])
@@ -116,7 +126,8 @@ def _add_row_intrinsic(
         total = emit.item(sig.args[7], args[7], args[8])
 
         def body(f: Any, x: Any, kind: Any) -> None:
-            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
+            vector = isinstance(kind, ir.VectorType)
+            weight = emit.broadcast(args[6], kind) if vector else args[6]
             emit.store(emit.fma(weight, x, emit.load(total, f, kind)), total, f)
 
         offset = emit.pointer(sig.args[4], args[4])
@@ -140,7 +151,8 @@ def _add_square_intrinsic(
         center = emit.item(sig.args[9], args[9], args[10])
 
         def body(f: Any, x: Any, kind: Any) -> None:
-            weight = emit.broadcast(args[6], kind) if kind is emit.floats else args[6]
+            vector = isinstance(kind, ir.VectorType)
+            weight = emit.broadcast(args[6], kind) if vector else args[6]
             difference = builder.fsub(x, emit.load(center, f, kind))
             weighted = builder.fmul(weight, difference)
             emit.store(emit.fma(weighted, difference, emit.load(total, f, kind)), total, f)

@@ -54,7 +54,7 @@ proves the label.  Underflow takes up to ``d 2^-149`` from ``|x|^2``: the square
 
 The other engines compare distances.  ``|x - c_j|^2 = |x|^2 + C^2 - 2 x.c_j`` has the same order for
 all ``x``, except for the rounding of ``C``.  Their bounds allow for it (``bounds.error_terms``,
-``boxes.visit.pack_near``).
+``boxes.near.pack_near``).
 """
 
 import math

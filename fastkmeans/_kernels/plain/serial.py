@@ -13,6 +13,7 @@ from typing import Any
 
 from ..._runtime.calls import call
 from ..._runtime.jit import address_of, jit
+from ..shared.moves import move_rows
 from ..shared.pack import pack_centers
 from ..shared.update import (
     COUNT,
@@ -22,7 +23,6 @@ from ..shared.update import (
     WEIGHT,
     ClusterSums,
     Terms,
-    move_rows,
     update_centers,
     update_directions,
 )

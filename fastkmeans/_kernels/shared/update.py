@@ -12,8 +12,8 @@ the number of threads.  If the sums are large (many clusters, many features), th
 their memory must stay a small part of that of the data.  Then the features are cut too.  This
 changes no bit, because features never mix.
 
-Loop order: ranges outside, then slices of the features, then rows, then features.  Rows stay in
-order, and the loop over features is elementwise, so it vectorises without reordering.
+``moves`` moves the rows between the sums.  Loop order of what is left here: clusters or rows
+outside, features inside.  These loops are elementwise, so they vectorise without reordering.
 
 The inertia of the labels against centers ``c_j`` follows from the means ``m_j``,
 
@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..._runtime.jit import jit, jit_inline, jit_with_scratch
-from ..emit.row import add_row, add_square
+from ..emit.row import add_square
 from ..emit.scratch import empty
 from .pack import NARROW, sum_of_squares
 
@@ -46,8 +46,6 @@ CHAINS = 4
 """Independent sums of squares per feature: a row does not wait for the row before."""
 NARROW_CHAINS = 16
 """The same for narrow rows."""
-STRETCH = 16
-"""Rows that are checked together for a changed label."""
 WEIGHT, COUNT = 0, 1
 """Rows of a table of cluster weights.  Only a count proves that a cluster is empty."""
 NO_DIRECTION = 2.0**-44
@@ -70,54 +68,6 @@ class ClusterSums(NamedTuple):
 
     sums: Any  # in/out (n_ranges, k, d) float64
     weights: Any  # in/out (n_ranges, 2, k) float64, WEIGHT and COUNT
-
-
-@jit
-def move_rows(
-    X,  # in (2, m, d) float32 or float64, any strides
-    task,  # in int, first task: a range of rows and a slice of the features
-    next_task,  # in int, task to stop before
-    bounds,  # in (n_ranges + 1,) int64, the ranges of the rows
-    slices,  # in (n_slices + 1,) int64, the slices of the features
-    terms,  # in Terms, what a row adds
-    previous,  # in (m,) int32, the label under which the sums hold a row; -1: none
-    labels,  # in (m,) int32, the label under which they will hold it
-    rebuild,  # in bool, whether the sums hold no row, whatever previous says
-    cluster_sums,  # in/out ClusterSums; only the first slice changes the weights
-):
-    """Move rows between the sums of their range, in row order."""
-    weights, offset, scale, inverse = terms.weights, terms.offset, terms.scale, terms.inverse
-    sums, cluster_weights = cluster_sums.sums, cluster_sums.weights
-    n_slices = slices.size - 1
-    for t in range(task, next_task):
-        r, s = t // n_slices, t % n_slices
-        total, table = sums[r], cluster_weights[r]
-        start, stop, f_start, f_stop = bounds[r], bounds[r + 1], slices[s], slices[s + 1]
-        for first in range(start, stop, STRETCH):
-            last = first + STRETCH if first + STRETCH < stop else stop
-            now, before = labels[first:last], previous[first:last]
-            n_changed = 0
-            for i in range(now.size):
-                n_changed += now[i] != before[i]
-            if not (n_changed or rebuild):
-                continue
-            for i in range(first, last):
-                j, old = labels[i], -1 if rebuild else previous[i]
-                if j == old:
-                    continue
-                w = weights[i] if weights.size else 1.0
-                pull = w * inverse[i] if inverse.size else w
-                if pull == 0.0:
-                    continue
-                add_row(X, i, f_start, f_stop, offset, scale, pull, total, j)
-                if old >= 0:
-                    add_row(X, i, f_start, f_stop, offset, scale, -pull, total, old)
-                if s == 0:
-                    table[WEIGHT, j] += w
-                    table[COUNT, j] += 1.0
-                    if old >= 0:
-                        table[WEIGHT, old] -= w
-                        table[COUNT, old] -= 1.0
 
 
 @jit

@@ -24,7 +24,8 @@ import math
 import numpy as np
 
 from ..._runtime.jit import jit, jit_inline
-from ..shared.update import COUNT, STRETCH, WEIGHT
+from ..shared.moves import STRETCH
+from ..shared.update import COUNT, WEIGHT
 from .assign import squared_norm
 from .directions import row_scale
 
