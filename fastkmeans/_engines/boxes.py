@@ -4,8 +4,8 @@ The rows are sorted once per fit (``_kernels.boxes.order``); restarts share the 
 are those of plain Lloyd in every iteration.
 
 Sums are added box by box, so centers may differ from plain Lloyd's in the last digit.  Or, with
-``by_row``, the same code as for plain Lloyd adds them, so a run has the same bits with this engine
-and without it.  That takes an iteration about 1 ns per row longer.
+``by_row``, rows are added as plain Lloyd adds them, so a run has the same bits with this engine and
+without it.  Then the first iteration of a run, which adds all rows, takes longer.
 """
 
 import copy
@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 
 from .._data.problem import Problem
 from .._data.rows import ArrayRows, Block, Rows
+from .._kernels.boxes.by_row import move_changed
 from .._kernels.boxes.candidates import BOX, Candidates
+from .._kernels.boxes.extents import join_boxes, measure_boxes
 from .._kernels.boxes.order import (
     FINE,
     Cells,
     count_digits,
     find_keys,
-    join_boxes,
-    measure_boxes,
     place_rows,
     write_in_place,
 )
-from .._kernels.boxes.visit import FAN, NEW, Tree, visit_boxes
+from .._kernels.boxes.tree import FAN, NEW, Tree
+from .._kernels.boxes.visit import visit_boxes
 from .._kernels.emit.simd import VECTOR_BYTES
 from .._kernels.shared.update import Terms
 from .._runtime.arrays import Floats, Labels
@@ -52,8 +53,6 @@ COST_TEST, COST_SCORE, COST_MOVE = 8.0, 1.5, 20.0
 move a row to another cluster."""
 COSTS = np.array([COST_MOVE, 0.0, COST_SCORE, COST_TEST])
 """The same for the four counts of ``visit_boxes``; settled rows are too few to matter."""
-COST_SEEN = 1.0
-"""Estimated nanoseconds to copy a label, and to compare it with the new one, with ``by_row``."""
 NOWHERE = np.empty(0, np.int32)
 """``by_row`` of the kernel if the sums move there."""
 
@@ -89,13 +88,15 @@ def _cells(X: Block, scale: float, inverse: Floats) -> Cells:
     cuts[:, 0], cuts[:, 1 : 1 << bits] = -np.inf, sample[places].T
     coarse = np.full((n_columns, -(-cuts.shape[1] // FINE**2) * FINE), np.inf, sample.dtype)
     coarse[:, : cuts.shape[1] // FINE] = cuts[:, ::FINE]
+    top = np.full((n_columns, FINE), np.inf, sample.dtype)
+    top[:, : coarse.shape[1] // FINE] = coarse[:, ::FINE]
     numbers = np.arange(1 << bits, dtype=np.uint32)
     spread = np.zeros((n_columns, 1 << bits), np.uint32)
     for f in range(n_columns):
         for bit in range(bits):
             place = np.uint32(bit * n_columns + f)
             spread[f] |= (numbers >> np.uint32(bit) & np.uint32(1)) << place
-    return Cells(columns, coarse, cuts, spread)
+    return Cells(columns, top, coarse, cuts, spread)
 
 
 class Boxes:
@@ -154,6 +155,7 @@ class Boxes:
     def forget(self) -> None:
         """Drop all labels."""
         self._tree.whole[:] = NEW
+        self._alike = False  # whether both buffers of labels hold those of the last iteration
 
     def _sort(self, spare: Labels, labels: Labels) -> Labels:
         """Return the order of the rows; both arguments are scratch."""
@@ -223,14 +225,16 @@ class Boxes:
     def label(self, centers: Floats, sums: Sums, previous: Labels, labels: Labels) -> Assigned:
         """Label all rows, in their order in space, and update the sums.
 
-        ``previous`` are the labels before, in the order of the data: read with ``by_row`` only.
+        ``previous`` are the labels before, in the order of the data.  With ``by_row`` they are
+        read, and become those of ``labels``: so the next iteration need not copy them.
         """
         k, n_parts = len(centers), len(sums.parts)
         counts = np.zeros((n_parts, 4), np.int64)
         n = self._tabulate(centers)
         tree, rebuild = self._tree, sums.rebuild
         if self._by_row:
-            labels[:] = previous
+            if not self._alike:
+                labels[:] = previous
             tree, rebuild = tree._replace(by_row=labels), False
         arguments = (
             self._turns(n_parts), tree, self._terms, centers, self._given, n, rebuild,
@@ -244,15 +248,19 @@ class Boxes:
         avoided = 1.0 - (scored + tested + settled * k) / (n_rows * k)
         cost = COST_TEST * tested + COST_SCORE * scored
         if self._by_row:
-            sums.move_all(previous, labels)
-            cost += COST_SEEN * n_rows
+            moving = (
+                sums.bounds, sums.all_features, self._terms, previous, labels, sums.rebuild,
+                sums.by_range,
+            )  # fmt: skip
+            self._team.run(move_changed, self._X, bounds, moving, prange=True)
+            self._alike = True
         return Assigned(moved, max(0.0, avoided), cost)
 
     def write(self, labels: Labels) -> None:
         """Write the labels in the order of the data."""
         if self._by_row:  # ``label`` has written them
             return
-        order, *_, whole, in_order, _ = self._tree
+        order, whole, in_order = self._tree.order, self._tree.whole, self._tree.labels
         self._team.run(
             lambda _, start, stop: write_in_place(order, start, stop, whole, in_order, labels),
             self._X, self._team.cut(labels.size), (),

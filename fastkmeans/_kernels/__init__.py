@@ -42,8 +42,8 @@ The contract
   is compiled when they do.
 
 The micro-kernels emit vector IR: ``plain.tile``, ``plain.start``, ``bytes.tile``,
-``bytes.quantize``, ``bounded.group``, ``shared.pack``, ``boxes.candidates``, ``boxes.order``,
-``seeding.pool``, ``search.closest``, ``search.prices``, ``sparse.score``, ``metrics.own``,
-``metrics.pairs``; ``emit`` holds what they share.  Each has a twin in NumPy for
-``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
+``bytes.quantize``, ``bounded.group``, ``shared.pack``, ``shared.moves``, ``boxes.candidates``,
+``boxes.extents``, ``boxes.order``, ``seeding.pool``, ``search.closest``, ``search.prices``,
+``sparse.score``, ``metrics.own``, ``metrics.pairs``; ``emit`` holds what they share.  Each has a
+twin in NumPy for ``NUMBA_DISABLE_JIT=1``.  Kernels are then ordinary Python.
 """

@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from fastkmeans._data.rows import twice
-from fastkmeans._kernels.boxes import candidates, order
+from fastkmeans._kernels.boxes import candidates, extents
 from fastkmeans._kernels.boxes.candidates import BOX, Candidates
-from fastkmeans._kernels.boxes.visit import Tree, pack_near
+from fastkmeans._kernels.boxes.near import pack_near
+from fastkmeans._kernels.boxes.tree import Tree
 from fastkmeans._kernels.plain.exact import closest_by_differences
 from fastkmeans._kernels.shared.update import Terms
 from fastkmeans._runtime.jit import jit
@@ -157,7 +158,7 @@ def one_box(rows: Array) -> Tree:
     numbers, unused = np.arange(n, dtype=np.int32), np.empty(0, np.int32)
     found = np.empty((2, 1, d)), np.empty((1, d, BOX), np.int16), np.empty((1, d)), np.empty((1, 2))
     tree = Tree(numbers, *found, unused, unused, unused)
-    order.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0, NO_WEIGHTS))
+    extents.measure_boxes(twice(rows), 0, 1, tree, Terms(NO_WEIGHTS, np.zeros(d), 1.0, NO_WEIGHTS))
     return tree
 
 

@@ -15,7 +15,7 @@ from fastkmeans._engines.base import Packed
 from fastkmeans._engines.boxes import Boxes
 from fastkmeans._kernels.boxes import order
 from fastkmeans._kernels.boxes.candidates import BOX, HIGH, LOW
-from fastkmeans._kernels.boxes.visit import FAN
+from fastkmeans._kernels.boxes.tree import FAN, STEPS
 from fastkmeans._runtime.threads import cut
 from tests.helpers.engines import F32, F64, NO_WEIGHTS, problem_of
 from tests.helpers.kernels import sealed
@@ -75,7 +75,7 @@ def test_boxes_hold_their_rows(name: str, dtype: Any) -> None:
         np.testing.assert_allclose(tree.sums[b], w @ x[own], rtol=1e-13, atol=1e-15)
         assert tree.weights[b].tolist() == [w.sum(), (w > 0).sum()]
         low, high = tree.limits[:, b]
-        step = (high - low) / order.STEPS
+        step = (high - low) / STEPS
         back = tree.copy[b].T[: len(own)] * step + (low + high) / 2
         assert (np.abs(back - x[own]) <= 0.501 * step + 1e-15 * np.abs(x[own]) + 1e-300).all()
 
@@ -110,30 +110,33 @@ def test_the_order_is_that_of_a_stable_sort(name: str) -> None:
     assert (np.diff(found[0])[equal] > 0).all()
 
 
-@pytest.mark.parametrize("bits", [1, 4, 5, 9])
+@pytest.mark.parametrize("bits", [1, 4, 5, 8, 9, 10])
 @pytest.mark.parametrize("dtype", [F32, F64])
 def test_keys_interleave_the_cells(bits: int, dtype: Any) -> None:
     rng = np.random.default_rng(bits)
     d, n_cells = 2, 1 << bits
     columns = np.array([3, 1])
-    X = rng.integers(-20, 20, (700, 4)).astype(dtype)
+    n = 2 * order.STRIP + 100
+    X = rng.integers(-20, 20, (n, 4)).astype(dtype)
     cuts = np.sort(rng.integers(-20, 20, (d, n_cells)), axis=1).astype(dtype)
     cuts[:, 0] = -np.inf
     spread = np.zeros((d, n_cells), np.uint32)
     for f, bit in product(range(d), range(bits)):
         spread[f] |= (np.arange(n_cells, dtype=np.uint32) >> bit & 1) << (bit * d + f)
-    keys = np.full(700, 77, np.uint32)
-    padded, coarse = np.full((2, d, 64 * order.FINE), np.inf, dtype)
+    keys = np.full(n, 77, np.uint32)
+    padded = np.full((d, max(n_cells, order.FINE)), np.inf, dtype)
     padded[:, :n_cells] = cuts
-    padded = np.ascontiguousarray(padded[:, : max(n_cells, order.FINE)])
+    coarse = np.full((d, -(-n_cells // order.FINE**2) * order.FINE), np.inf, dtype)
     coarse[:, : padded.shape[1] // order.FINE] = padded[:, :: order.FINE]
-    cells = order.Cells(columns, coarse, padded, spread)
-    order.find_keys(twice(X), 3, 690, cells, 1.0, NO_WEIGHTS, keys)
+    top = np.full((d, order.FINE), np.inf, dtype)
+    top[:, : coarse.shape[1] // order.FINE] = coarse[:, :: order.FINE]
+    cells = order.Cells(columns, top, coarse, padded, spread)
+    order.find_keys(twice(X), 3, n - 10, cells, 1.0, NO_WEIGHTS, keys)
     numbers = [np.searchsorted(cuts[f], X[:, columns[f]], side="right") - 1 for f in range(d)]
     expected = sum(spread[f][numbers[f]].astype(np.int64) for f in range(d))
-    np.testing.assert_array_equal(keys[3:690], expected[3:690])
+    np.testing.assert_array_equal(keys[3:-10], expected[3:-10])
     assert (keys[:3] == 77).all()
-    assert (keys[690:] == 77).all()
+    assert (keys[-10:] == 77).all()
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])

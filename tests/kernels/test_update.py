@@ -10,6 +10,7 @@ import pytest
 
 from fastkmeans._data.rows import twice
 from fastkmeans._data.validation import NO_WEIGHTS
+from fastkmeans._kernels.boxes import by_row
 from fastkmeans._kernels.emit.simd import VECTOR_BYTES
 from fastkmeans._kernels.plain.serial import run_serial
 from fastkmeans._kernels.shared import moves
@@ -72,6 +73,15 @@ def test_move_rows(dtype: Any, layout: str, rebuild: bool) -> None:
                     expected_table[1, COUNT, j] += sign * (w[i] > 0)
             np.testing.assert_array_equal(sums, expected)
             np.testing.assert_array_equal(table, expected_table)
+            sums[:], table[:], known = 1.0, 1.0, previous.copy()
+            by_row.move_changed(
+                twice(X), 1, 2, bounds, np.array([0, d]), Terms(weights, offset, 0.5, NO_WEIGHTS),
+                known, labels, rebuild, ClusterSums(sums, table),
+            )  # fmt: skip
+            np.testing.assert_array_equal(sums, expected)
+            np.testing.assert_array_equal(table, expected_table)
+            now = np.where((np.arange(m) >= span[0]) & (np.arange(m) < span[1]), labels, previous)
+            np.testing.assert_array_equal(known, now)
 
 
 @jit
