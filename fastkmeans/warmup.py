@@ -51,6 +51,7 @@ def _sparse(rng: np.random.Generator, n_rows: int, dtype: Any, width: int = 16) 
 def warm_dense(dtype: Any) -> None:
     """Compile the kernels of dense rows."""
     from . import KMeans, kmeans_plusplus
+    from ._engines.costs import LEAST_ROWS
     from ._runtime.threads import LARGE_TABLE
     from .metrics import simplified_silhouette_score
 
@@ -77,6 +78,9 @@ def warm_dense(dtype: Any) -> None:
     centers = rng.standard_normal((64, 12))
     X = (centers[np.arange(40_000) % 64] + 0.7 * rng.standard_normal((40_000, 12))).astype(dtype)
     KMeans(64, max_iter=12, tol=0.0, init=centers, n_threads=2).fit(X)
+    # With few features, ``auto`` sorts a large table and adds the sums row by row.
+    X = rng.standard_normal((LEAST_ROWS, 2)).astype(dtype)
+    KMeans(8, max_iter=20, init=X[:8], n_threads=2, local_search=0).fit(X)
     # Many centers are drawn from pools; one far row makes float32 too coarse.
     X = rng.standard_normal((40_000, 4)).astype(dtype)
     X[0] = 1e7

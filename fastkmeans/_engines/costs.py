@@ -40,15 +40,15 @@ COSTS = MEASURED[CODES.bits]
 MOST_FEATURES, ENOUGH_PAIRS = 4, 12_000_000
 """Most features, and fewest pairs of a row and a center, for which ``auto`` tries boxes.
 With three features, 20 iterations break even at 400 000 x 64 and 200 000 x 128 pairs."""
-SORT_TAKES = {2: 4, 3: 6} if VECTOR_BYTES < 64 else {}
-"""Iterations of plain Lloyd that the sort of boxes takes, by the number of features, for ``auto``
-to try boxes that add the sums row by row.  These pay with few clusters, too, because a plain
-iteration takes 13 ns per row besides its pairs.  They keep the bits of plain Lloyd, so each
-processor may have its rule.  Measured with AVX2; with AVX-512 nothing is known of them."""
+BY_ROW_FEATURES = (2, 3) if VECTOR_BYTES < 64 else ()
+"""Numbers of features for which ``auto`` tries boxes that add the sums row by row.  These pay with
+few clusters, too: a plain iteration takes 10 ns per row besides its pairs, theirs 2 or 3.  They
+keep the bits of plain Lloyd, so each processor may have its rule.  Measured with AVX2; with
+AVX-512 nothing is known of them."""
 LEAST_ROWS = 300_000
 """Fewest rows for them: with fewer, calls and threads take as long as the rows."""
 REPAID_AFTER = 8
-"""Iterations that repay the sort of boxes."""
+"""Iterations that repay the sort of boxes.  It takes about three iterations of plain Lloyd."""
 FEWEST_FEATURES = (16 if CODES.bits == 8 else 64) if CODES.product else math.inf
 """Fewest features for codes.  Below them, what a row costs besides its scores is more than all its
 scores.  Without an instruction for products of codes they never pay."""
@@ -94,7 +94,7 @@ def boxes_may_pay(shape: Shape, n_clusters: int) -> bool:
 def boxes_by_row_may_pay(shape: Shape, n_clusters: int) -> bool:
     """Return whether boxes that add the sums row by row are likely to pay."""
     n, d = shape
-    return d in SORT_TAKES and n >= LEAST_ROWS
+    return d in BY_ROW_FEATURES and n >= LEAST_ROWS
 
 
 def codes_may_pay(shape: Shape, n_clusters: int) -> bool:

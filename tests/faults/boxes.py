@@ -133,6 +133,13 @@ MUTATIONS = [
         f"{UPDATE}: test_move_rows and C-float32",
     ),
     Mutation(
+        "boxes by row take both buffers of labels for alike from the start",
+        "_engines/boxes.py",
+        "self._alike = False",
+        "self._alike = True",
+        f"{BY_ROW}: later_iteration and float32",
+    ),
+    Mutation(
         "the second step of a search begins at the first cuts",
         "_kernels/boxes/order.py",
         "place = (place + count_not_above(coarse, f, place, value) - 1) * FINE",

@@ -64,4 +64,25 @@ MUTATIONS = [
         "pass\n",
         "runtime/test_threads: test_a_driver_is_compiled",
     ),
+    Mutation(
+        "a forecast looks at the first iteration, in which all rows move",
+        "_engines/forecast.py",
+        "for _ in range(n_iter):",
+        "for _ in range(1):",
+        "engines/test_boxes_by_row: test_a_forecast_is and float32",
+    ),
+    Mutation(
+        "boxes by row begin whatever the forecast is",
+        "_engines/auto.py",
+        "return engines.foresee(centers) >= LIVELY",
+        "return True",
+        "engines/test_boxes_by_row: later_iteration and float32",
+    ),
+    Mutation(
+        "boxes by row begin whatever is left of the run",
+        "_engines/auto.py",
+        "if self._n_expected - done < costs.REPAID_AFTER:",
+        "if self._n_expected - done < 0:",
+        "engines/test_boxes_by_row: test_they_begin_only",
+    ),
 ]
