@@ -56,7 +56,7 @@ def measure(rows: Rows, weights: Floats, team: Team) -> tuple[Scaling, Lengths]:
             (own, no_offset, scale, inverse[part]),
             (totals[touched], sums[touched]),
         )
-        team.run(measure_lengths, X, bounds, arguments, outputs, prange=is_large(X))
+        team.run(measure_lengths, X, bounds, arguments, outputs, is_large(X), light=True)
     inverse.flags.writeable = False
     total, n_moving = totals.sum(axis=0), n - int(totals[:, ZEROS].sum())
     weight = float(total[WEIGHT])

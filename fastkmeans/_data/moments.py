@@ -78,7 +78,9 @@ def moments(rows: Rows, weights: Floats, team: Team, scale: float) -> NDArray[An
         touched, bounds = within(ranges, start, stop)
         w = weights[start:stop] if weights.size else weights
         arguments, outputs = (w, scale, together), (parts[touched],)
-        team.run(add_moments, X, bounds // together, arguments, outputs, prange=is_large(X))
+        team.run(
+            add_moments, X, bounds // together, arguments, outputs, prange=is_large(X), light=True
+        )
         whole = X.shape[1] // together * together
         if whole < X.shape[1]:
             add_moments(X, whole, X.shape[1], w, scale, 1, rest[0])

@@ -223,7 +223,9 @@ def sum_of_squares(
         weights, inverse = problem.weights_of(part), problem.inverse_of(part)
         terms = Terms(weights, no_offset, scaling.scale, inverse)
         arguments = (terms, labels[part], centers)
-        team.run(add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X))
+        team.run(
+            add_squares, X, bounds, arguments, (squares[touched],), prange=is_large(X), light=True
+        )
         if take is not None:
             take(part, X, labels[part])
     if problem.lengths is None:

@@ -39,12 +39,14 @@ from .._kernels.shared.lengths import to_length_one
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
 from .._runtime.jit import NO_KERNEL, address_of
-from .._runtime.threads import MANY_RANGES, SMALL_TABLE, cut, within
+from .._runtime.threads import LIGHT_TABLE, MANY_RANGES, SMALL_TABLE, cut, within
 
 RESOLVED = 2.0**-28
 """Least potential per weight and feature, in scaled units, that float32 resolves."""
 MOST_CANDIDATES = 128
 """Most candidates of a pool."""
+LIST_LANES = 16
+"""Multiplications of a list in the time that another pass takes for a value, about."""
 FILL = 0.7
 """Share of its memory that a pool's lists are expected to fill; the rest is for longer lists."""
 
@@ -235,7 +237,8 @@ class _Seeder:
         for part in self.parts():
             lengthen = self._lengthen(part.X)
             arguments = (part.nearest, *self.place, self._tiles, n_candidates, winner, lengthen)
-            self.team.run(visit, part.X, part.bounds, arguments, (part.potentials,))
+            outputs = (part.potentials,)
+            self.team.run(visit, part.X, part.bounds, arguments, outputs, prange=True, light=True)
 
 
 class _Pool:
@@ -305,5 +308,7 @@ class _Pool:
                 part.start // GROUP_ROWS, *seeder.place, tiles, len(items), part.nearest.closest,
                 part.nearest.inverse, lists, filled,
             )  # fmt: skip
-            seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments)
+            _, m, d = part.X.shape
+            few = m * d * len(items) < LIST_LANES * LIGHT_TABLE
+            seeder.team.run(list_closer, part.X, np.arange(n_shares + 1), arguments, light=few)
         return lists
