@@ -95,14 +95,15 @@ class KMeans(Clusterer):
         length 1; if the mean has length 0, the center stays.  A row of length 0 has cosine 0 to all
         centers: it gets label 0 and moves no center, and a warning counts such rows.
     local_search : "auto" or int, default="auto"
-        Tries of a local search after the best run; 0 is none.  A try gives a row, drawn as in
-        k-means++, the place of a center whose loss costs little, and iterates the clusters around
-        both.  It is kept if the inertia falls.  A run from the centers found follows, so labels and
-        inertia are exact, and the inertia is never higher.  A run that ``max_iter`` or a callback
-        ended is not searched.  For dense rows and the Euclidean metric; it takes a copy of the
-        rows.  ``"auto"`` means up to 6 tries for each center, 500 at most, if ``init`` is a name,
-        the table is in memory, and the search takes no more than 64 MB and about 2^30
-        multiplications.  Else it means 0.
+        Tries of a local search after the best run; 0 is none.  A try draws six rows as k-means++
+        does, gives one of them the place of a center where this costs least, and iterates the
+        clusters around both.  It is kept if the inertia falls.  A run from the centers found
+        follows, so labels and inertia are exact, and the inertia is never higher.  A run that
+        ``max_iter`` or a callback ended is not searched.  For dense rows and the Euclidean metric;
+        it takes a copy of the rows.  ``"auto"`` means up to 3 tries for each center, 500 at most,
+        if ``init`` is a name, the table is in memory, and the search takes no more than 64 MB.  It
+        ends once it has done as many multiplications as the run before it; 2^26 are always
+        allowed, 2^33 at most.  Else it means 0.
     end_check : bool, default=False
         Whether to find out, after the fit, if a move of one row to another cluster would lower the
         inertia: ``single_move_optimal_``.  It moves nothing.  It costs less than one iteration of

@@ -6,6 +6,7 @@ from faults.mutation import Mutation
 
 AROUND, CLOSEST = "_kernels/search/around.py", "_kernels/search/closest.py"
 PRICES, MOVES = "_kernels/search/prices.py", "_kernels/search/moves.py"
+RENEW = "_kernels/search/renew.py"
 TESTS, ENDS = "search/test_swaps", "search/test_moves"
 
 MUTATIONS = [
@@ -18,10 +19,59 @@ MUTATIONS = [
     ),
     Mutation(
         "a row that changes its cluster after a swap stays in its sum",
-        CLOSEST,
+        RENEW,
         "bits = changed(before, 0, labels, b) if n_local else 0",
         "bits = 0",
         f"{TESTS}: test_search_keeps_its_state_true",
+    ),
+    Mutation(
+        "rows are taken for farther from a candidate than they are",
+        RENEW,
+        "limit = shares.reach[0, j] * shares.reach[0, j]",
+        "limit = 0.1 * shares.reach[0, j] * shares.reach[0, j]",
+        f"{TESTS}: test_far_groups_of_rows_are_passed_over",
+    ),
+    Mutation(
+        "no group of rows is passed over",
+        RENEW,
+        "            if square < limit:\n",
+        "            if square < np.inf:\n",
+        f"{TESTS}: test_far_groups_of_rows_are_passed_over",
+    ),
+    Mutation(
+        "rows whose second-closest center moved keep it",
+        RENEW,
+        "        bits[1, b // BLOCKS] |= own | both\n",
+        "        bits[1, b // BLOCKS] |= own\n",
+        f"{TESTS}: test_search_keeps_its_state_true",
+    ),
+    Mutation(
+        "a candidate may replace the center of its own row",
+        PRICES,
+        "if price < best and j != priced.labels[c] and j != barred:",
+        "if price < best and j != barred:",
+        f"{TESTS}: test_price",
+    ),
+    Mutation(
+        "the same center leaves again and again",
+        PRICES,
+        "if price < best and j != priced.labels[c] and j != barred:",
+        "if price < best and j != priced.labels[c]:",
+        f"{TESTS}: test_price",
+    ),
+    Mutation(
+        "swaps are given up after one iteration",
+        AROUND,
+        "return n_steps == 2 and total + AHEAD * gain < least",
+        "return n_steps == 1",
+        f"{TESTS}: test_a_search_improves_a_fit_and_stays_exact",
+    ),
+    Mutation(
+        "a search by default does not heed the work of the run",
+        "_search/swaps.py",
+        "work=min(limits.work, most)",
+        "work=limits.work",
+        f"{TESTS}: test_limits_of_auto",
     ),
     Mutation(
         "the closest center so far does not become the second-closest",

@@ -15,7 +15,7 @@ from fastkmeans._data.problem import open_problem
 from fastkmeans._data.rows import ArrayRows
 from fastkmeans._data.validation import NO_WEIGHTS
 from fastkmeans._estimators.inputs import as_table
-from fastkmeans._kernels.search import prices
+from fastkmeans._kernels.search import prices, tries
 from fastkmeans._lloyd.checkpoint import Checkpoint
 from fastkmeans._lloyd.run import Outcome
 from fastkmeans._lloyd.watch import Watch
@@ -24,10 +24,10 @@ from fastkmeans._search import swaps
 from tests.helpers import reference
 
 Array = NDArray[Any]
-N, D, K = 900, 3, 15
+N, D, K = 1200, 3, 15
 
 
-def mixture(n: int = N, seed: int = 1) -> Array:
+def mixture(n: int = N, seed: int = 2) -> Array:
     """Return overlapping groups of unlike spread."""
     rng = np.random.default_rng(seed)
     means, spread, group = rng.random((K, D)), rng.uniform(0.02, 0.1, K), rng.integers(0, K, n)
@@ -80,26 +80,54 @@ def test_the_two_closest() -> None:
 
 @pytest.mark.parametrize("weights", [NO_WEIGHTS, WEIGHTS])
 def test_price(weights: Array) -> None:
-    """The price of a candidate in the place of a center is the potential that it leads to."""
+    """The price of a candidate in the place of a center is the potential that it leads to.
+
+    The cheapest swap is tried.  A candidate does not replace the center of its own row, and a
+    center that left in vain stays in the next try.
+    """
     state, rows = state_of(weights)
     w = state.points.weights.reshape(-1)[:N]
-    uniforms = np.random.default_rng(0).random(prices.CANDIDATES)
-    found, points = state.draw(uniforms), state.points.blocks.transpose(0, 2, 1).reshape(-1, D)
-    assert sorted(found, key=lambda each: each[0]) == found
-    n_least = 0
-    for change, removed, point in found:
-        centers = START.copy()
-        potential = np.empty(K)
-        drawn = rows[np.square(points[:N] - point).sum(axis=1).argmin()]
+    state.find(np.random.default_rng(0).random((1, prices.CANDIDATES)), np.inf, np.inf)
+    losses, labels = state.priced.losses, state.priced.labels
+    blocks = state.points.blocks.transpose(0, 2, 1).reshape(-1, D)[:N]
+    unit = units(state) ** 0.5
+    places = state.priced.points * unit + (rows - blocks * unit).mean(axis=0)
+    np.testing.assert_array_equal(labels, reference.squared_distances(places, START).argmin(axis=1))
+    found = (losses[:, :K] + losses[:, K:]) * units(state)
+    for c, place in enumerate(places):
         for j in range(K):
-            centers[:], centers[j] = START, drawn
-            potential[j] = w @ reference.squared_distances(rows, centers).min(axis=1)
-        new = (change + state.potential) * units(state)
-        assert new == pytest.approx(potential[removed], rel=1e-3)
-        rank = np.argsort(potential).tolist().index(removed)
-        assert rank <= 1
-        n_least += rank == 0
-    assert n_least == prices.CANDIDATES // 2
+            centers = START.copy()
+            centers[j] = place
+            potential = w @ reference.squared_distances(rows, centers).min(axis=1)
+            assert found[c, j] == pytest.approx(potential, rel=1e-3)
+    found[range(prices.CANDIDATES), labels] = np.inf
+    first = found.min(axis=0).argmin()
+    assert state.local.chosen[0] == first == state.counts[tries.BARRED]
+    state.find(np.random.default_rng(0).random((1, prices.CANDIDATES)), np.inf, np.inf)
+    found[:, first] = np.inf
+    assert state.local.chosen[0] == found.min(axis=0).argmin()
+
+
+def test_far_groups_of_rows_are_passed_over() -> None:
+    """No price changes by that, and six candidates are far from most rows of a hundred groups."""
+    rng = np.random.default_rng(0)
+    means = np.indices((10, 10)).reshape(2, -1).T
+    groups = (np.repeat(means, 80, axis=0) + 0.1 * rng.standard_normal((8000, 2))).astype(
+        np.float32
+    )
+    labels = np.repeat(np.arange(100, dtype=np.int32), 80)
+    best = Outcome(labels, 1.0, means.astype(np.float64), 1, True, "", [], 100)
+    uniforms, whole, part = rng.random((1, prices.CANDIDATES)), {}, {}
+    with open_problem(ArrayRows(groups), NO_WEIGHTS, 1, 0.0) as problem:
+        for found, factor in ((whole, np.inf), (part, 1.0)):
+            state = states.State(problem, best, states.scaled_inertia(problem, best))
+            state.shares.reach[0] *= factor
+            before = state.counts[tries.DISTANCES]
+            state.find(uniforms, np.inf, np.inf)
+            found["distances"] = state.counts[tries.DISTANCES] - before
+            found["losses"] = state.priced.losses.copy()
+    np.testing.assert_array_equal(part["losses"], whole["losses"])
+    assert part["distances"] < 0.6 * whole["distances"]
 
 
 @pytest.mark.parametrize("weights", [NO_WEIGHTS, WEIGHTS])
@@ -109,13 +137,13 @@ def test_search_keeps_its_state_true(weights: Array) -> None:
     rng, kept, began = np.random.default_rng(0), 0, state.potential
     for _ in range(40):
         before, least = state.potential, 1e-6 * state.potential
-        _, removed, point = state.draw(rng.random(prices.CANDIDATES))[0]
-        gain = state.gain(point, removed, least)
+        gain = state.find(rng.random((1, prices.CANDIDATES)), least, np.inf)
         if gain > least:
             kept += 1
             state.keep()
             assert state.potential <= (before - gain) * (1.0 + 1e-5)
     assert 3 <= kept < 40
+    assert state.counts[tries.TRIES] == 40
     assert state.potential < 0.9 * began
     blocks, (centers, sums, weights_of, counts) = state.points.blocks, state.clusters
     rows, w = blocks.transpose(0, 2, 1).reshape(-1, D).astype(np.float64), state.points.weights
@@ -235,16 +263,16 @@ def test_what_is_not_searched() -> None:
     assert model(callback=lambda number, run: True).fit(X).search_ is None
     assert model(n_clusters=1).fit(X).search_.reason == "there is one cluster"
     distinct = np.repeat(X[:K], 3, axis=0)
-    for tries in (20, 2**64):  # any number will do
-        fitted = model(local_search=tries).fit(distinct)
+    for many in (20, 2**64):  # any number will do
+        fitted = model(local_search=many).fit(distinct)
         assert fitted.search_.reason == "no row is apart from its center"
 
 
 def test_auto_searches_what_it_should() -> None:
     fitted = model(local_search="auto").fit(X)
-    assert fitted.search_.tries == 6 * K
+    assert fitted.search_.tries == swaps.AUTO_TRIES * K
     assert fitted.inertia_ < model(local_search=0).fit(X).inertia_
-    again = model(local_search=6 * K).fit(X)
+    again = model(local_search=swaps.AUTO_TRIES * K).fit(X)
     assert again.cluster_centers_.tobytes() == fitted.cluster_centers_.tobytes()
     for options in (
         {"init": START}, {"init": lambda X, k, random_state: X[:k], "n_init": 1},
@@ -263,12 +291,18 @@ def test_limits_of_auto() -> None:
         rows = ArrayRows(np.broadcast_to(np.float32(0.0), (n, d)))
         return swaps.limits_of("auto", "random", rows, k)
 
-    assert limits(5000, 2, 15) == (90, swaps.AUTO_WORK)
-    assert limits(100_000, 2, 100) == (500, swaps.AUTO_WORK)
+    assert limits(5000, 2, 15) == (45, swaps.AUTO_WORK, swaps.AUTO_RUNS)
+    assert limits(100_000, 2, 200) == (500, swaps.AUTO_WORK, swaps.AUTO_RUNS)
     assert limits(5000, 384, 50) is not None
     assert limits(1 << 20, 17, 2) is None  # values
-    assert limits(1 << 20, 16, 100) is None  # work
-    assert swaps.limits_of(3, START, ArrayRows(X), K) == (3, np.inf)
+    assert limits(20_000, 384, 300) is None  # work
+    assert swaps.limits_of(3, START, ArrayRows(X), K) == (3, np.inf, np.inf)
+    run = Outcome(np.zeros(1, np.int32), 1.0, START, 20, True, "", [], K)
+    large, small = (1 << 20, 2), (100, 2)
+    least, runs = swaps.Limits(9, 1e30, 2.0), (20 + swaps.START_ITERATIONS) * 2.0
+    assert swaps.within_run(least, run, large).work == runs * K * 2 * (1 << 20)
+    assert swaps.within_run(least, run, small).work == swaps.LEAST_WORK
+    assert swaps.within_run(swaps.Limits(9, 100.0, 2.0), run, large).work == 100.0
     assert swaps._over(swaps.Limits(5, 100.0), 4, 100.0) == "the work that 'auto' allows was done"
     assert swaps._over(swaps.Limits(5, 100.0), 5, 0.0) == "all tries were used"
 

@@ -10,7 +10,7 @@ label of a fit.
         far, near       <- the middle, the smallest of (square, near, far)
         seconds, labels <- their centers; a center that is no closer changes nothing
 
-Loop order of ``renew``: ``GROUP`` rows outside, then their blocks, then tiles.
+Loop order: tiles outside, then their centers.  ``move_rows``: features outside, then rows.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.extending import intrinsic
 
-from ..._runtime.jit import jit, jit_inline
+from ..._runtime.jit import jit_inline
 from ..emit.dots import lowest_bit
 from ..emit.simd import CENTERS, I32, I64, POINTS, VECTORS, Emitter, integer
 from ..plain.tile import feature_loop, tile_offset
@@ -56,6 +56,16 @@ class Clusters(NamedTuple):
     counts: Any  # in/out (k,) int64, rows of a weight above zero
 
 
+class Shares(NamedTuple):
+    """What rows and clusters add to the potential, the sum of ``w |x - c|^2``."""
+
+    potentials: Any  # in/out (k,) float64, of the clusters
+    base: Any  # in/out (k + 1,) float64, what the loss of each center adds; then the potential
+    ends: Any  # in/out (n_blocks * POINTS,) float64, the potential of the rows up to each
+    reach: Any  # in/out (2, k) float64, first row: see renew.bits_near
+    bits: Any  # in/out (2, n_groups) int64, see bit_of: of the closest centers; of the two closest
+
+
 class Local(NamedTuple):
     """Scratch: the clusters around a swap, and their rows."""
 
@@ -63,9 +73,9 @@ class Local(NamedTuple):
     chosen: Any  # scratch (LOCAL,) int64, their numbers; the center that leaves is the first
     place_of: Any  # scratch (k,) int64, the place of a cluster in chosen, or -1
     apart: Any  # scratch (k,) float64, squared distances of centers
-    groups: Any  # scratch (n_groups,) int64, the groups with rows of these clusters
-    labels: Any  # scratch (n_blocks, POINTS) int32, places in chosen of all rows, or -1
-    shares: Any  # scratch (n_blocks, POINTS) float64, weights of rows of these clusters, else 0
+    groups: Any  # scratch (n_groups + 1,) int64, first blocks of groups with rows of these clusters
+    labels: Any  # scratch (n_blocks, POINTS) int32, in these groups: places in chosen, or -1
+    shares: Any  # scratch (n_blocks, POINTS) float64, in these groups: weights of their rows, or 0
     found: Closest  # scratch Closest of one block
     parts: Any  # scratch (GROUP,) float64, parts of a potential
 
@@ -209,70 +219,44 @@ def pack_tiles(
 
 
 @jit_inline
-def move_row(
+def bit_of(
+    j,  # in int, cluster
+):
+    """Return the bit that stands for a cluster, and for every 64th one from there.
+
+    So a group with the bit may have no row of the cluster; a group without it has none.
+    """
+    return np.int64(1) << np.int64(j & 63)
+
+
+@jit_inline
+def move_rows(
     points,  # in Points
     b,  # in int, block
-    p,  # in int, row of the block
-    old,  # in int, cluster that the row leaves
-    new,  # in int, cluster that it enters
+    bits,  # in int64, a bit for each row of the block that moves
+    olds,  # in (n, POINTS) int32, clusters that rows leave
+    i,  # in int, row of olds
+    news,  # in (n_blocks, POINTS) int32, clusters that they enter
+    j,  # in int, row of news
     clusters,  # in/out Clusters
 ):
-    """Move a row between the sums of two clusters."""
-    blocks, sums, w = points.blocks, clusters.sums, points.weights[b, p]
+    """Move rows of a block between the sums of clusters."""
+    blocks, sums, weights = points.blocks, clusters.sums, points.weights
     _, d, _ = blocks.shape
-    if w > 0.0:
-        for f in range(d):
-            share = w * np.float64(blocks[b, f, p])
-            sums[new, f] += share
-            sums[old, f] -= share
-        clusters.weights[new] += w
-        clusters.weights[old] -= w
-        clusters.counts[new] += 1
-        clusters.counts[old] -= 1
-
-
-@jit
-def renew(
-    points,  # in Points
-    closest,  # in/out Closest
-    clusters,  # in/out Clusters
-    local,  # in Local, the clusters that moved; found is scratch
-    n_local,  # in int, how many; 0: no row has a center yet, and the sums stay
-    tiles,  # scratch Tiles
-):
-    """Find the two closest centers of all rows after some moved; return the distances computed.
-
-    A group is compared with all centers if a row of it has a moved center among its two.  The
-    others are compared with the moved centers.
-    """
-    (n_blocks, _, _), (k, _) = points.blocks.shape, clusters.centers.shape
-    labels, seconds, _, _ = closest
-    chosen, place_of, before = local.chosen, local.place_of, local.found.labels
-    n_every = pack_tiles(clusters.centers, k, tiles.every)
-    n_some = pack_tiles(local.clusters.centers, n_local, tiles.some)
-    distances = 0
-    for first in range(0, n_blocks, BLOCKS):
-        with_all = n_local == 0
-        if n_local:
-            for b in range(first, first + BLOCKS):
-                for p in range(POINTS):
-                    with_all |= place_of[labels[b, p]] >= 0 or place_of[seconds[b, p]] >= 0
-        distances += GROUP * (k if with_all else n_local)
-        for b in range(first, first + BLOCKS):
-            for p in range(POINTS):
-                before[0, p] = labels[b, p]
-            if with_all:
-                two_closest(points.blocks, b, tiles.every, n_every, 0, True, closest, b)
-            else:
-                two_closest(points.blocks, b, tiles.some, n_some, k, False, closest, b)
-            for p in range(POINTS):
-                if labels[b, p] >= k:
-                    labels[b, p] = chosen[labels[b, p] - k]
-                if seconds[b, p] >= k:
-                    seconds[b, p] = chosen[seconds[b, p] - k]
-            bits = changed(before, 0, labels, b) if n_local else 0
-            while bits != 0:
-                p = lowest_bit(bits)
-                bits &= bits - 1
-                move_row(points, b, p, before[0, p], labels[b, p], clusters)
-    return distances
+    rest = bits
+    while rest != 0:
+        p = lowest_bit(rest)
+        rest &= rest - 1
+        w, one = weights[b, p], np.int64(weights[b, p] > 0.0)
+        clusters.weights[news[j, p]] += w
+        clusters.weights[olds[i, p]] -= w
+        clusters.counts[news[j, p]] += one
+        clusters.counts[olds[i, p]] -= one
+    for f in range(d):
+        rest = bits
+        while rest != 0:
+            p = lowest_bit(rest)
+            rest &= rest - 1
+            share = weights[b, p] * np.float64(blocks[b, f, p])
+            sums[news[j, p], f] += share
+            sums[olds[i, p], f] -= share
