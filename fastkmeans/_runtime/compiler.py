@@ -11,7 +11,7 @@ numba's own compiler serves any function.  Most of what it does is in vain for a
   (``_Library``).  The last one does it all.  It leaves loops rolled, too: loops that count have
   vectors, and kernels unroll by hand where it pays.
 
-Results are the same, bit by bit.
+Results are the same, bit by bit.  A numba later than ``jit.LATEST`` compiles in its own steps.
 """
 
 from collections.abc import Iterator

@@ -31,9 +31,24 @@ from numba.core.compiler import Compiler
 
 from .. import __version__
 from .code_cache import CodeCache
-from .compiler import KernelCompiler
 from .target import TARGET
 from .waiting import waiting
+
+LATEST = (0, 68)
+"""The latest numba whose inner parts ``compiler`` is known to fit."""
+
+
+def _pipeline() -> Any:
+    """Return the steps in which kernels are compiled: ours, or those of a numba later than known.
+
+    Results are the same; numba's own take about twice as long.
+    """
+    if tuple(numba.version_info[:2]) > LATEST:
+        return Compiler
+    from .compiler import KernelCompiler
+
+    return KernelCompiler
+
 
 _POLICY: dict[str, Any] = {
     "nogil": True,
@@ -41,7 +56,7 @@ _POLICY: dict[str, Any] = {
     "fastmath": {"contract"},
     "no_cfunc_wrapper": True,
     "no_rewrites": True,
-    "pipeline_class": KernelCompiler,
+    "pipeline_class": _pipeline(),
 }
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = ("_kernels", "_runtime")

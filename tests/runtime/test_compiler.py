@@ -10,9 +10,19 @@ import numpy as np
 import pytest
 from numba import config
 from numba.core import types
+from numba.core.compiler import Compiler
 from numba.core.errors import TypingError
 
-from fastkmeans._runtime.jit import _POLICY, jit, jit_inline, jit_unfused, jit_with_scratch
+from fastkmeans._runtime.compiler import KernelCompiler
+from fastkmeans._runtime.jit import (
+    _POLICY,
+    LATEST,
+    _pipeline,
+    jit,
+    jit_inline,
+    jit_unfused,
+    jit_with_scratch,
+)
 from tests.helpers.processes import run
 
 pytestmark = pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled without JIT")
@@ -58,6 +68,14 @@ def test_results_are_those_of_the_compiler_of_numba() -> None:
         found, wanted = np.empty(300), np.empty(300)
         assert ours(X, weights, found) == theirs(X, weights, wanted)
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_later_numba_compiles_in_its_own_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours rest on inner parts of numba, which may change with each version."""
+    assert _pipeline() is KernelCompiler
+    later = numba.version_info._replace(minor=LATEST[1] + 1)
+    monkeypatch.setattr(numba, "version_info", later)
+    assert _pipeline() is Compiler
 
 
 def test_a_part_with_other_options_keeps_them() -> None:
