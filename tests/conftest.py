@@ -212,10 +212,14 @@ def warmed_up(
 
 @pytest.fixture
 def products_of_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Declare that the processor has fast products of bytes, or none: labels are the same."""
-    from fastkmeans._engines import costs
+    """Declare that the processor has fast products of bytes, or none: labels are the same.
+
+    Bounds in float32 do not count either: what is avoided is avoided by bytes.
+    """
+    from fastkmeans._engines import auto, costs
 
     def declare(exist: bool) -> None:
+        monkeypatch.setitem(auto.MAY_PAY, auto.BOUNDS, lambda shape, n_clusters: False)
         monkeypatch.setattr(costs, "FEWEST_FEATURES", 16 if exist else np.inf)
         monkeypatch.setattr(costs, "COSTS", costs.MEASURED[8])
 

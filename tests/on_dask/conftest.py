@@ -60,16 +60,25 @@ def wait_for() -> Callable[[Callable[[], Any]], Any]:
 
 
 @pytest.fixture
-def kill(client: Any) -> Callable[..., str]:
-    """Kill a worker by SIGKILL, the first one unless its address is given."""
+def kill(client: Any, wait_for: Callable[..., Any]) -> Iterator[Callable[..., str]]:
+    """Kill a worker by SIGKILL, the first one unless its address is given.
+
+    The next test begins once the scheduler knows of it: else it may lose what it has computed.
+    """
+    killed = set()
 
     def kill(address: str | None = None) -> str:
         pids = client.run(os.getpid)
         address = address or min(pids)
         os.kill(pids[address], signal.SIGKILL)
+        killed.add(address)
         return address
 
-    return kill
+    def known(dask_scheduler: Any) -> set[str]:
+        return {*dask_scheduler.workers}
+
+    yield kill
+    wait_for(lambda: not killed & client.run_on_scheduler(known))
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_sources_of_a_kernel_are_what_its_file_imports_directly_or_not() -> None
         if "@jit" in path.read_text():
             everywhere &= expected
     assert {path.name for path in everywhere} == {
-        "jit.py", "target.py", "code_cache.py", "waiting.py",
+        "jit.py", "compiler.py", "target.py", "code_cache.py", "waiting.py",
     }  # fmt: skip
 
 
