@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._data.problem import Problem, problem_of
-from .._data.rows import CHUNK
-from .._data.sparse import SparseRows, selected
+from .._data.sparse import selected
 from .._engines.base import work_of
-from .._engines.sums import sparse_squares
-from .._kernels.plain.distances import own_squares
 from .._lloyd.loop import finish
 from .._lloyd.run import Outcome, Workspace
+from .._lloyd.squares import squares_of
 from .._lloyd.watch import Watch
-from .._runtime.arrays import Floats, Labels
+from .._runtime.arrays import Floats
 from .._runtime.threads import Team
 from .._seeding.initial import moving
 from .._seeding.plusplus import more_centers, plus_plus
@@ -80,23 +78,6 @@ class Level:
         squares = squares_of(self.problem, run.labels, run.centers)
         new = more_centers(moving(self.problem, n_clusters), squares, k, n_clusters - k, rng)
         return np.vstack([run.centers, self.problem.points(new)])
-
-
-def squares_of(problem: Problem, labels: Labels, centers: Floats) -> Floats:
-    """Return the squared distances of all rows to their centers, in scaled units."""
-    if isinstance(problem.rows, SparseRows):
-        return sparse_squares(problem, labels, centers)
-    scaling, team = problem.scaling, problem.team
-    scale = 1.0 if scaling.by_cosine else scaling.scale
-    squares = problem.rows.empty(len(labels), np.float64)
-    for part, X in problem.blocks():
-        rest = labels[part], centers, scale, scaling.by_cosine, squares[part]
-        for at in range(0, X.shape[1], CHUNK):
-            block = X[:, at : at + CHUNK]
-            m = block.shape[1]
-            piece = rest[0][at : at + m], *rest[1:4], rest[4][at : at + m]
-            team.run(own_squares, block, team.cut(m), piece)
-    return squares
 
 
 class Fits:

@@ -7,4 +7,5 @@ empty             empty clusters
 checkpoint        a fit's state on disk
 predict           labels, distances and inertia for given centers
 representatives   the rows closest to each center
+squares           squared distances of rows to their own centers
 """

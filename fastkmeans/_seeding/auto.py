@@ -23,6 +23,7 @@ import numpy as np
 from .._data.problem import Problem
 from .._data.sample import KEPT_BYTES, Sample
 from .._data.sparse import SparseRows
+from .._lloyd.squares import squares_of
 from .._runtime.adding import total_of
 from .._runtime.arrays import Floats
 from .cells import MANY_FEATURES, from_cells
@@ -45,7 +46,10 @@ SHARE, FILE_SHARE = 16, 2
 memory is at most 1/16 of the rows."""
 UNEVEN = 4.0
 """A sample may miss rows of large weight: it must have weights such that ``(sum w)^2 / sum w^2``
-is at least the number of rows divided by this."""
+is at least the number of rows divided by this.  A sample for cells may miss rows far from all
+others, too.  There the same must hold for the weights times the squared distances to the mean."""
+LOOKED_AT = 1024
+"""Rows whose mean direction stands for that of all rows, by cosine."""
 
 
 class Start(NamedTuple):
@@ -94,10 +98,23 @@ def _sample_sizes(problem: Problem, n_clusters: int, counted: int) -> tuple[int,
 
 
 def _are_even(weights: Floats, counted: int) -> bool:
-    """Return whether a sample does not miss few rows that have most of the weight."""
+    """Return whether no few rows have most of the weight: a sample may miss them."""
     shares = weights / weights.max()
     total = total_of(shares)
     return total * total >= total_of(shares * shares) * (counted / UNEVEN)
+
+
+def _spread_evenly(problem: Problem) -> bool:
+    """Return whether no few rows lie far from all others: a sample may miss them."""
+    n = problem.shape[0]
+    center = problem.scaling.shift[None]
+    if problem.scaling.by_cosine:
+        some = problem.points(np.arange(0, n, -(-n // LOOKED_AT))).mean(axis=0, keepdims=True)
+        center = some / np.sqrt(total_of(some * some) or 1.0)
+    squares = squares_of(problem, np.zeros(n, np.int32), center)
+    if problem.weights.size:
+        squares *= problem.weights / problem.weights.max()
+    return bool(squares.max() > 0.0) and _are_even(squares, n)
 
 
 def find_centers(problem: Problem, n_clusters: int, rng: np.random.Generator) -> Floats:
@@ -107,7 +124,7 @@ def find_centers(problem: Problem, n_clusters: int, rng: np.random.Generator) ->
     def seed(own: Problem, n_clusters: int, rng: np.random.Generator) -> Floats:
         if not start.in_cells:
             return own.points(plus_plus(own, n_clusters, rng))
-        if start.in_cells < own.shape[0]:
+        if start.in_cells < own.shape[0] and _spread_evenly(own):
             sample = Sample(own.rows, own.weights, n_clusters, n_clusters, rng)
             own = part_of(own, sample, start.in_cells)
         return own.points(from_cells(own, n_clusters, rng))

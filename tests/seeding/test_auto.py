@@ -128,6 +128,28 @@ def mean_inertia(X: Any, k: int, init: str, **options: Any) -> float:
     return float(np.mean([model.fit(X).inertia_ for model in fits]))
 
 
+@pytest.mark.parametrize("way", ["cells, few rows"], indirect=True)
+@pytest.mark.parametrize("kind", ["far", "weights", "cosine"])
+def test_cells_of_few_rows_do_not_miss_what_counts(way: str, kind: str) -> None:
+    """If few rows lie far from all others, cells are made from all rows."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 8))[rng.integers(0, 40, 4000)] + 0.3 * rng.normal(size=(4000, 8))
+    few = rng.integers(0, 4000, 40)
+    options: dict[str, Any] = {"metric": "euclidean", "local_search": 0}
+    if kind == "cosine":  # nearly all rows have about one direction
+        X[:] = np.ones(8) + 0.01 * rng.normal(size=X.shape)
+        X[few] = rng.normal(size=(40, 8))
+        options["metric"] = "cosine"
+    elif kind == "far":
+        X[few] *= 30
+    own = np.where(np.isin(np.arange(4000), few), 1e3, 1.0) if kind == "weights" else None
+    found = [
+        KMeans(60, init=init, random_state=0, **options).fit(X, sample_weight=own).inertia_
+        for init in ("auto", "k-means++")
+    ]
+    assert found[0] < 1.1 * found[1]
+
+
 @each_way
 @pytest.mark.parametrize(
     ("d", "dtype", "metric"),
