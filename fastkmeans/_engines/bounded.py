@@ -73,10 +73,15 @@ class Bounded:
 
     def _scaled(self, centers: Floats) -> Floats:
         scaling = self._problem.scaling
-        return (centers - scaling.shift) * scaling.unit
+        with np.errstate(over="ignore"):  # centers of the user may be near the largest float64
+            return (centers - scaling.shift) * scaling.unit
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _measure(self, centers: Floats) -> NDArray[np.float32]:
-        """Return the drift of the centers since the last call, rounded up."""
+        """Return the drift of the centers since the last call, rounded up; it may be infinite.
+
+        It is no number for centers so far away that the bounds are dropped.
+        """
         scaled = self._scaled(centers)
         step, size = scaled - self._before, np.abs(scaled).max() + np.abs(self._before).max()
         self._before[:] = scaled

@@ -121,6 +121,17 @@ def test_jumps_of_any_size() -> None:
     follow(X, [centers, far, centers, centers * 1e30, centers, centers[::-1].copy()], K)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e20, 1e40, 1e160, 1e300, 1.7e308])
+def test_centers_that_float32_cannot_hold_give_no_warning(size: float) -> None:
+    rng = np.random.default_rng(2)
+    X = blobs(rng, 600, 5, K, 1.0)
+    centers = X[:K] + 1e-3
+    far, farther = centers.copy(), centers.copy()
+    far[3], farther[4:6] = size, -size
+    follow(X, [far, far, centers, centers, farther, far, centers], K)
+
+
 def fits(X: Any, weights: Array | None = None, **options: Any) -> tuple[KMeans, KMeans]:
     """Return the fits with ``auto`` and with the plain engine."""
     options = {"tol": 0.0, "max_iter": 25, "n_clusters": K, "n_init": 1} | options
