@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 import pytest
+from numba.core import config
 from numpy.typing import NDArray
 
 from fastkmeans._kernels.bounded import group
@@ -104,3 +106,13 @@ def test_a_row_is_fetched_in_any_layout() -> None:
     for X in (np.zeros((2, 5, 40)), np.zeros((2, 40, 5)).transpose(0, 2, 1)):
         run_fetch_row(X, 4)
         group._fetch_row_twin(X, 4)
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="The twin fetches nothing.")
+def test_a_row_is_fetched_by_as_many_lines_as_it_has_features() -> None:
+    """Features of a row in F order lie a column apart: lines between them are not fetched."""
+    X = np.lib.stride_tricks.as_strided(np.zeros(9), (2, 5, 3), (0, 8, 1 << 36))
+    run_fetch_row(X[:, :, :0], 4)  # compiles
+    began = time.perf_counter()
+    run_fetch_row(X, 4)
+    assert time.perf_counter() - began < 1.0

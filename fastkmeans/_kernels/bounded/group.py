@@ -148,7 +148,8 @@ def _fetch_row_intrinsic(typingctx: Any, X: Any, i: Any) -> Any:
         row_stride, stride = (builder.extract_value(matrix.strides, axis) for axis in (1, 2))
         row = cgutils.pointer_add(builder, matrix.data, builder.mul(args[1], row_stride))
         size, line = builder.mul(d, stride), integer(LINE)
-        with cgutils.for_range_slice(builder, integer(0), size, line, intp=I64) as (at, _):
+        step = builder.select(builder.icmp_signed(">", stride, line), stride, line)
+        with cgutils.for_range_slice(builder, integer(0), size, step, intp=I64) as (at, _):
             emit.prefetch(cgutils.pointer_add(builder, row, at))
         return context.get_dummy_value()
 
@@ -159,7 +160,7 @@ def _fetch_row_twin(
     X: Any,  # in (2, m, d)
     i: int,  # in, row
 ) -> None:
-    """Ask the processor to read a row into its caches."""
+    """Ask the processor to read a row into its caches: every line that holds a feature, once."""
 
 
 def _needs_of_twin(
