@@ -50,7 +50,7 @@ MUTATIONS = [
         PRICES,
         "if price < best and j != priced.labels[c] and j != barred:",
         "if price < best and j != barred:",
-        f"{TESTS}: test_price",
+        f"{TESTS}: test_a_candidate_does_not_replace",
     ),
     Mutation(
         "the same center leaves again and again",

@@ -108,6 +108,23 @@ def test_price(weights: Array) -> None:
     assert state.local.chosen[0] == found.min(axis=0).argmin()
 
 
+def test_a_candidate_does_not_replace_the_center_of_its_own_row() -> None:
+    """With few clusters, that is often the cheapest swap."""
+    k = 3
+    state, _ = state_of(centers=KMeans(k, init=START[:k]).fit(X).cluster_centers_)
+    rng = np.random.default_rng(0)
+    tempting = 0
+    for _ in range(50):
+        state.counts[tries.BARRED] = -1
+        state.find(rng.random((1, prices.CANDIDATES)), np.inf, np.inf)
+        found = state.priced.losses[:, :k] + state.priced.losses[:, k:]
+        cheapest = found.min()
+        found[range(prices.CANDIDATES), state.priced.labels] = np.inf
+        tempting += cheapest < found.min()
+        assert state.local.chosen[0] == found.min(axis=0).argmin()
+    assert tempting > 0
+
+
 def test_far_groups_of_rows_are_passed_over() -> None:
     """No price changes by that, and six candidates are far from most rows of a hundred groups."""
     rng = np.random.default_rng(0)
