@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastkmeans._data.tables import table_in_memory
 from fastkmeans._lloyd.predict import closest_centers
 from tests.helpers import reference
+from tests.helpers.cosine import labels_by
 from tests.helpers.sparse import group_means, texts
 
 Array = NDArray[Any]
@@ -118,3 +119,12 @@ def test_any_shape(seed: int, n: int, d: int, k: int, density: float, digits: in
     X = scipy.sparse.csr_matrix((dense[mask], np.nonzero(mask)), shape=(n, d))
     centers = np.round(rng.normal(size=(k, d)), digits) * (rng.random((k, d)) < 0.7)
     np.testing.assert_array_equal(label(X, centers), reference.closest(X.toarray(), centers))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_products_go_to_the_lowest_index(dtype: Any) -> None:
+    """Rows between two or three centers, by cosine: their products are equal bit by bit."""
+    between = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 1], [2, 2, 2]] * 50, dtype)
+    rows = scipy.sparse.csr_matrix(between)
+    for found in labels_by(rows, [np.eye(3), np.eye(3)]):
+        np.testing.assert_array_equal(found, [0, 0, 1, 0] * 50)

@@ -125,7 +125,7 @@ MUTATIONS = [
         "_kernels/sparse/directions.py",
         "if total > best:",
         "if total >= best:",
-        f"{COSINE}: share_no_column or any_shape",
+        f"{ENGINE}: equal_products",
     ),
     Mutation(
         "rows without an inverse length are not compared",
