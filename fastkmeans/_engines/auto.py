@@ -37,8 +37,9 @@ HOPELESS = 2.0
 """The same limit for an engine's first iteration, which does extra work."""
 FORESEEN, LIVELY = 6, 0.007
 """The iteration of a few rows that is looked at before boxes by row begin, and the share of these
-rows that must move in it.  Of 45 runs (2 and 3 features, 4 to 20 clusters, ``tol=1e-4``) those with
-a larger share took 7 iterations or more, those with a smaller one at most 6, but for one of 13."""
+rows that must move in it.  Measured on 45 runs (2 and 3 features, 4 to 20 clusters, ``tol=1e-4``):
+all runs with a larger share took 7 iterations or more.  The others took 6 at most, except one,
+which took 13."""
 SOON = 5
 """Iterations that a new run is assumed to take: most runs take more."""
 FEWER = 2

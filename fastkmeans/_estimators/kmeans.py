@@ -101,9 +101,9 @@ class KMeans(Clusterer):
         follows, so labels and inertia are exact, and the inertia is never higher.  A run that
         ``max_iter`` or a callback ended is not searched.  For dense rows and the Euclidean metric;
         it takes a copy of the rows.  ``"auto"`` means up to 3 tries for each center, 500 at most,
-        if ``init`` is a name, the table is in memory, and the search takes no more than 64 MB.  It
-        ends once it has done as many multiplications as the run before it; 2^26 are always
-        allowed, 2^33 at most.  Else it means 0.
+        if ``init`` is a name, the table is in memory, and the search takes no more than 64 MB.
+        Else it means 0.  A search by ``"auto"`` ends once it has done about as many multiplications
+        as the run before it; 2^26 are always allowed, 2^33 at most.
     end_check : bool, default=False
         Whether to find out, after the fit, if a move of one row to another cluster would lower the
         inertia: ``single_move_optimal_``.  It moves nothing.  It costs less than one iteration of
